@@ -1,0 +1,62 @@
+/*
+ * The host's configuration, mptcpized.conf: JSON text in, plain values out. Pure: the caller
+ * reads the file.
+ *
+ *         {
+ *           "plugin": "fullmesh",
+ *           "limits": { "max_subflows": 4, "max_connections": 100000 },
+ *           "interfaces": { "wwan*": "backup", "docker0": "on" },
+ *           "plugins": { "fullmesh": { "announced": true } }
+ *         }
+ *
+ * All keys are optional, unknown ones are errors. Of several patterns that fit an interface the
+ * first in the file wins; then come the built-in ones (docker*, veth*, br-*, virbr*: off); then
+ * "on".
+ */
+#pragma once
+
+#include "../util/array.h"
+#include "../util/json.h"
+#include "../util/limits.h"
+#include <mptcpize/plugin.h>
+
+struct conf_role {
+        char pattern[LIMIT_NAME]; /* fnmatch(3) */
+        enum mptcpize_role role;
+};
+
+struct conf_option {
+        char plugin[LIMIT_NAME];
+        char key[LIMIT_NAME];
+        char value[LIMIT_VALUE];
+        struct json_place place; /* of the value: for errors that the plugin finds */
+};
+
+struct conf {
+        char plugin[LIMIT_NAME];
+        struct json_place plugin_place; /* line 0: the default */
+        uint32_t max_subflows;
+        uint32_t max_connections;
+        ARRAY_OF(struct conf_role) roles;
+        ARRAY_OF(struct conf_option) options;
+};
+
+/* The defaults, as if the file were empty. */
+void conf_init(struct conf *conf);
+void conf_done(struct conf *conf);
+
+/*
+ * Reads text, which need not end in NUL. 0; or -EINVAL with error filled in; or -ENOMEM.
+ * ret_conf is untouched on failure.
+ */
+int conf_parse(const char *text, size_t len, struct conf *ret_conf, struct json_error *error);
+
+/*
+ * The role of an interface and, in ret_why (may be NULL), where it comes from: a pattern of the
+ * file or of the built-in list, or "default".
+ */
+enum mptcpize_role conf_role(const struct conf *conf, const char *ifname, const char **ret_why);
+
+/* "on", "master", "backup", "off". */
+const char *role_name(enum mptcpize_role role);
+int role_parse(const char *text, enum mptcpize_role *ret_role);

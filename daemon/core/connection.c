@@ -1,0 +1,167 @@
+#include "connection.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+const char *connection_state_name(enum connection_state state) {
+        static const char *const names[] = {
+                [CONNECTION_NEW] = "new",           [CONNECTION_ESTABLISHED] = "established",
+                [CONNECTION_FALLBACK] = "fallback", [CONNECTION_KERNEL] = "kernel",
+                [CONNECTION_LOCAL] = "local",
+        };
+
+        return names[state];
+}
+
+const char *subflow_state_name(uint32_t state) {
+        static const char *const names[] = {
+                [MPTCPIZE_SUBFLOW_PENDING] = "pending",
+                [MPTCPIZE_SUBFLOW_ESTABLISHED] = "established",
+                [MPTCPIZE_SUBFLOW_DEAD] = "dead",
+                [MPTCPIZE_SUBFLOW_CLOSING] = "closing",
+        };
+
+        return names[state];
+}
+
+void connection_free(struct connection *connection) {
+        if (!connection)
+                return;
+        ARRAY_DONE(&connection->subflows);
+        ARRAY_DONE(&connection->remotes);
+        ARRAY_DONE(&connection->ids);
+        ARRAY_DONE(&connection->refusals);
+        free(connection);
+}
+
+/* A pending subflow has no local port yet, so the first event with one must find it. */
+static bool subflow_matches(const struct subflow *subflow, const struct mptcpize_address *local,
+                            const struct mptcpize_address *remote, bool loosely) {
+        if (!loosely)
+                return address_equal(&subflow->is.local, local) &&
+                       address_equal(&subflow->is.remote, remote);
+        /* The kernel gives no remote port when a pending one is destroyed. */
+        return subflow->is.state == MPTCPIZE_SUBFLOW_PENDING &&
+               address_same_host(&subflow->is.local, local) &&
+               (remote->port ? address_equal(&subflow->is.remote, remote)
+                             : address_same_host(&subflow->is.remote, remote));
+}
+
+struct subflow *connection_find_subflow(struct connection *connection,
+                                        const struct mptcpize_address *local,
+                                        const struct mptcpize_address *remote) {
+        for (int loosely = 0; loosely < 2; loosely++)
+                for (size_t i = 0; i < connection->subflows.n; i++)
+                        if (subflow_matches(&connection->subflows.items[i], local, remote, loosely))
+                                return &connection->subflows.items[i];
+        return NULL;
+}
+
+int connection_add_subflow(struct connection *connection, const struct subflow *subflow,
+                           struct subflow **ret_subflow) {
+        int r = ARRAY_APPEND(&connection->subflows, *subflow, LIMIT_SUBFLOWS);
+
+        if (r < 0)
+                return r;
+        *ret_subflow = &connection->subflows.items[connection->subflows.n - 1];
+        return 0;
+}
+
+void connection_remove_subflow(struct connection *connection, struct subflow *subflow) {
+        ARRAY_CUT(&connection->subflows, (size_t)(subflow - connection->subflows.items));
+}
+
+size_t connection_live_subflows(const struct connection *connection) {
+        size_t live = 0;
+
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
+                        live++;
+        return live;
+}
+
+static uint8_t connection_free_id(const struct connection *connection) {
+        for (unsigned int id = 1; id <= UINT8_MAX; id++) {
+                size_t i = 0;
+
+                while (i < connection->ids.n && connection->ids.items[i].id != id)
+                        i++;
+                if (i == connection->ids.n)
+                        return (uint8_t)id;
+        }
+        return 0;
+}
+
+int connection_local_id(struct connection *connection, const struct mptcpize_address *address,
+                        uint8_t *ret_id) {
+        struct local_id entry = { .address = *address };
+        int r;
+
+        for (size_t i = 0; i < connection->ids.n; i++) {
+                if (!address_equal(&connection->ids.items[i].address, address))
+                        continue;
+                *ret_id = connection->ids.items[i].id;
+                return 0;
+        }
+        /* RFC 8684, 3.2: id 0 is the address of the initial subflow and no other. */
+        if (address->port || !address_same_host(address, &connection->local)) {
+                entry.id = connection_free_id(connection);
+                if (!entry.id)
+                        return -ENOBUFS;
+        }
+        r = ARRAY_APPEND(&connection->ids, entry, LIMIT_IDS);
+        if (r < 0)
+                return r;
+        *ret_id = entry.id;
+        return 0;
+}
+
+int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
+                        uint8_t id) {
+        struct local_id entry = { .address = *address, .id = id };
+
+        for (size_t i = connection->ids.n; i-- > 0;)
+                if (connection->ids.items[i].id == id ||
+                    address_equal(&connection->ids.items[i].address, address))
+                        ARRAY_CUT(&connection->ids, i);
+        return ARRAY_APPEND(&connection->ids, entry, LIMIT_IDS);
+}
+
+struct mptcpize_remote *connection_find_remote(struct connection *connection, uint8_t id) {
+        for (size_t i = 0; i < connection->remotes.n; i++)
+                if (connection->remotes.items[i].id == id)
+                        return &connection->remotes.items[i];
+        return NULL;
+}
+
+int connection_add_remote(struct connection *connection, const struct mptcpize_remote *remote) {
+        struct mptcpize_remote *known = connection_find_remote(connection, remote->id);
+        int r;
+
+        if (known) {
+                if (address_equal(&known->address, &remote->address))
+                        return 0;
+                *known = *remote;
+                return 1;
+        }
+        r = ARRAY_APPEND(&connection->remotes, *remote, LIMIT_REMOTES);
+        return r < 0 ? r : 1;
+}
+
+void connection_remove_remote(struct connection *connection, uint8_t id) {
+        for (size_t i = 1; i < connection->remotes.n; i++)
+                if (connection->remotes.items[i].id == id) {
+                        ARRAY_CUT(&connection->remotes, i);
+                        return;
+                }
+}
+
+struct refusal *connection_find_refusal(struct connection *connection,
+                                        const struct mptcpize_address *local,
+                                        const struct mptcpize_address *remote) {
+        for (size_t i = 0; i < connection->refusals.n; i++)
+                if (address_same_host(&connection->refusals.items[i].local, local) &&
+                    address_equal(&connection->refusals.items[i].remote, remote))
+                        return &connection->refusals.items[i];
+        return NULL;
+}

@@ -1,0 +1,100 @@
+/*
+ * One MPTCP connection: its subflows, the peer's addresses, our address ids, what failed.
+ *
+ * Invariants: remotes.items[0] is the initial remote; no two local ids have the same address and
+ * port, and none the same id (the kernel insists on this bijection, Linux 6.18
+ * mptcp_userspace_pm_append_new_local_addr()).
+ */
+#pragma once
+
+#include "../util/heap.h"
+#include "event.h"
+
+struct subflow {
+        struct mptcpize_subflow is;
+        uint32_t serial;       /* of the action that asked for it, 0: not ours */
+        uint64_t changed_usec; /* last change of state */
+        bool withdrawn;        /* its local id was withdrawn because the path is lost */
+        bool seen;             /* in the snapshot that is being compared */
+};
+
+struct local_id {
+        struct mptcpize_address address; /* port 0 unless announced with one */
+        uint8_t id;
+};
+
+/* A pair of addresses at which a subflow failed, on this connection. */
+struct refusal {
+        struct mptcpize_address local; /* port 0 */
+        struct mptcpize_address remote;
+        int error;           /* negative errno */
+        uint8_t tries;       /* failures in a row */
+        bool final;          /* only a fresh announcement makes it possible again */
+        uint64_t until_usec; /* not before; UINT64_MAX: only after a change of the network */
+};
+
+enum connection_state {
+        CONNECTION_NEW,         /* no join possible yet */
+        CONNECTION_ESTABLISHED, /* joins are possible */
+        CONNECTION_FALLBACK,    /* plain TCP; final */
+        CONNECTION_KERNEL,      /* the kernel's own path manager has it; not ours to touch */
+        CONNECTION_LOCAL        /* the peer is this host; nothing to gain */
+};
+
+struct connection {
+        uint32_t token;
+        uint32_t flags; /* MPTCPIZE_VIEW_SERVER, MPTCPIZE_VIEW_DENY_JOIN_INITIAL */
+        enum connection_state state;
+        bool ids_known; /* false: adopted, GET_ADDR comes before the first action */
+        bool adopted;
+        bool seen;                     /* in the snapshot that is being compared */
+        struct mptcpize_address local; /* of the initial subflow */
+        uint64_t created_usec;
+        uint64_t timer_usec; /* of the plugin; 0: not armed */
+        struct heap_node deadline;
+        void *plugin_state;
+        struct connection *hash_next;
+        ARRAY_OF(struct subflow) subflows;
+        ARRAY_OF(struct mptcpize_remote) remotes;
+        ARRAY_OF(struct local_id) ids;
+        ARRAY_OF(struct refusal) refusals;
+};
+
+/* Frees it with all it holds; its plugin state must have been ended before. */
+void connection_free(struct connection *connection);
+
+/* Subflow by both addresses and ports; a pending one also matches without its local port. */
+struct subflow *connection_find_subflow(struct connection *connection,
+                                        const struct mptcpize_address *local,
+                                        const struct mptcpize_address *remote);
+
+/* 0 and the new subflow; -ENOBUFS or -ENOMEM. */
+int connection_add_subflow(struct connection *connection, const struct subflow *subflow,
+                           struct subflow **ret_subflow);
+void connection_remove_subflow(struct connection *connection, struct subflow *subflow);
+
+/* How many are pending or established. */
+size_t connection_live_subflows(const struct connection *connection);
+
+/*
+ * The id of a local address: the one it has, or else the lowest free one (0 for the initial
+ * address). -ENOBUFS: none is free; -ENOMEM.
+ */
+int connection_local_id(struct connection *connection, const struct mptcpize_address *address,
+                        uint8_t *ret_id);
+
+/* Notes an id that the kernel uses; replaces what was known of this address or id. */
+int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
+                        uint8_t id);
+
+/* -ENOBUFS, -ENOMEM, or 1 if it is new or changed, 0 if it was known. */
+int connection_add_remote(struct connection *connection, const struct mptcpize_remote *remote);
+struct mptcpize_remote *connection_find_remote(struct connection *connection, uint8_t id);
+void connection_remove_remote(struct connection *connection, uint8_t id);
+
+struct refusal *connection_find_refusal(struct connection *connection,
+                                        const struct mptcpize_address *local,
+                                        const struct mptcpize_address *remote);
+
+const char *connection_state_name(enum connection_state state);
+const char *subflow_state_name(uint32_t state);

@@ -1,0 +1,461 @@
+/*
+ * From the model to the plugin and back: builds the view, calls decide(), and checks what comes.
+ *
+ * Actions are collected while the plugin runs and done after it has returned, so that the view
+ * doesn't move under it. Invariant: an action that passed the checks stays right while the rest of
+ * the same decision is checked, because the actions before it count.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct decision {
+        struct mptcpize_sink sink; /* first: the plugin gets its address */
+        struct engine *engine;
+        struct connection *connection;
+        uint64_t timer_usec;
+        bool timer_set;
+        size_t n_creates, n;
+        struct action actions[LIMIT_ACTIONS_DECISION];
+};
+
+/* Plugin states */
+
+void engine_start_plugin(struct engine *engine, struct connection *connection) {
+        const struct mptcpize_plugin *plugin = engine->plugin;
+
+        if (plugin->init(&connection->plugin_state) < 0) {
+                connection->plugin_state = NULL;
+                engine->counters[COUNTER_PLUGIN_ERRORS]++;
+                return;
+        }
+        for (size_t i = 0; i < engine->conf->options.n; i++) {
+                const struct conf_option *option = &engine->conf->options.items[i];
+
+                /* The options were tried when they were read, so they can't be wrong here. */
+                if (strcmp(option->plugin, plugin->name) == 0)
+                        (void)plugin->config(connection->plugin_state, option->key, option->value);
+        }
+}
+
+void engine_stop_plugin(struct engine *engine, struct connection *connection) {
+        if (connection->plugin_state)
+                engine->plugin->done(connection->plugin_state);
+        connection->plugin_state = NULL;
+        connection->timer_usec = 0;
+}
+
+/* Queue */
+
+int engine_push(struct engine *engine, struct action *action) {
+        struct trace_line line = {
+                .usec = engine->now_usec,
+                .token = action->token,
+                .kind = TRACE_ACTION,
+                .action = action->type,
+                .local = action->local,
+                .remote = action->remote,
+        };
+        int r;
+
+        action->serial = ++engine->serial;
+        if (!action->serial)
+                action->serial = ++engine->serial;
+        r = action_queue_push(&engine->queue, action);
+        if (r < 0) {
+                engine->counters[COUNTER_ACTIONS_DROPPED]++;
+                return r;
+        }
+        if (action->type >= ACTION_QUERY)
+                return 0;
+        memcpy(line.reason, action->reason, sizeof(line.reason));
+        trace_add(&engine->trace, &line);
+        return 0;
+}
+
+/* Checks */
+
+static const struct mptcpize_local *decision_local(const struct engine *engine,
+                                                   const struct mptcpize_action *wanted) {
+        for (size_t i = 0; i < engine->locals.n; i++) {
+                const struct mptcpize_local *local = &engine->locals.items[i];
+
+                if (address_same_host(&local->address, &wanted->local) &&
+                    (!wanted->ifindex || wanted->ifindex == local->ifindex))
+                        return local;
+        }
+        return NULL;
+}
+
+static const struct mptcpize_remote *decision_remote(const struct connection *connection,
+                                                     const struct mptcpize_address *address) {
+        for (size_t i = 0; i < connection->remotes.n; i++)
+                if (address_equal(&connection->remotes.items[i].address, address))
+                        return &connection->remotes.items[i];
+        return NULL;
+}
+
+/* Is there such a subflow, or one asked for in this decision? */
+static bool decision_has_pair(const struct decision *decision,
+                              const struct mptcpize_action *wanted) {
+        const struct connection *connection = decision->connection;
+
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                const struct mptcpize_subflow *subflow = &connection->subflows.items[i].is;
+
+                if (subflow->state != MPTCPIZE_SUBFLOW_CLOSING &&
+                    address_same_host(&subflow->local, &wanted->local) &&
+                    (!wanted->local.port || wanted->local.port == subflow->local.port) &&
+                    address_equal(&subflow->remote, &wanted->remote))
+                        return true;
+        }
+        for (size_t i = 0; i < decision->n; i++)
+                if (decision->actions[i].type == ACTION_CREATE &&
+                    address_equal(&decision->actions[i].local, &wanted->local) &&
+                    address_equal(&decision->actions[i].remote, &wanted->remote))
+                        return true;
+        return false;
+}
+
+static bool decision_is_refused(const struct decision *decision,
+                                const struct mptcpize_action *wanted) {
+        const struct refusal *refusal = connection_find_refusal(decision->connection,
+                                                                &wanted->local, &wanted->remote);
+
+        return refusal && refusal->tries &&
+               (refusal->final || refusal->until_usec > decision->engine->now_usec);
+}
+
+/* Can the path lead there at all? Positive: it is there already. */
+static int decision_check_create(const struct decision *decision,
+                                 const struct mptcpize_action *wanted) {
+        const struct engine *engine = decision->engine;
+        const struct connection *connection = decision->connection;
+        const struct mptcpize_remote *remote;
+
+        if (wanted->local.family != wanted->remote.family || !wanted->remote.port)
+                return -EINVAL;
+        if (connection->state != CONNECTION_ESTABLISHED)
+                return -ENOTCONN;
+        if (decision_has_pair(decision, wanted))
+                return 1;
+        remote = decision_remote(connection, &wanted->remote);
+        if (!remote)
+                return -ENOENT;
+        if (remote->flags & MPTCPIZE_REMOTE_INITIAL &&
+            connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL)
+                return -EPERM;
+        if (!decision_local(engine, wanted))
+                return -EADDRNOTAVAIL;
+        if (address_is_link_local(&wanted->remote) ||
+            (wanted->ifindex && !model_has_route(&engine->model, wanted->ifindex, &wanted->remote)))
+                return -ENETUNREACH;
+        if (decision_is_refused(decision, wanted))
+                return -ECONNREFUSED;
+        if (connection_live_subflows(connection) + decision->n_creates >=
+            engine->conf->max_subflows)
+                return -E2BIG;
+        return 0;
+}
+
+static const struct mptcpize_subflow *decision_subflow(const struct decision *decision,
+                                                       const struct mptcpize_action *wanted) {
+        struct subflow *subflow = connection_find_subflow(decision->connection, &wanted->local,
+                                                          &wanted->remote);
+
+        return subflow && (subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED ||
+                           subflow->is.state == MPTCPIZE_SUBFLOW_DEAD)
+                               ? &subflow->is
+                               : NULL;
+}
+
+static int decision_check_announce(const struct decision *decision,
+                                   const struct mptcpize_action *wanted) {
+        if (decision->connection->state != CONNECTION_ESTABLISHED)
+                return -ENOTCONN;
+        if (!decision_local(decision->engine, wanted))
+                return -EADDRNOTAVAIL;
+        /* The peer knows the address that it talks to; it has id 0, which can't be announced. */
+        if (!wanted->local.port && address_same_host(&wanted->local, &decision->connection->local))
+                return 1;
+        return 0;
+}
+
+static int decision_check_withdraw(const struct decision *decision,
+                                   const struct mptcpize_action *wanted) {
+        for (size_t i = 0; i < decision->connection->ids.n; i++)
+                if (address_equal(&decision->connection->ids.items[i].address, &wanted->local))
+                        return 0;
+        return -ENOENT;
+}
+
+static int decision_check(const struct decision *decision, const struct mptcpize_action *wanted) {
+        const struct mptcpize_subflow *subflow;
+
+        switch ((enum mptcpize_action_type)wanted->type) {
+        case MPTCPIZE_ACTION_CREATE:
+                return decision_check_create(decision, wanted);
+        case MPTCPIZE_ACTION_DESTROY:
+                return decision_subflow(decision, wanted) ? 0 : -ENOENT;
+        case MPTCPIZE_ACTION_BACKUP:
+                subflow = decision_subflow(decision, wanted);
+                if (!subflow)
+                        return -ENOENT;
+                return !(subflow->flags & MPTCPIZE_SUBFLOW_BACKUP) == !wanted->backup;
+        case MPTCPIZE_ACTION_ANNOUNCE:
+                return decision_check_announce(decision, wanted);
+        case MPTCPIZE_ACTION_WITHDRAW:
+                return decision_check_withdraw(decision, wanted);
+        case MPTCPIZE_ACTION_TIMER:
+        case MPTCPIZE_ACTION_NOTE:
+                return 0;
+        default:
+                return -EINVAL;
+        }
+}
+
+/*
+ * A plugin asks for the same again at every event; the log gets a refusal once, until something
+ * changes. The refusal list remembers that, with 0 tries: such an entry refuses nothing.
+ */
+static void decision_trace_refused(struct decision *decision, const struct mptcpize_action *wanted,
+                                   int error) {
+        struct connection *connection = decision->connection;
+        struct refusal *known =
+                        connection_find_refusal(connection, &wanted->local, &wanted->remote);
+        struct refusal entry = { .local = address_without_port(&wanted->local),
+                                 .remote = wanted->remote,
+                                 .error = error };
+        struct trace_line line = {
+                .usec = decision->engine->now_usec,
+                .token = connection->token,
+                .kind = TRACE_REFUSED,
+                .action = (enum action_type)(wanted->type - MPTCPIZE_ACTION_CREATE),
+                .error = error,
+                .local = wanted->local,
+                .remote = wanted->remote,
+        };
+
+        if (known || ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
+                return;
+        snprintf(line.reason, sizeof(line.reason), "%s", wanted->reason ? wanted->reason : "");
+        trace_add(&decision->engine->trace, &line);
+}
+
+static void decision_accept(struct decision *decision, const struct mptcpize_action *wanted) {
+        static const enum action_type types[] = {
+                [MPTCPIZE_ACTION_CREATE] = ACTION_CREATE,
+                [MPTCPIZE_ACTION_DESTROY] = ACTION_DESTROY,
+                [MPTCPIZE_ACTION_BACKUP] = ACTION_BACKUP,
+                [MPTCPIZE_ACTION_ANNOUNCE] = ACTION_ANNOUNCE,
+                [MPTCPIZE_ACTION_WITHDRAW] = ACTION_WITHDRAW,
+        };
+        struct action *action = &decision->actions[decision->n++];
+
+        *action = (struct action){
+                .type = types[wanted->type],
+                .token = decision->connection->token,
+                .local = wanted->local,
+                .remote = wanted->remote,
+                .ifindex = wanted->ifindex,
+                .backup = wanted->backup != 0,
+        };
+        snprintf(action->reason, sizeof(action->reason), "%s",
+                 wanted->reason ? wanted->reason : "");
+        if (action->type == ACTION_CREATE)
+                decision->n_creates++;
+}
+
+static int decision_emit(struct mptcpize_sink *sink, const struct mptcpize_action *from) {
+        struct decision *decision = (struct decision *)sink;
+        struct mptcpize_action wanted = { 0 };
+        int r;
+
+        memcpy(&wanted, from, from->size < sizeof(wanted) ? from->size : sizeof(wanted));
+        r = decision_check(decision, &wanted);
+        if (r < 0 && wanted.type == MPTCPIZE_ACTION_CREATE)
+                decision_trace_refused(decision, &wanted, r);
+        if (r != 0)
+                return r < 0 ? r : 0;
+        if (wanted.type == MPTCPIZE_ACTION_TIMER) {
+                decision->timer_set = true;
+                decision->timer_usec = wanted.usec;
+                return 0;
+        }
+        if (wanted.type == MPTCPIZE_ACTION_NOTE) {
+                engine_trace_note(decision->engine, decision->connection, NULL,
+                                  wanted.reason ? wanted.reason : "");
+                return 0;
+        }
+        if (decision->n == LIMIT_ACTIONS_DECISION)
+                return -ENOBUFS;
+        decision_accept(decision, &wanted);
+        return 0;
+}
+
+/* Doing */
+
+static int decision_do_create(struct engine *engine, struct connection *connection,
+                              struct action *action) {
+        struct subflow *added, pending = {
+                .is = {
+                        .size = sizeof(pending.is),
+                        .local = action->local,
+                        .remote = action->remote,
+                        .state = MPTCPIZE_SUBFLOW_PENDING,
+                        .flags = MPTCPIZE_SUBFLOW_OURS |
+                                 (action->backup ? MPTCPIZE_SUBFLOW_BACKUP : 0),
+                        .ifindex = action->ifindex ? action->ifindex
+                                                   : engine_ifindex(engine, &action->local),
+                },
+                .changed_usec = engine->now_usec,
+        };
+        int r = connection_local_id(connection, &action->local, &action->local_id);
+
+        if (r < 0)
+                return r;
+        pending.is.local_id = action->local_id;
+        r = connection_add_subflow(connection, &pending, &added);
+        if (r < 0)
+                return r;
+        r = engine_push(engine, action);
+        if (r < 0) {
+                connection_remove_subflow(connection, added);
+                return r;
+        }
+        added->serial = action->serial;
+        engine->counters[COUNTER_SUBFLOWS_CREATED]++;
+        return 0;
+}
+
+static int decision_do(struct engine *engine, struct connection *connection,
+                       struct action *action) {
+        struct subflow *subflow;
+        int r;
+
+        if (action->type == ACTION_CREATE)
+                return decision_do_create(engine, connection, action);
+        if (action->type == ACTION_ANNOUNCE || action->type == ACTION_WITHDRAW) {
+                r = connection_local_id(connection, &action->local, &action->local_id);
+                if (r < 0)
+                        return r;
+        }
+        r = engine_push(engine, action);
+        if (r < 0 || action->type != ACTION_DESTROY)
+                return r;
+        subflow = connection_find_subflow(connection, &action->local, &action->remote);
+        if (subflow)
+                subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
+        return 0;
+}
+
+static void decision_apply(struct decision *decision) {
+        struct engine *engine = decision->engine;
+        struct connection *connection = decision->connection;
+
+        for (size_t i = 0; i < decision->n; i++)
+                if (decision_do(engine, connection, &decision->actions[i]) < 0)
+                        engine_trace_note(engine, connection, NULL,
+                                          "an action was dropped: no room for it");
+        if (decision->timer_set)
+                connection->timer_usec =
+                                decision->timer_usec ? engine->now_usec + decision->timer_usec : 0;
+}
+
+/* View */
+
+struct view_arrays {
+        const struct mptcpize_local *locals[LIMIT_LOCALS];
+        const struct mptcpize_remote *remotes[LIMIT_REMOTES];
+        const struct mptcpize_subflow *subflows[LIMIT_SUBFLOWS];
+};
+
+/* Xorshift64: plugins need jitter, not secrets. */
+static uint64_t engine_random(struct engine *engine) {
+        engine->random ^= engine->random << 13;
+        engine->random ^= engine->random >> 7;
+        engine->random ^= engine->random << 17;
+        return engine->random;
+}
+
+static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, struct engine *engine,
+                      const struct connection *connection) {
+        for (size_t i = 0; i < engine->locals.n; i++)
+                arrays->locals[i] = &engine->locals.items[i];
+        for (size_t i = 0; i < connection->remotes.n; i++)
+                arrays->remotes[i] = &connection->remotes.items[i];
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                arrays->subflows[i] = &connection->subflows.items[i].is;
+        *view = (struct mptcpize_view){
+                .size = sizeof(*view),
+                .token = connection->token,
+                .flags = connection->flags |
+                         (connection->state == CONNECTION_ESTABLISHED ? MPTCPIZE_VIEW_ESTABLISHED
+                                                                      : 0),
+                .now_usec = engine->now_usec,
+                .random = engine_random(engine),
+                .max_subflows = engine->conf->max_subflows,
+                .locals = arrays->locals,
+                .n_locals = engine->locals.n,
+                .remotes = arrays->remotes,
+                .n_remotes = connection->remotes.n,
+                .subflows = arrays->subflows,
+                .n_subflows = connection->subflows.n,
+        };
+}
+
+void engine_decide(struct engine *engine, struct connection *connection,
+                   const struct mptcpize_event *event) {
+        struct view_arrays arrays;
+        struct mptcpize_view view;
+        struct decision decision;
+
+        if (!connection->plugin_state || !connection->ids_known ||
+            connection->state > CONNECTION_ESTABLISHED)
+                return;
+        /* Not by an initialiser: the array of actions need not be cleared on this path. */
+        decision.sink = (struct mptcpize_sink){ .size = sizeof(decision.sink),
+                                                .emit = decision_emit };
+        decision.engine = engine;
+        decision.connection = connection;
+        decision.timer_set = false;
+        decision.n_creates = decision.n = 0;
+        view_init(&view, &arrays, engine, connection);
+        if (engine->plugin->decide(connection->plugin_state, &view, event, &decision.sink) < 0)
+                engine->counters[COUNTER_PLUGIN_ERRORS]++;
+        decision_apply(&decision);
+        engine_schedule(engine, connection);
+}
+
+void engine_decide_simple(struct engine *engine, struct connection *connection, uint32_t type) {
+        struct mptcpize_event event = { .size = sizeof(event), .type = type };
+
+        engine_decide(engine, connection, &event);
+}
+
+void engine_decide_subflow(struct engine *engine, struct connection *connection, uint32_t type,
+                           const struct mptcpize_subflow *subflow, int error) {
+        struct mptcpize_subflow copy = *subflow;
+        struct mptcpize_event event = {
+                .size = sizeof(event), .type = type, .error = error, .subflow = &copy
+        };
+
+        engine_decide(engine, connection, &event);
+}
+
+void engine_schedule(struct engine *engine, struct connection *connection) {
+        uint64_t due = connection->timer_usec ? connection->timer_usec : UINT64_MAX;
+
+        for (size_t i = 0; i < connection->refusals.n; i++) {
+                uint64_t until = connection->refusals.items[i].until_usec;
+
+                if (until > engine->now_usec && until < due)
+                        due = until;
+        }
+        if (due == UINT64_MAX)
+                heap_remove(&engine->model.deadlines, &connection->deadline);
+        else
+                heap_set(&engine->model.deadlines, &connection->deadline, due);
+}

@@ -1,0 +1,537 @@
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Retry after a failure: 1, 2, 4 .. 64 s, eight times. */
+#define RETRY_FIRST_USEC    1000000u
+#define RETRY_TRIES         8u
+#define RETRY_FORGET_USEC   64000000u /* a subflow that lived so long starts afresh */
+#define REFUSED_WITHIN_USEC 1000000u
+
+const char *counter_name(enum counter counter) {
+        static const char *const names[_COUNTER_MAX] = {
+                [COUNTER_EVENTS] = "events",
+                [COUNTER_OVERRUNS] = "overruns",
+                [COUNTER_CONNECTIONS] = "connections",
+                [COUNTER_CONNECTIONS_ADOPTED] = "connections_adopted",
+                [COUNTER_CONNECTIONS_LOST] = "connections_lost",
+                [COUNTER_CONNECTIONS_REFUSED] = "connections_refused",
+                [COUNTER_SUBFLOWS_CREATED] = "subflows_created",
+                [COUNTER_SUBFLOWS_FAILED] = "subflows_failed",
+                [COUNTER_SUBFLOWS_DEAD] = "subflows_dead",
+                [COUNTER_ACTIONS_FAILED] = "actions_failed",
+                [COUNTER_ACTIONS_DROPPED] = "actions_dropped",
+                [COUNTER_PLUGIN_ERRORS] = "plugin_errors",
+        };
+
+        return names[counter];
+}
+
+int engine_init(struct engine *engine, uint64_t random) {
+        int r;
+
+        *engine = (struct engine){ .random = random | 1, .queue = ACTION_QUEUE_NULL };
+        r = model_init(&engine->model);
+        if (r == 0)
+                r = trace_init(&engine->trace);
+        if (r < 0)
+                engine_done(engine);
+        return r;
+}
+
+static void engine_stop_each(struct connection *connection, void *userdata) {
+        engine_stop_plugin(userdata, connection);
+}
+
+void engine_done(struct engine *engine) {
+        if (engine->model.buckets)
+                model_each(&engine->model, engine_stop_each, engine);
+        model_done(&engine->model);
+        trace_done(&engine->trace);
+        action_queue_done(&engine->queue);
+        ARRAY_DONE(&engine->locals);
+        *engine = (struct engine){ 0 };
+}
+
+/* Traces */
+
+void engine_trace_note(struct engine *engine, const struct connection *connection,
+                       const struct mptcpize_subflow *subflow, const char *reason) {
+        struct trace_line line = {
+                .usec = engine->now_usec,
+                .token = connection->token,
+                .kind = TRACE_NOTE,
+                .local = subflow ? subflow->local : ADDRESS_NULL,
+                .remote = subflow ? subflow->remote : ADDRESS_NULL,
+        };
+
+        snprintf(line.reason, sizeof(line.reason), "%s", reason);
+        trace_add(&engine->trace, &line);
+}
+
+static void engine_trace_event(struct engine *engine, enum event_type type,
+                               const struct mptcp_event *event) {
+        struct trace_line line = {
+                .usec = engine->now_usec,
+                .token = event->token,
+                .kind = TRACE_EVENT,
+                .event = type,
+                .error = event->error,
+                .local = event->local,
+                .remote = event->remote,
+        };
+
+        if (event->reset)
+                snprintf(line.reason, sizeof(line.reason), "reset by the peer, reason %u",
+                         event->reset_reason);
+        else if (type == EVENT_SUB_PRIORITY)
+                snprintf(line.reason, sizeof(line.reason), "the peer %s",
+                         event->backup ? "asks for backup" : "no longer asks for backup");
+        trace_add(&engine->trace, &line);
+}
+
+/* Connections */
+
+static int engine_add_initial(struct engine *engine, struct connection *connection,
+                              const struct mptcpize_address *remote, uint32_t flags) {
+        struct subflow *added, initial = {
+                .is = {
+                        .size = sizeof(initial.is),
+                        .local = connection->local,
+                        .remote = *remote,
+                        .state = MPTCPIZE_SUBFLOW_ESTABLISHED,
+                        .flags = MPTCPIZE_SUBFLOW_INITIAL |
+                                 (flags & MPTCPIZE_VIEW_SERVER ? 0 : MPTCPIZE_SUBFLOW_OURS),
+                        .ifindex = engine_ifindex(engine, &connection->local),
+                },
+                .changed_usec = engine->now_usec,
+        };
+
+        return connection_add_subflow(connection, &initial, &added);
+}
+
+struct connection *engine_add(struct engine *engine, uint32_t token,
+                              const struct mptcpize_address *local,
+                              const struct mptcpize_address *remote, uint32_t flags) {
+        struct connection *connection;
+
+        if (engine->model.n_connections >= engine->conf->max_connections ||
+            model_add(&engine->model, token, local, remote, &connection) < 0) {
+                engine->counters[COUNTER_CONNECTIONS_REFUSED]++;
+                return NULL;
+        }
+        connection->flags = flags;
+        connection->created_usec = engine->now_usec;
+        if (engine_is_own(engine, remote))
+                connection->state = CONNECTION_LOCAL;
+        else
+                engine_start_plugin(engine, connection);
+        if (!engine->sweep_usec)
+                engine->sweep_usec = engine->now_usec + ENGINE_SWEEP_USEC;
+        engine->counters[COUNTER_CONNECTIONS]++;
+        return connection;
+}
+
+void engine_remove(struct engine *engine, struct connection *connection) {
+        engine_stop_plugin(engine, connection);
+        model_remove(&engine->model, connection);
+        if (!engine->model.n_connections)
+                engine->sweep_usec = 0;
+}
+
+void engine_establish(struct engine *engine, struct connection *connection) {
+        if (connection->state != CONNECTION_NEW)
+                return;
+        connection->state = CONNECTION_ESTABLISHED;
+        if (connection->ids_known)
+                engine_decide_simple(engine, connection,
+                                     connection->adopted ? MPTCPIZE_EVENT_ADOPTED
+                                                         : MPTCPIZE_EVENT_ESTABLISHED);
+}
+
+/* Refusals */
+
+static uint64_t engine_retry_usec(struct engine *engine, const struct refusal *refusal) {
+        uint64_t wait = (uint64_t)RETRY_FIRST_USEC << (refusal->tries - 1);
+
+        if (refusal->final || refusal->tries > RETRY_TRIES)
+                return UINT64_MAX;
+        switch (refusal->error) {
+        case 0:
+        case -ENOTCONN:
+        case -EINVAL:
+                return UINT64_MAX;
+        default:
+                return engine->now_usec + wait;
+        }
+}
+
+void engine_refuse(struct engine *engine, struct connection *connection,
+                   const struct mptcpize_address *local, const struct mptcpize_address *remote,
+                   int error, uint64_t lived_usec) {
+        struct refusal *refusal = connection_find_refusal(connection, local, remote);
+        struct refusal fresh = { .local = address_without_port(local), .remote = *remote };
+
+        engine->counters[COUNTER_SUBFLOWS_FAILED]++;
+        if (!refusal) {
+                if (ARRAY_APPEND(&connection->refusals, fresh, LIMIT_REFUSALS) < 0)
+                        return;
+                refusal = &connection->refusals.items[connection->refusals.n - 1];
+        }
+        if (lived_usec > RETRY_FORGET_USEC)
+                refusal->tries = 0;
+        refusal->tries += refusal->tries <= RETRY_TRIES;
+        refusal->error = error;
+        /* Linux closes a join that is over its limit right after it was established. */
+        refusal->final = error == -ECONNREFUSED ||
+                         (error == 0 && lived_usec && lived_usec < REFUSED_WITHIN_USEC);
+        /* A long-lived one that the peer closed in good order is tried again like a lost one. */
+        if (error == 0 && lived_usec >= REFUSED_WITHIN_USEC)
+                refusal->error = -ECONNRESET;
+        refusal->until_usec = engine_retry_usec(engine, refusal);
+        engine_schedule(engine, connection);
+}
+
+/* With nothing left to carry the data every pair that may work is worth a try at once. */
+static void engine_pardon_if_none_left(struct connection *connection) {
+        if (connection_live_subflows(connection))
+                return;
+        for (size_t i = connection->refusals.n; i-- > 0;)
+                if (!connection->refusals.items[i].final &&
+                    connection->refusals.items[i].tries <= RETRY_TRIES)
+                        connection->refusals.items[i].until_usec = 0;
+}
+
+/* Events of the kernel */
+
+static struct connection *engine_known(struct engine *engine, enum event_type type,
+                                       const struct mptcp_event *event) {
+        struct connection *connection = model_find(&engine->model, event->token);
+
+        if (!connection && type != EVENT_CLOSED) {
+                connection = engine_add(
+                                engine, event->token, &event->local, &event->remote,
+                                (event->flags & EVENT_MPTCP_SERVER ? MPTCPIZE_VIEW_SERVER : 0) |
+                                                (event->flags & EVENT_MPTCP_DENY_JOIN_INITIAL
+                                                                 ? MPTCPIZE_VIEW_DENY_JOIN_INITIAL
+                                                                 : 0));
+                if (!connection)
+                        return NULL;
+                connection->ids_known = true;
+                if (engine_add_initial(engine, connection, &event->remote, connection->flags) < 0) {
+                        engine_remove(engine, connection);
+                        return NULL;
+                }
+        }
+        return connection;
+}
+
+static void engine_on_created(struct engine *engine, const struct event *event) {
+        struct connection *stale = model_find(&engine->model, event->mptcp.token);
+
+        /* A token is reused only after the end of a connection: its end was lost. */
+        if (stale && !address_equal(&stale->local, &event->mptcp.local))
+                engine_remove(engine, stale);
+        (void)engine_known(engine, event->type, &event->mptcp);
+}
+
+static void engine_on_established(struct engine *engine, const struct event *event) {
+        struct connection *connection = engine_known(engine, event->type, &event->mptcp);
+
+        if (connection)
+                engine_establish(engine, connection);
+}
+
+static void engine_on_closed(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+
+        if (connection)
+                engine_remove(engine, connection);
+}
+
+static void engine_on_announced(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+        struct mptcpize_remote remote = {
+                .size = sizeof(remote),
+                .address = event->mptcp.remote,
+                .id = event->mptcp.remote_id,
+        };
+        struct mptcpize_event decision = { .size = sizeof(decision),
+                                           .type = MPTCPIZE_EVENT_ANNOUNCED,
+                                           .remote = &remote };
+
+        if (!connection || remote.id == 0)
+                return;
+        if (!address_is_host(&remote.address) || engine_is_own(engine, &remote.address)) {
+                engine_trace_note(engine, connection, NULL,
+                                  "announced address ignored: it leads to no other host");
+                return;
+        }
+        /* The kernel repeats an announcement until its echo arrives. */
+        if (connection_add_remote(connection, &remote) <= 0)
+                return;
+        for (size_t i = connection->refusals.n; i-- > 0;)
+                if (address_equal(&connection->refusals.items[i].remote, &remote.address))
+                        ARRAY_REMOVE(&connection->refusals, i);
+        engine_decide(engine, connection, &decision);
+}
+
+static void engine_on_removed(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+        struct mptcpize_event decision = { .size = sizeof(decision),
+                                           .type = MPTCPIZE_EVENT_WITHDRAWN };
+        struct mptcpize_remote gone, *known;
+
+        if (!connection || !event->mptcp.remote_id)
+                return;
+        known = connection_find_remote(connection, event->mptcp.remote_id);
+        if (!known)
+                return;
+        gone = *known;
+        decision.remote = &gone;
+        connection_remove_remote(connection, gone.id);
+        engine_decide(engine, connection, &decision);
+}
+
+/* Events of subflows */
+
+static struct subflow *engine_joined(struct engine *engine, struct connection *connection,
+                                     const struct mptcp_event *event) {
+        struct subflow *subflow =
+                        connection_find_subflow(connection, &event->local, &event->remote);
+        struct subflow joined = {
+                .is = { .size = sizeof(joined.is), .local = event->local, .remote = event->remote },
+        };
+
+        if (!subflow && connection_add_subflow(connection, &joined, &subflow) < 0)
+                return NULL;
+        subflow->is.local = event->local;
+        subflow->is.remote = event->remote;
+        subflow->is.local_id = event->local_id;
+        subflow->is.remote_id = event->remote_id;
+        subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+        subflow->is.ifindex =
+                        event->ifindex ? event->ifindex : engine_ifindex(engine, &event->local);
+        if (event->backup)
+                subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
+        subflow->changed_usec = engine->now_usec;
+        return subflow;
+}
+
+static void engine_on_sub_established(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+        struct mptcpize_address local = address_without_port(&event->mptcp.local);
+        struct subflow *subflow;
+
+        if (!connection)
+                return;
+        subflow = engine_joined(engine, connection, &event->mptcp);
+        if (!subflow) {
+                engine->counters[COUNTER_ACTIONS_DROPPED]++;
+                return;
+        }
+        if (event->mptcp.local_id)
+                (void)connection_learn_id(connection, &local, event->mptcp.local_id);
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
+                              0);
+        engine_bury(engine, connection);
+}
+
+/* How long it was established: 0 if it never was, else at least 1. */
+static uint64_t engine_lived(const struct engine *engine, const struct subflow *subflow) {
+        if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
+                return 0;
+        /* No peer opens a connection only to refuse its first subflow. */
+        if (subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL)
+                return RETRY_FORGET_USEC;
+        return engine->now_usec - subflow->changed_usec + 1;
+}
+
+static void engine_on_sub_closed(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+        struct subflow *subflow, gone;
+
+        if (!connection)
+                return;
+        subflow = connection_find_subflow(connection, &event->mptcp.local, &event->mptcp.remote);
+        if (!subflow)
+                return;
+        gone = *subflow;
+        connection_remove_subflow(connection, subflow);
+        if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
+                engine_refuse(engine, connection, &gone.is.local, &gone.is.remote,
+                              -event->mptcp.error, engine_lived(engine, &gone));
+        engine_pardon_if_none_left(connection);
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
+                              event->mptcp.error);
+}
+
+static void engine_on_sub_priority(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->mptcp.token);
+        struct subflow *subflow;
+
+        if (!connection)
+                return;
+        subflow = connection_find_subflow(connection, &event->mptcp.local, &event->mptcp.remote);
+        if (!subflow)
+                return;
+        subflow->is.flags &= ~MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
+        if (event->mptcp.backup)
+                subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_PRIORITY, &subflow->is, 0);
+}
+
+static void engine_on_overrun(struct engine *engine, const struct event *event) {
+        (void)event;
+        engine->counters[COUNTER_OVERRUNS]++;
+        engine_compare(engine);
+}
+
+static void engine_on_started(struct engine *engine, const struct event *event) {
+        (void)event;
+        engine_compare(engine);
+}
+
+/* Network */
+
+static void engine_on_link(struct engine *engine, const struct event *event) {
+        int r = event->type == EVENT_LINK ? model_link(&engine->model, &event->link)
+                                          : model_link_gone(&engine->model, event->link.ifindex);
+
+        engine->net_changed |= r != 0;
+}
+
+static void engine_on_address(struct engine *engine, const struct event *event) {
+        int r = event->type == EVENT_ADDRESS ? model_address(&engine->model, &event->address)
+                                             : model_address_gone(&engine->model, &event->address);
+
+        engine->net_changed |= r != 0;
+}
+
+/* Only routes on an interface that we use can make a difference. */
+static void engine_on_route(struct engine *engine, const struct event *event) {
+        int r = event->type == EVENT_ROUTE ? model_route(&engine->model, &event->route)
+                                           : model_route_gone(&engine->model, &event->route);
+
+        for (size_t i = 0; i < engine->locals.n && r != 0; i++)
+                if (engine->locals.items[i].ifindex == event->route.ifindex)
+                        engine->net_changed = engine->routes_changed = true;
+}
+
+static void engine_on_net_begin(struct engine *engine, const struct event *event) {
+        (void)event;
+        engine->net_known = false;
+        model_net_begin(&engine->model);
+}
+
+static void engine_on_net_end(struct engine *engine, const struct event *event) {
+        (void)event;
+        engine->net_known = true;
+        if (model_net_end(&engine->model))
+                engine->net_changed = engine->routes_changed = true;
+}
+
+/* Time */
+
+static struct connection *engine_of_node(struct heap_node *node) {
+        return (struct connection *)((char *)node - offsetof(struct connection, deadline));
+}
+
+static void engine_on_tick(struct engine *engine, const struct event *event) {
+        struct heap_node *node;
+
+        (void)event;
+        while ((node = heap_first(&engine->model.deadlines)) && node->key <= engine->now_usec) {
+                struct connection *connection = engine_of_node(node);
+                bool timer = connection->timer_usec && connection->timer_usec <= engine->now_usec;
+
+                heap_remove(&engine->model.deadlines, node);
+                if (timer)
+                        connection->timer_usec = 0;
+                engine_decide_simple(engine, connection,
+                                     timer ? MPTCPIZE_EVENT_TIMER : MPTCPIZE_EVENT_LOCALS_CHANGED);
+                engine_schedule(engine, connection);
+        }
+        if (engine->sweep_usec && engine->sweep_usec <= engine->now_usec)
+                engine_compare(engine);
+}
+
+uint64_t engine_deadline(const struct engine *engine) {
+        const struct heap_node *first = heap_first(&engine->model.deadlines);
+        uint64_t deadline = first ? first->key : UINT64_MAX;
+
+        return engine->sweep_usec && engine->sweep_usec < deadline ? engine->sweep_usec : deadline;
+}
+
+/* Configuration */
+
+static void engine_reconfigure(struct connection *connection, void *userdata) {
+        struct engine *engine = userdata;
+
+        if (connection->state == CONNECTION_LOCAL || connection->state == CONNECTION_KERNEL)
+                return;
+        engine_start_plugin(engine, connection);
+        engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
+}
+
+static void engine_on_configured(struct engine *engine, const struct event *event) {
+        model_each(&engine->model, engine_stop_each, engine);
+        engine->conf = event->configured.conf;
+        engine->plugin = event->configured.plugin;
+        engine->net_changed = true; /* roles */
+        engine_settle(engine);
+        model_each(&engine->model, engine_reconfigure, engine);
+}
+
+static void engine_on_snapshot_event(struct engine *engine, const struct event *event) {
+        engine_on_snapshot(engine, event->snapshot);
+}
+
+static void engine_on_outcome_event(struct engine *engine, const struct event *event) {
+        engine_on_outcome(engine, &event->outcome);
+}
+
+static void engine_on_entries_event(struct engine *engine, const struct event *event) {
+        engine_on_entries(engine, &event->entries);
+}
+
+typedef void (*engine_event_fn)(struct engine *engine, const struct event *event);
+
+static const engine_event_fn engine_handlers[_EVENT_MAX] = {
+        [EVENT_CREATED] = engine_on_created,
+        [EVENT_ESTABLISHED] = engine_on_established,
+        [EVENT_CLOSED] = engine_on_closed,
+        [EVENT_ANNOUNCED] = engine_on_announced,
+        [EVENT_REMOVED] = engine_on_removed,
+        [EVENT_SUB_ESTABLISHED] = engine_on_sub_established,
+        [EVENT_SUB_CLOSED] = engine_on_sub_closed,
+        [EVENT_SUB_PRIORITY] = engine_on_sub_priority,
+        [EVENT_OVERRUN] = engine_on_overrun,
+        [EVENT_LINK] = engine_on_link,
+        [EVENT_LINK_GONE] = engine_on_link,
+        [EVENT_ADDRESS] = engine_on_address,
+        [EVENT_ADDRESS_GONE] = engine_on_address,
+        [EVENT_ROUTE] = engine_on_route,
+        [EVENT_ROUTE_GONE] = engine_on_route,
+        [EVENT_NET_BEGIN] = engine_on_net_begin,
+        [EVENT_NET_END] = engine_on_net_end,
+        [EVENT_SNAPSHOT] = engine_on_snapshot_event,
+        [EVENT_ENTRIES] = engine_on_entries_event,
+        [EVENT_OUTCOME] = engine_on_outcome_event,
+        [EVENT_STARTED] = engine_on_started,
+        [EVENT_TICK] = engine_on_tick,
+        [EVENT_CONFIGURED] = engine_on_configured,
+};
+
+void engine_feed(struct engine *engine, const struct event *event) {
+        assert(engine->conf || event->type == EVENT_CONFIGURED);
+        engine->now_usec = event->usec;
+        engine->counters[COUNTER_EVENTS]++;
+        if (event->type <= EVENT_SUB_PRIORITY)
+                engine_trace_event(engine, event->type, &event->mptcp);
+        if (engine_handlers[event->type])
+                engine_handlers[event->type](engine, event);
+}

@@ -1,0 +1,127 @@
+/*
+ * The engine: events in, actions out. It keeps the model, asks the plugin of a connection what to
+ * do, checks and orders what the plugin wants, and does by itself what every plugin needs: it
+ * notices lost paths, clears them away, waits before it tries again, and compares the model with
+ * the kernel after a start, a loss of events, and every ten seconds.
+ *
+ * Pure: no system call, clock, file or log. Time comes with the events. All memory that it holds
+ * is bounded by util/limits.h.
+ *
+ *   engine.c     events of connections
+ *   decide.c     view -> plugin -> checked actions
+ *   outcome.c    the kernel's answers to actions
+ *   paths.c      local addresses, lost and regained paths
+ *   reconcile.c  model against a snapshot of the kernel
+ */
+#pragma once
+
+#include "conf.h"
+#include "model.h"
+#include "trace.h"
+
+#define ENGINE_SWEEP_USEC 10000000u /* between two comparisons with the kernel */
+
+enum counter {
+        COUNTER_EVENTS,
+        COUNTER_OVERRUNS,
+        COUNTER_CONNECTIONS,         /* seen */
+        COUNTER_CONNECTIONS_ADOPTED, /* found by a comparison, not by an event */
+        COUNTER_CONNECTIONS_LOST,    /* ended without an event */
+        COUNTER_CONNECTIONS_REFUSED, /* over the limit, or no memory */
+        COUNTER_SUBFLOWS_CREATED,    /* asked for */
+        COUNTER_SUBFLOWS_FAILED,     /* asked for and refused, by the kernel or the peer */
+        COUNTER_SUBFLOWS_DEAD,       /* path lost */
+        COUNTER_ACTIONS_FAILED,
+        COUNTER_ACTIONS_DROPPED, /* queue full or no memory */
+        COUNTER_PLUGIN_ERRORS,
+        _COUNTER_MAX
+};
+
+const char *counter_name(enum counter counter);
+
+struct engine {
+        struct model model;
+        struct trace trace;
+        struct action_queue queue;
+        const struct conf *conf;
+        const struct mptcpize_plugin *plugin;
+        ARRAY_OF(struct mptcpize_local) locals; /* usable ones, best role first */
+        uint64_t now_usec;
+        uint64_t random;
+        uint64_t sweep_usec; /* when to compare next; 0: no connection */
+        uint32_t serial;     /* of the last action */
+        bool net_known;      /* a full listing has been seen */
+        bool net_changed;    /* since the last engine_settle() */
+        bool routes_changed;
+        bool comparing; /* a snapshot is on its way */
+        uint64_t counters[_COUNTER_MAX];
+};
+
+/* random: any number, the seed of the random numbers that plugins get. 0 or -ENOMEM. */
+int engine_init(struct engine *engine, uint64_t random);
+void engine_done(struct engine *engine);
+
+/* Feeds one event. The first one must be EVENT_CONFIGURED. */
+void engine_feed(struct engine *engine, const struct event *event);
+
+/*
+ * Ends a batch of events: what changed in the network is judged as a whole. To be called before
+ * actions are taken from the queue.
+ */
+void engine_settle(struct engine *engine);
+
+/* When EVENT_TICK is due, or UINT64_MAX. */
+uint64_t engine_deadline(const struct engine *engine);
+
+/* The rest is for the files of core/ among themselves. */
+
+/* decide.c */
+void engine_start_plugin(struct engine *engine, struct connection *connection);
+void engine_stop_plugin(struct engine *engine, struct connection *connection);
+
+/* Asks the plugin. It may add subflows, so pointers into the connection's arrays end here. */
+void engine_decide(struct engine *engine, struct connection *connection,
+                   const struct mptcpize_event *event);
+void engine_decide_simple(struct engine *engine, struct connection *connection, uint32_t type);
+void engine_decide_subflow(struct engine *engine, struct connection *connection, uint32_t type,
+                           const struct mptcpize_subflow *subflow, int error);
+
+/* Numbers the action, traces and queues it. 0 or a negative errno, which is counted. */
+int engine_push(struct engine *engine, struct action *action);
+
+/* Recomputes when the connection has to be looked at again. */
+void engine_schedule(struct engine *engine, struct connection *connection);
+
+/* engine.c */
+void engine_trace_note(struct engine *engine, const struct connection *connection,
+                       const struct mptcpize_subflow *subflow, const char *reason);
+
+/* Adds the connection with its plugin; NULL if it is over the limit or there is no memory. */
+struct connection *engine_add(struct engine *engine, uint32_t token,
+                              const struct mptcpize_address *local,
+                              const struct mptcpize_address *remote, uint32_t flags);
+void engine_remove(struct engine *engine, struct connection *connection);
+
+/* Joins are possible from now on. */
+void engine_establish(struct engine *engine, struct connection *connection);
+
+/* Notes that a subflow between these addresses failed, and when to try again. */
+void engine_refuse(struct engine *engine, struct connection *connection,
+                   const struct mptcpize_address *local, const struct mptcpize_address *remote,
+                   int error, uint64_t lived_usec);
+
+/* outcome.c */
+void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);
+
+/* paths.c */
+int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_address *local);
+bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
+
+/* Destroys dead subflows if another one carries the connection. */
+void engine_bury(struct engine *engine, struct connection *connection);
+
+/* reconcile.c */
+void engine_compare(struct engine *engine);
+void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot);
+void engine_on_entries(struct engine *engine, const struct entries_event *entries);
+void engine_on_query(struct engine *engine, struct connection *connection, int error);

@@ -1,0 +1,186 @@
+/*
+ * Events: everything that can change the model, as plain data.
+ *
+ * The codecs of kern/ make them from kernel bytes; D-Bus calls, timers and reloads are events
+ * too. Pointers in an event belong to whoever feeds it and are valid during engine_feed() only.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "action.h"
+#include "address.h"
+#include "../util/array.h"
+
+enum event_type {
+        /* MPTCP_EVENT_*, linux/mptcp.h: .mptcp */
+        EVENT_CREATED,
+        EVENT_ESTABLISHED,
+        EVENT_CLOSED,
+        EVENT_ANNOUNCED,
+        EVENT_REMOVED,
+        EVENT_SUB_ESTABLISHED,
+        EVENT_SUB_CLOSED,
+        EVENT_SUB_PRIORITY,
+        EVENT_LISTENER_CREATED,
+        EVENT_LISTENER_CLOSED,
+        EVENT_OVERRUN, /* the kernel dropped events: the model is to be compared with it */
+        /* rtnetlink: .link, .address, .route */
+        EVENT_LINK,
+        EVENT_LINK_GONE,
+        EVENT_ADDRESS,
+        EVENT_ADDRESS_GONE,
+        EVENT_ROUTE,
+        EVENT_ROUTE_GONE,
+        EVENT_NET_BEGIN, /* a full listing of links, addresses and routes follows, */
+        EVENT_NET_END,   /* and ends: what was not in it is gone */
+        /* answers of the kernel */
+        EVENT_SNAPSHOT, /* .snapshot: all connections and subflows */
+        EVENT_ENTRIES,  /* .entries: local addresses of one connection */
+        EVENT_OUTCOME,  /* .outcome: what became of an action */
+        /* from inside */
+        EVENT_STARTED,    /* we listen from now on; what is there already is to be asked for */
+        EVENT_TICK,       /* time has passed */
+        EVENT_CONFIGURED, /* .configured: a new configuration is in place */
+        _EVENT_MAX
+};
+
+#define EVENT_MPTCP_DENY_JOIN_INITIAL 0x1u /* flags, as MPTCP_PM_EV_FLAG_DENY_JOIN_ID0 */
+#define EVENT_MPTCP_SERVER            0x2u /* flags, as MPTCP_PM_EV_FLAG_SERVER_SIDE */
+
+struct mptcp_event {
+        uint32_t token;
+        uint32_t flags;                 /* EVENT_MPTCP_* */
+        struct mptcpize_address local;  /* listener events: where it listens */
+        struct mptcpize_address remote; /* EVENT_ANNOUNCED: the announced address */
+        uint8_t local_id;
+        uint8_t remote_id;
+        bool backup;     /* asked by the peer, never by us */
+        int32_t ifindex; /* only if bound to a device, else 0 */
+        int32_t error;   /* positive errno of the socket, 0: none */
+        uint32_t reset_reason;
+        bool reset_transient; /* T bit of MP_TCPRST */
+        bool reset;           /* reset_* are present */
+};
+
+struct link_event {
+        int32_t ifindex;
+        char name[16];
+        bool up; /* administratively up and with a carrier */
+        bool loopback;
+};
+
+struct address_event {
+        int32_t ifindex;
+        struct mptcpize_address address;
+        uint8_t prefix_len;
+        bool usable; /* not tentative, deprecated, temporary, failed; scope global */
+};
+
+struct route_event {
+        struct mptcpize_address prefix; /* bytes all 0 for a default route; family always set */
+        uint8_t prefix_len;
+        int32_t ifindex;
+        uint32_t table;
+        uint32_t metric;
+};
+
+#define SNAPSHOT_FALLBACK 0x1u /* connection: fell back to TCP */
+
+struct snapshot_connection {
+        uint32_t token;
+        uint32_t flags; /* SNAPSHOT_FALLBACK */
+        uint32_t uid;   /* unknown (UINT32_MAX) on a connection not yet accepted */
+        uint8_t state;  /* TCP_ESTABLISHED, ..., linux tcp_states.h */
+        struct mptcpize_address local;
+        struct mptcpize_address remote;
+};
+
+/* TCP diag's MPTCP_SUBFLOW_FLAG_*, linux/mptcp.h. */
+#define SNAPSHOT_MCAP_LOC  0x02u
+#define SNAPSHOT_JOIN_REM  0x04u
+#define SNAPSHOT_JOIN_LOC  0x08u
+#define SNAPSHOT_BKUP_REM  0x10u
+#define SNAPSHOT_BKUP_LOC  0x20u
+#define SNAPSHOT_FULLY_EST 0x40u
+
+/* What the kernel says of one subflow. */
+struct measure {
+        uint64_t bytes_sent; /* payload, retransmissions included */
+        uint64_t bytes_received;
+        uint64_t bytes_acked;
+        uint32_t rtt_usec;
+        uint32_t rto_usec;
+        uint32_t retransmits; /* segments, in all */
+        uint32_t unacked;     /* segments */
+        uint32_t last_data_sent_msec;
+        uint32_t last_data_recv_msec;
+        uint32_t last_ack_recv_msec;
+        uint8_t backoff;
+};
+
+struct snapshot_subflow {
+        uint32_t token;
+        uint32_t flags; /* SNAPSHOT_* */
+        uint8_t state;
+        uint8_t local_id;
+        uint8_t remote_id;
+        int32_t ifindex;
+        struct mptcpize_address local;
+        struct mptcpize_address remote;
+        struct measure measure;
+};
+
+struct snapshot {
+        uint64_t started_usec; /* what changed later is newer than the snapshot */
+        ARRAY_OF(struct snapshot_connection) connections;
+        ARRAY_OF(struct snapshot_subflow) subflows;
+};
+
+void snapshot_done(struct snapshot *snapshot);
+
+#define ENTRY_SIGNAL   0x01u /* announced */
+#define ENTRY_SUBFLOW  0x02u
+#define ENTRY_IMPLICIT 0x10u
+
+struct entry {
+        struct mptcpize_address address;
+        uint8_t id;
+        uint32_t flags; /* ENTRY_* */
+};
+
+struct entries_event {
+        uint32_t token;
+        const struct entry *entries;
+        size_t n;
+};
+
+struct outcome_event {
+        struct action action;
+        int error;                  /* 0 or negative errno */
+        char message[LIMIT_REASON]; /* the kernel's extended ack, "" if none */
+};
+
+struct conf;
+
+struct configured_event {
+        const struct conf *conf; /* both stay valid until the next EVENT_CONFIGURED */
+        const struct mptcpize_plugin *plugin;
+};
+
+struct event {
+        enum event_type type;
+        uint64_t usec; /* CLOCK_MONOTONIC when it was read */
+        union {
+                struct mptcp_event mptcp;
+                struct link_event link;
+                struct address_event address;
+                struct route_event route;
+                const struct snapshot *snapshot;
+                struct entries_event entries;
+                struct outcome_event outcome;
+                struct configured_event configured;
+        };
+};
+
+/* Word for people: "created", "subflow closed", ... */
+const char *event_name(enum event_type type);

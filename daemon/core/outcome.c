@@ -1,0 +1,127 @@
+/*
+ * What became of actions: the kernel's answers change the model, and tell the plugin when what it
+ * wanted could not be had.
+ *
+ * An answer and the events that it causes come by different ways and in any order, so each of
+ * them is handled as if the other had or had not been seen already.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+static struct subflow *engine_subflow_of(struct connection *connection, uint32_t serial) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].serial == serial)
+                        return &connection->subflows.items[i];
+        return NULL;
+}
+
+static void engine_trace_failure(struct engine *engine, const struct outcome_event *outcome) {
+        struct trace_line line = {
+                .usec = engine->now_usec,
+                .token = outcome->action.token,
+                .kind = TRACE_FAILED,
+                .action = outcome->action.type,
+                .error = outcome->error,
+                .local = outcome->action.local,
+                .remote = outcome->action.remote,
+        };
+
+        snprintf(line.reason, sizeof(line.reason), "%s", outcome->message);
+        trace_add(&engine->trace, &line);
+        engine->counters[COUNTER_ACTIONS_FAILED]++;
+}
+
+static void engine_tell_refused(struct engine *engine, struct connection *connection,
+                                const struct outcome_event *outcome) {
+        struct mptcpize_action action = {
+                .size = sizeof(action),
+                .type = MPTCPIZE_ACTION_CREATE,
+                .local = outcome->action.local,
+                .remote = outcome->action.remote,
+                .ifindex = outcome->action.ifindex,
+                .backup = outcome->action.backup,
+                .reason = outcome->action.reason,
+        };
+        struct mptcpize_event event = { .size = sizeof(event),
+                                        .type = MPTCPIZE_EVENT_REFUSED,
+                                        .error = outcome->error,
+                                        .action = &action };
+
+        engine_decide(engine, connection, &event);
+}
+
+static void engine_on_create_done(struct engine *engine, struct connection *connection,
+                                  const struct outcome_event *outcome) {
+        struct subflow *subflow = engine_subflow_of(connection, outcome->action.serial);
+
+        if (outcome->error == 0 || !subflow || subflow->is.state != MPTCPIZE_SUBFLOW_PENDING)
+                return;
+        connection_remove_subflow(connection, subflow);
+        engine_refuse(engine, connection, &outcome->action.local, &outcome->action.remote,
+                      outcome->error, 0);
+        /* It may be the kernel's own path manager that has this connection: ask. */
+        if (outcome->error == -EINVAL) {
+                struct action query = { .type = ACTION_QUERY, .token = connection->token };
+
+                (void)engine_push(engine, &query);
+        }
+        engine_tell_refused(engine, connection, outcome);
+}
+
+static void engine_on_destroy_done(struct engine *engine, struct connection *connection,
+                                   const struct outcome_event *outcome) {
+        struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
+                                                          &outcome->action.remote);
+        struct mptcpize_subflow gone;
+
+        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING ||
+            (outcome->error < 0 && outcome->error != -ESRCH))
+                return;
+        gone = subflow->is;
+        connection_remove_subflow(connection, subflow);
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
+}
+
+static void engine_on_backup_done(struct connection *connection,
+                                  const struct outcome_event *outcome) {
+        struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
+                                                          &outcome->action.remote);
+
+        if (!subflow || outcome->error < 0)
+                return;
+        subflow->is.flags &= ~MPTCPIZE_SUBFLOW_BACKUP;
+        if (outcome->action.backup)
+                subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP;
+}
+
+void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome) {
+        struct connection *connection = model_find(&engine->model, outcome->action.token);
+
+        if (outcome->action.type == ACTION_SNAPSHOT)
+                engine->comparing = false;
+        if (!connection || outcome->action.type == ACTION_SNAPSHOT)
+                return;
+        if (outcome->error < 0)
+                engine_trace_failure(engine, outcome);
+        switch (outcome->action.type) {
+        case ACTION_CREATE:
+                engine_on_create_done(engine, connection, outcome);
+                break;
+        case ACTION_DESTROY:
+                engine_on_destroy_done(engine, connection, outcome);
+                break;
+        case ACTION_BACKUP:
+                engine_on_backup_done(connection, outcome);
+                break;
+        case ACTION_QUERY:
+                engine_on_query(engine, connection, outcome->error);
+                break;
+        case ACTION_ANNOUNCE:
+        case ACTION_WITHDRAW:
+        case ACTION_SNAPSHOT:
+        case _ACTION_MAX:
+                break;
+        }
+}

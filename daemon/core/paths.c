@@ -1,0 +1,238 @@
+/*
+ * This host's own addresses: which are usable, which were lost, and what that means for the
+ * subflows on them.
+ *
+ * The kernel tells nobody when a link or an address under a subflow goes (Linux 6.18: no event, an
+ * outage of up to 1.5 s). What helps is to tell the peer first and then to close: REMOVE_ADDR,
+ * then DESTROY. The last subflow is kept until another one is established, because RM_ADDR needs
+ * a carrier and a connection without a subflow ends after close_timeout.
+ */
+#include "engine.h"
+
+#include <stdio.h>
+#include <string.h>
+
+int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_address *local) {
+        const struct address *address = model_find_address(&engine->model, local);
+
+        return address ? address->is.ifindex : 0;
+}
+
+bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address) {
+        return address_is_loopback(address) || model_find_address(&engine->model, address);
+}
+
+/* Usable local addresses */
+
+static enum mptcpize_role path_role(const struct engine *engine, const struct link *link) {
+        return conf_role(engine->conf, link->is.name, NULL);
+}
+
+static bool path_is_usable(const struct engine *engine, const struct address *address) {
+        const struct link *link = model_find_link(&engine->model, address->is.ifindex);
+
+        return address->is.usable && link && link->is.up && !link->is.loopback &&
+               !address_is_loopback(&address->is.address) &&
+               !address_is_link_local(&address->is.address) &&
+               path_role(engine, link) != MPTCPIZE_ROLE_OFF;
+}
+
+/* Masters first, backups last; otherwise by interface, so that the order is always the same. */
+static int path_rank(const struct mptcpize_local *local) {
+        static const int ranks[] = {
+                [MPTCPIZE_ROLE_MASTER] = 0,
+                [MPTCPIZE_ROLE_ON] = 1,
+                [MPTCPIZE_ROLE_BACKUP] = 2,
+                [MPTCPIZE_ROLE_OFF] = 3,
+        };
+
+        return ranks[local->role];
+}
+
+static int path_compare(const void *pa, const void *pb) {
+        const struct mptcpize_local *a = pa, *b = pb;
+
+        if (path_rank(a) != path_rank(b))
+                return path_rank(a) - path_rank(b);
+        if (a->ifindex != b->ifindex)
+                return a->ifindex < b->ifindex ? -1 : 1;
+        return memcmp(&a->address, &b->address, sizeof(a->address));
+}
+
+/* Fills locals with at most LIMIT_LOCALS usable addresses, in order; returns how many. */
+static size_t engine_collect_locals(const struct engine *engine, struct mptcpize_local *locals) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < engine->model.addresses.n && n < LIMIT_LOCALS; i++) {
+                const struct address *address = &engine->model.addresses.items[i];
+                const struct link *link;
+
+                if (!path_is_usable(engine, address))
+                        continue;
+                link = model_find_link(&engine->model, address->is.ifindex);
+                locals[n++] = (struct mptcpize_local){
+                        .size = sizeof(*locals),
+                        .address = address_without_port(&address->is.address),
+                        .ifindex = address->is.ifindex,
+                        .role = path_role(engine, link),
+                        .ifname = link->is.name,
+                };
+        }
+        if (n > 1)
+                qsort(locals, n, sizeof(*locals), path_compare);
+        return n;
+}
+
+/* True if the list is another one than before. */
+static bool engine_update_locals(struct engine *engine) {
+        struct mptcpize_local locals[LIMIT_LOCALS];
+        size_t n = engine_collect_locals(engine, locals);
+        bool changed = n != engine->locals.n;
+
+        for (size_t i = 0; i < n && !changed; i++)
+                changed = path_compare(&locals[i], &engine->locals.items[i]) != 0;
+        engine->locals.n = 0;
+        /* Also when nothing changed: names point into the table of links, which may have moved. */
+        for (size_t i = 0; i < n; i++)
+                (void)ARRAY_APPEND(&engine->locals, locals[i], LIMIT_LOCALS);
+        return changed || engine->locals.n != n;
+}
+
+/* Lost paths */
+
+/* Why the path of a subflow is lost, or NULL. Foreign addresses (transparent proxies) never are. */
+static const char *path_lost(const struct engine *engine, const struct mptcpize_subflow *subflow) {
+        const struct address *address;
+        const struct link *link;
+
+        if (!subflow->ifindex)
+                return NULL;
+        address = model_find_address(&engine->model, &subflow->local);
+        if (!address)
+                return "path lost: the local address is gone";
+        link = model_find_link(&engine->model, address->is.ifindex);
+        if (!link)
+                return "path lost: the interface is gone";
+        if (!link->is.up)
+                return "path lost: the link is down";
+        if (subflow->flags & MPTCPIZE_SUBFLOW_OURS &&
+            !(subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) &&
+            path_role(engine, link) == MPTCPIZE_ROLE_OFF)
+                return "the interface's role is off";
+        return NULL;
+}
+
+static bool connection_has_carrier(const struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_ESTABLISHED)
+                        return true;
+        return false;
+}
+
+/* Does a subflow that works use this id? Then the peer must not be told that it is gone. */
+static bool connection_needs_id(const struct connection *connection, uint8_t id) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.local_id == id &&
+                    connection->subflows.items[i].is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
+                        return true;
+        return false;
+}
+
+static void engine_withdraw_dead(struct engine *engine, struct connection *connection,
+                                 const struct subflow *dead) {
+        uint8_t id = dead->is.local_id;
+        struct action action = {
+                .type = ACTION_WITHDRAW,
+                .token = connection->token,
+                .local = address_without_port(&dead->is.local),
+                .local_id = id,
+                .reason = "path lost: tell the peer first",
+        };
+
+        if (dead->withdrawn || connection_needs_id(connection, id))
+                return;
+        (void)engine_push(engine, &action);
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.local_id == id)
+                        connection->subflows.items[i].withdrawn = true;
+}
+
+static void engine_destroy_dead(struct engine *engine, struct connection *connection,
+                                struct subflow *dead) {
+        struct action action = {
+                .type = ACTION_DESTROY,
+                .token = connection->token,
+                .local = dead->is.local,
+                .remote = dead->is.remote,
+                .reason = "path lost: close what can't carry data",
+        };
+
+        if (engine_push(engine, &action) == 0)
+                dead->is.state = MPTCPIZE_SUBFLOW_CLOSING;
+}
+
+void engine_bury(struct engine *engine, struct connection *connection) {
+        if (connection->state != CONNECTION_ESTABLISHED || !connection->ids_known ||
+            !connection_has_carrier(connection))
+                return;
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
+                        engine_withdraw_dead(engine, connection, &connection->subflows.items[i]);
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
+                        engine_destroy_dead(engine, connection, &connection->subflows.items[i]);
+}
+
+/* Marks subflow i dead or alive again; true if that is news. */
+static bool engine_judge_path(struct engine *engine, struct connection *connection, size_t i) {
+        struct subflow *subflow = &connection->subflows.items[i];
+        const char *lost = path_lost(engine, &subflow->is);
+
+        if (lost && subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED) {
+                subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
+                engine->counters[COUNTER_SUBFLOWS_DEAD]++;
+                engine_trace_note(engine, connection, &subflow->is, lost);
+                return true;
+        }
+        if (!lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD) {
+                subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+                subflow->withdrawn = false;
+                engine_trace_note(engine, connection, &subflow->is, "path is back");
+        }
+        return false;
+}
+
+static void engine_judge_paths(struct connection *connection, void *userdata) {
+        struct engine *engine = userdata;
+        struct mptcpize_subflow dead[LIMIT_SUBFLOWS];
+        size_t n = 0;
+
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (engine_judge_path(engine, connection, i))
+                        dead[n++] = connection->subflows.items[i].is;
+        if (n == 0)
+                return;
+        engine_bury(engine, connection);
+        for (size_t i = 0; i < n; i++)
+                engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead[i], 0);
+}
+
+/* A changed network is a new chance, but not for what the peer itself refused. */
+static void engine_look_again(struct connection *connection, void *userdata) {
+        for (size_t i = connection->refusals.n; i-- > 0;)
+                if (!connection->refusals.items[i].final)
+                        ARRAY_REMOVE(&connection->refusals, i);
+        engine_decide_simple(userdata, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
+}
+
+void engine_settle(struct engine *engine) {
+        bool again = engine->routes_changed;
+
+        if (!engine->net_changed || !engine->net_known)
+                return;
+        engine->net_changed = engine->routes_changed = false;
+        again |= engine_update_locals(engine);
+        model_each(&engine->model, engine_judge_paths, engine);
+        if (again)
+                model_each(&engine->model, engine_look_again, engine);
+}

@@ -1,0 +1,237 @@
+/*
+ * The kernel is the truth: compares the model with a snapshot of all MPTCP connections, after a
+ * start, a loss of events, and every ten seconds, because some connections end without an event
+ * (a peer's MP_FASTCLOSE, Linux 6.18) and a fallback to TCP gives none.
+ *
+ * A snapshot is older than the events that came since it was begun, so whatever changed later is
+ * left as it is. A connection that is found alive is adopted: it must be asked for its address
+ * ids first (GET_ADDR), because the kernel refuses another pairing; if it refuses even that, the
+ * connection belongs to the kernel's own path manager or is gone.
+ */
+#include "engine.h"
+
+#include <errno.h>
+
+#define TCP_STATE_ESTABLISHED 1 /* include/net/tcp_states.h */
+#define TCP_STATE_SYN_SENT    2
+
+struct comparison {
+        struct engine *engine;
+        const struct snapshot *snapshot;
+};
+
+void engine_compare(struct engine *engine) {
+        struct action action = { .type = ACTION_SNAPSHOT };
+
+        engine->sweep_usec = engine->model.n_connections ? engine->now_usec + ENGINE_SWEEP_USEC : 0;
+        if (engine->comparing)
+                return;
+        engine->comparing = engine_push(engine, &action) == 0;
+}
+
+static void comparison_begin(struct connection *connection, void *userdata) {
+        (void)userdata;
+        connection->seen = false;
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                connection->subflows.items[i].seen = false;
+}
+
+/* Connections */
+
+static void comparison_adopt(struct comparison *comparison, const struct snapshot_connection *row) {
+        struct engine *engine = comparison->engine;
+        struct connection *connection = engine_add(engine, row->token, &row->local, &row->remote,
+                                                   MPTCPIZE_VIEW_SERVER);
+
+        if (!connection)
+                return;
+        /* "Server" until its initial subflow says that we opened it. */
+        connection->seen = connection->adopted = true;
+        engine->counters[COUNTER_CONNECTIONS_ADOPTED]++;
+        engine_trace_note(engine, connection, NULL, "found alive: adopted");
+}
+
+static void comparison_connection(struct comparison *comparison,
+                                  const struct snapshot_connection *row) {
+        struct engine *engine = comparison->engine;
+        struct connection *connection = model_find(&engine->model, row->token);
+
+        if (!connection) {
+                if (row->state == TCP_STATE_ESTABLISHED && !(row->flags & SNAPSHOT_FALLBACK))
+                        comparison_adopt(comparison, row);
+                return;
+        }
+        connection->seen = true;
+        if (row->flags & SNAPSHOT_FALLBACK && connection->state <= CONNECTION_ESTABLISHED) {
+                connection->state = CONNECTION_FALLBACK;
+                engine_trace_note(engine, connection, NULL,
+                                  "fell back to TCP: no more subflows are possible");
+        }
+}
+
+/* Subflows */
+
+static struct subflow *comparison_add_subflow(struct comparison *comparison,
+                                              struct connection *connection,
+                                              const struct snapshot_subflow *row) {
+        struct subflow *added, found = {
+                .is = {
+                        .size = sizeof(found.is),
+                        .local = row->local,
+                        .remote = row->remote,
+                        .local_id = row->local_id,
+                        .remote_id = row->remote_id,
+                        .state = MPTCPIZE_SUBFLOW_PENDING,
+                        .ifindex = row->ifindex ? row->ifindex
+                                                : engine_ifindex(comparison->engine, &row->local),
+                },
+                .changed_usec = comparison->snapshot->started_usec,
+        };
+
+        return connection_add_subflow(connection, &found, &added) < 0 ? NULL : added;
+}
+
+static void comparison_set_flags(struct subflow *subflow, uint32_t flags) {
+        uint32_t is = subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL;
+
+        if (!(flags & (SNAPSHOT_JOIN_LOC | SNAPSHOT_JOIN_REM)))
+                is |= MPTCPIZE_SUBFLOW_INITIAL;
+        if (flags & (SNAPSHOT_JOIN_LOC | SNAPSHOT_MCAP_LOC))
+                is |= MPTCPIZE_SUBFLOW_OURS;
+        if (flags & SNAPSHOT_BKUP_LOC)
+                is |= MPTCPIZE_SUBFLOW_BACKUP;
+        if (flags & SNAPSHOT_BKUP_REM)
+                is |= MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
+        subflow->is.flags = is;
+}
+
+/* What an adopted connection's subflows tell of the connection. */
+static void comparison_learn(struct connection *connection, const struct snapshot_subflow *row) {
+        struct mptcpize_address local = address_without_port(&row->local);
+        struct mptcpize_remote remote = { .size = sizeof(remote),
+                                          .address = row->remote,
+                                          .id = row->remote_id };
+
+        if (row->local_id)
+                (void)connection_learn_id(connection, &local, row->local_id);
+        if (!(row->flags & (SNAPSHOT_JOIN_LOC | SNAPSHOT_JOIN_REM)) &&
+            row->flags & SNAPSHOT_MCAP_LOC)
+                connection->flags &= ~MPTCPIZE_VIEW_SERVER;
+        /* An address that we joined takes joins; one that joined us may not. */
+        if (row->flags & SNAPSHOT_JOIN_LOC && row->remote_id)
+                (void)connection_add_remote(connection, &remote);
+}
+
+static void comparison_subflow(struct comparison *comparison, const struct snapshot_subflow *row) {
+        struct connection *connection = model_find(&comparison->engine->model, row->token);
+        struct subflow *subflow;
+
+        if (!connection)
+                return;
+        subflow = connection_find_subflow(connection, &row->local, &row->remote);
+        if (!subflow && row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_SENT)
+                return;
+        if (!subflow)
+                subflow = comparison_add_subflow(comparison, connection, row);
+        if (!subflow)
+                return;
+        subflow->seen = true;
+        if (row->state == TCP_STATE_ESTABLISHED && subflow->is.state == MPTCPIZE_SUBFLOW_PENDING) {
+                subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+                subflow->is.local = row->local;
+                subflow->is.remote_id = row->remote_id;
+        }
+        comparison_set_flags(subflow, row->flags);
+        if (connection->adopted)
+                comparison_learn(connection, row);
+        /* Joins are possible once the initial subflow is fully established. */
+        if (row->flags & SNAPSHOT_FULLY_EST && connection->state == CONNECTION_NEW)
+                engine_establish(comparison->engine, connection);
+}
+
+static void comparison_drop_subflows(struct comparison *comparison, struct connection *connection) {
+        struct engine *engine = comparison->engine;
+
+        for (size_t i = connection->subflows.n; i-- > 0;) {
+                struct subflow *subflow = &connection->subflows.items[i];
+                struct mptcpize_subflow gone = subflow->is;
+
+                if (subflow->seen || subflow->changed_usec >= comparison->snapshot->started_usec)
+                        continue;
+                connection_remove_subflow(connection, subflow);
+                engine_trace_note(engine, connection, &gone, "subflow ended without an event");
+                engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
+        }
+}
+
+static void comparison_end(struct connection *connection, void *userdata) {
+        struct comparison *comparison = userdata;
+        struct engine *engine = comparison->engine;
+        struct action query = { .type = ACTION_QUERY, .token = connection->token };
+
+        if (!connection->seen && connection->created_usec < comparison->snapshot->started_usec) {
+                engine->counters[COUNTER_CONNECTIONS_LOST]++;
+                engine_trace_note(engine, connection, NULL, "ended without an event");
+                engine_remove(engine, connection);
+                return;
+        }
+        comparison_drop_subflows(comparison, connection);
+        if (!connection->ids_known && connection->state <= CONNECTION_ESTABLISHED)
+                (void)engine_push(engine, &query);
+}
+
+void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) {
+        struct comparison comparison = { .engine = engine, .snapshot = snapshot };
+
+        model_each(&engine->model, comparison_begin, NULL);
+        for (size_t i = 0; i < snapshot->connections.n; i++)
+                comparison_connection(&comparison, &snapshot->connections.items[i]);
+        for (size_t i = 0; i < snapshot->subflows.n; i++)
+                comparison_subflow(&comparison, &snapshot->subflows.items[i]);
+        model_each(&engine->model, comparison_end, &comparison);
+        /* What was found may lie on a path that was lost before we looked. */
+        engine->net_changed = true;
+}
+
+/* Address ids of adopted connections */
+
+void engine_on_entries(struct engine *engine, const struct entries_event *entries) {
+        struct connection *connection = model_find(&engine->model, entries->token);
+
+        if (!connection)
+                return;
+        for (size_t i = 0; i < entries->n; i++)
+                if (entries->entries[i].id)
+                        (void)connection_learn_id(connection, &entries->entries[i].address,
+                                                  entries->entries[i].id);
+}
+
+/* The kernel knew other ids than we did, and refused; now we know them: one more try. */
+static void reconcile_pardon(struct connection *connection) {
+        for (size_t i = 0; i < connection->refusals.n; i++)
+                if (connection->refusals.items[i].error == -EINVAL &&
+                    connection->refusals.items[i].tries == 1)
+                        connection->refusals.items[i].until_usec = 0;
+}
+
+void engine_on_query(struct engine *engine, struct connection *connection, int error) {
+        if (error == -EINVAL) {
+                connection->state = CONNECTION_KERNEL;
+                engine_stop_plugin(engine, connection);
+                engine_schedule(engine, connection);
+                engine_trace_note(engine, connection, NULL,
+                                  "not ours: the kernel's own path manager has it, or it is gone");
+                return;
+        }
+        if (error < 0)
+                return;
+        if (connection->ids_known) {
+                reconcile_pardon(connection);
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
+                return;
+        }
+        connection->ids_known = true;
+        if (connection->state == CONNECTION_ESTABLISHED)
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
+        engine_bury(engine, connection);
+}

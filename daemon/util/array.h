@@ -1,0 +1,72 @@
+/*
+ * A growing array of plain structs: { type *items; size_t n, cap; }.
+ *
+ * Invariant: n <= cap, items NULL only if cap is 0. Elements move when the array grows, so
+ * nobody keeps a pointer to one across an append.
+ */
+#pragma once
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ARRAY_OF(type)         \
+        struct {               \
+                type *items;   \
+                size_t n, cap; \
+        }
+
+/*
+ * Makes room for one more element behind n, at most max. slot is the address of the items
+ * pointer. 0, -ENOBUFS at the limit, or -ENOMEM; the array is unchanged then.
+ */
+static inline int array_reserve(void *slot, size_t n, size_t *cap, size_t width, size_t max) {
+        size_t want = *cap ? *cap * 2 : 4;
+        void *items, *grown;
+
+        if (n < *cap)
+                return 0;
+        if (n >= max)
+                return -ENOBUFS;
+        if (want > max)
+                want = max;
+        memcpy(&items, slot, sizeof(items));
+        grown = realloc(items, want * width);
+        if (!grown)
+                return -ENOMEM;
+        memcpy(slot, &grown, sizeof(grown));
+        *cap = want;
+        return 0;
+}
+
+#define ARRAY_APPEND(a, value, max)                                                         \
+        ({                                                                                  \
+                int _r = array_reserve(&(a)->items, (a)->n, &(a)->cap, sizeof(*(a)->items), \
+                                       (max));                                              \
+                if (_r == 0)                                                                \
+                        (a)->items[(a)->n++] = (value);                                     \
+                _r;                                                                         \
+        })
+
+/* Removes element i; the last one takes its place, so order is not kept. */
+#define ARRAY_REMOVE(a, i)                             \
+        do {                                           \
+                size_t _i = (i);                       \
+                (a)->items[_i] = (a)->items[--(a)->n]; \
+        } while (0)
+
+/* Removes element i and keeps the order. */
+#define ARRAY_CUT(a, i)                                           \
+        do {                                                      \
+                size_t _i = (i);                                  \
+                memmove(&(a)->items[_i], &(a)->items[_i + 1],     \
+                        ((a)->n - _i - 1) * sizeof(*(a)->items)); \
+                (a)->n--;                                         \
+        } while (0)
+
+#define ARRAY_DONE(a)                  \
+        do {                           \
+                free((a)->items);      \
+                (a)->items = NULL;     \
+                (a)->n = (a)->cap = 0; \
+        } while (0)

@@ -1,0 +1,29 @@
+/*
+ * Every maximum in one place. What exceeds one is refused with a reason and counted.
+ */
+#pragma once
+
+#define LIMIT_CONNECTIONS      100000u /* managed at a time; more are left to the kernel */
+#define LIMIT_SUBFLOWS         64u     /* of one connection that we keep count of */
+#define LIMIT_SUBFLOWS_DEFAULT 4u      /* max_subflows, the initial one included */
+#define LIMIT_REMOTES          16u     /* addresses of the peer, the initial one included */
+#define LIMIT_IDS              64u     /* local address ids of one connection */
+#define LIMIT_REFUSALS         32u     /* pairs of one connection that failed */
+#define LIMIT_TRACE            24u     /* lines of a connection's log */
+#define LIMIT_REASON           96u     /* bytes of a reason, with its NUL */
+#define LIMIT_LINKS            1024u
+#define LIMIT_ADDRESSES        4096u
+#define LIMIT_ROUTES           4096u  /* more: routes count as unknown and nothing is refused */
+#define LIMIT_LOCALS           64u    /* usable local addresses */
+#define LIMIT_ACTIONS_DECISION 64u    /* of one call of decide() */
+#define LIMIT_ACTIONS          65536u /* waiting for the kernel */
+#define LIMIT_ROLE_PATTERNS    256u
+#define LIMIT_PLUGIN_OPTIONS   64u
+#define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
+#define LIMIT_VALUE            256u /* an option's value, with its NUL */
+#define LIMIT_CONF_BYTES       262144u
+#define LIMIT_LIST_ROWS        256u    /* of one List() call */
+#define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */
+#define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
+#define LIMIT_KERN_QUEUE       1024u   /* commands waiting for one kern thread */
+#define LIMIT_PLUGINS          16u     /* loaded at a time */

@@ -1,0 +1,313 @@
+/*
+ * The model against snapshots of the kernel: adoption, lost events, what is newer.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <cmocka.h>
+
+#include <errno.h>
+
+#include "world.h"
+
+#define SERVER "203.0.113.1:80"
+#define LTE    "198.51.100.1"
+
+#define SNAPSHOT_INITIAL (SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST)
+
+static struct snapshot_connection row(uint32_t token, uint8_t state, uint32_t flags) {
+        return (struct snapshot_connection){
+                .token = token,
+                .flags = flags,
+                .state = state,
+                .local = at("192.0.2.1:40000"),
+                .remote = at(SERVER),
+        };
+}
+
+static struct snapshot_subflow subrow(uint32_t token, const char *local, const char *remote,
+                                      uint8_t id, uint32_t flags, uint8_t state) {
+        return (struct snapshot_subflow){
+                .token = token,
+                .flags = flags,
+                .state = state,
+                .local_id = id,
+                .local = at(local),
+                .remote = at(remote),
+        };
+}
+
+/* Feeds what was put into the snapshot, begun at started, and frees it. */
+static void feed(struct world *world, struct snapshot *snapshot, uint64_t started) {
+        snapshot->started_usec = started;
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = snapshot });
+        snapshot_done(snapshot);
+}
+
+static void put(struct snapshot *snapshot, struct snapshot_connection connection) {
+        assert_int_equal(ARRAY_APPEND(&snapshot->connections, connection, 100), 0);
+}
+
+static void put_subflow(struct snapshot *snapshot, struct snapshot_subflow subflow) {
+        assert_int_equal(ARRAY_APPEND(&snapshot->subflows, subflow, 100), 0);
+}
+
+static void feed_one_alive(struct world *world, uint32_t flags) {
+        struct snapshot snapshot = { 0 };
+
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, flags, 1));
+        feed(world, &snapshot, world->now);
+}
+
+static void test_overrun_asks_for_one_snapshot(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        action = world_expect(world, ACTION_SNAPSHOT);
+        world_expect_nothing(world);
+        world_outcome(world, &action, 0);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_expect(world, ACTION_SNAPSHOT);
+}
+
+static void test_snapshot_unknown_connection_is_adopted(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        query = world_expect(world, ACTION_QUERY);
+        world_route_gone(world, 3, "0.0.0.0", 0);
+        world_route(world, 3, "0.0.0.0", 0);
+        world_settle(world);
+        world_expect_nothing(world); /* not before its ids are known */
+        world_outcome(world, &query, 0);
+        world_join(world, LTE, SERVER);
+        assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_ADOPTED], 1);
+        assert_int_equal(world_connection(world)->flags & MPTCPIZE_VIEW_SERVER, 0);
+}
+
+static void test_snapshot_adopted_ids_are_kept(void **state) {
+        struct world *world = *state;
+        struct entry entry = { .address = at(LTE), .id = 7 };
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        query = world_expect(world, ACTION_QUERY);
+        world_feed(world, (struct event){
+                                          .type = EVENT_ENTRIES,
+                                          .entries = { .token = TOKEN, .entries = &entry, .n = 1 },
+                          });
+        world_outcome(world, &query, 0);
+        assert_int_equal(world_expect_create(world, LTE, SERVER).local_id, 7);
+}
+
+static void test_snapshot_adopted_with_join_makes_no_duplicate(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        struct action query;
+
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        put_subflow(&snapshot,
+                    subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
+        feed(world, &snapshot, world->now);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_nothing(world);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+}
+
+static void test_snapshot_adopted_server_never_dials(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_FULLY_EST);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_nothing(world);
+        assert_true(world_connection(world)->flags & MPTCPIZE_VIEW_SERVER);
+}
+
+static void test_snapshot_kernel_pm_connection_is_left_alone(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, -EINVAL);
+        assert_int_equal(world_connection(world)->state, CONNECTION_KERNEL);
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        world_expect_nothing(world);
+}
+
+static void test_snapshot_not_yet_established_waits(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_MCAP_LOC);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_nothing(world);
+        world_mptcp(world, EVENT_ESTABLISHED, TOKEN, "192.0.2.1:40000", SERVER, 0, 0, 0);
+        world_expect_create(world, LTE, SERVER);
+}
+
+static void test_snapshot_listeners_and_fallbacks_are_not_adopted(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        put(&snapshot, row(0, 10, 0));
+        put(&snapshot, row(TOKEN, 1, SNAPSHOT_FALLBACK));
+        put(&snapshot, row(TOKEN + 1, 4, 0));
+        feed(world, &snapshot, world->now);
+        assert_int_equal(world->engine.model.n_connections, 0);
+        world_expect_nothing(world);
+}
+
+static void test_snapshot_fallback_is_noticed_and_final(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        put(&snapshot, row(TOKEN, 1, SNAPSHOT_FALLBACK));
+        feed(world, &snapshot, world->now + 1);
+        assert_int_equal(world_connection(world)->state, CONNECTION_FALLBACK);
+        world_link(world, 2, "wifi0", false);
+        world_settle(world);
+        world_expect_nothing(world);
+}
+
+static void test_snapshot_missing_connection_is_gone(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        feed(world, &snapshot, world->now + 1);
+        assert_null(world_connection(world));
+        assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_LOST], 1);
+}
+
+static void test_snapshot_older_than_connection_leaves_it(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        feed(world, &snapshot, world->now - 1);
+        assert_non_null(world_connection(world));
+}
+
+static void test_snapshot_missing_subflow_is_rebuilt(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        world->now += 2;
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        world_expect_create(world, LTE, SERVER);
+}
+
+static void test_snapshot_lost_sub_established_is_learned(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        world_expect_create(world, LTE, SERVER);
+        world->now += 2;
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        put_subflow(&snapshot,
+                    subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
+        feed(world, &snapshot, world->now);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_PENDING), 0);
+}
+
+static void test_snapshot_lost_established_is_learned(void **state) {
+        struct world *world = *state;
+
+        world_mptcp(world, EVENT_CREATED, TOKEN, "192.0.2.1:40000", SERVER, 0, 0, 0);
+        world->now += 2;
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        world_expect_create(world, LTE, SERVER);
+}
+
+static void test_snapshot_adopted_on_lost_path_is_buried(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        struct action query, action;
+
+        world_link(world, 3, "lte0", false);
+        world_settle(world);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        put_subflow(&snapshot,
+                    subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
+        feed(world, &snapshot, world->now);
+        world_settle(world);
+        query = world_expect(world, ACTION_QUERY);
+        world_expect_nothing(world); /* not before its ids are known */
+        world_outcome(world, &query, 0);
+        action = world_expect(world, ACTION_WITHDRAW);
+        assert_int_equal(action.local_id, 1);
+        world_expect(world, ACTION_DESTROY);
+}
+
+static void test_snapshot_older_than_subflow_leaves_it(void **state) {
+        struct world *world = *state;
+        uint64_t started = world->now;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        world->now += 2;
+        world_join(world, LTE, SERVER);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        feed(world, &snapshot, started);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+}
+
+static void test_tick_sweeps_every_ten_seconds(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        for (int i = 0; i < 3; i++) {
+                assert_int_equal(engine_deadline(&world->engine), world->now + ENGINE_SWEEP_USEC);
+                world->now += ENGINE_SWEEP_USEC;
+                world_feed(world, (struct event){ .type = EVENT_TICK });
+                action = world_expect(world, ACTION_SNAPSHOT);
+                world_outcome(world, &action, 0);
+        }
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                T(test_overrun_asks_for_one_snapshot),
+                T(test_snapshot_unknown_connection_is_adopted),
+                T(test_snapshot_adopted_ids_are_kept),
+                T(test_snapshot_adopted_with_join_makes_no_duplicate),
+                T(test_snapshot_adopted_server_never_dials),
+                T(test_snapshot_kernel_pm_connection_is_left_alone),
+                T(test_snapshot_not_yet_established_waits),
+                T(test_snapshot_listeners_and_fallbacks_are_not_adopted),
+                T(test_snapshot_fallback_is_noticed_and_final),
+                T(test_snapshot_missing_connection_is_gone),
+                T(test_snapshot_older_than_connection_leaves_it),
+                T(test_snapshot_missing_subflow_is_rebuilt),
+                T(test_snapshot_lost_sub_established_is_learned),
+                T(test_snapshot_lost_established_is_learned),
+                T(test_snapshot_adopted_on_lost_path_is_buried),
+                T(test_snapshot_older_than_subflow_leaves_it),
+                T(test_tick_sweeps_every_ten_seconds),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,193 @@
+#include "world.h"
+
+#include <stdarg.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <cmocka.h>
+
+struct mptcpize_address at(const char *text) {
+        struct mptcpize_address address;
+
+        assert_int_equal(address_parse(text, &address), 0);
+        return address;
+}
+
+void world_feed(struct world *world, struct event event) {
+        event.usec = world->now;
+        engine_feed(&world->engine, &event);
+}
+
+void world_settle(struct world *world) {
+        engine_settle(&world->engine);
+}
+
+void world_configure(struct world *world) {
+        world_feed(world, (struct event){
+                                          .type = EVENT_CONFIGURED,
+                                          .configured = { .conf = &world->conf,
+                                                          .plugin = mptcpize_plugin() },
+                          });
+}
+
+void world_link(struct world *world, int32_t ifindex, const char *name, bool up) {
+        struct event event = { .type = EVENT_LINK, .link = { .ifindex = ifindex, .up = up } };
+
+        snprintf(event.link.name, sizeof(event.link.name), "%s", name);
+        world_feed(world, event);
+}
+
+void world_address(struct world *world, int32_t ifindex, const char *address, bool usable) {
+        world_feed(world, (struct event){
+                                          .type = EVENT_ADDRESS,
+                                          .address = { .ifindex = ifindex,
+                                                       .address = at(address),
+                                                       .prefix_len = 24,
+                                                       .usable = usable },
+                          });
+}
+
+void world_address_gone(struct world *world, int32_t ifindex, const char *address) {
+        world_feed(world, (struct event){
+                                          .type = EVENT_ADDRESS_GONE,
+                                          .address = { .ifindex = ifindex, .address = at(address) },
+                          });
+}
+
+static void world_any_route(struct world *world, enum event_type type, int32_t ifindex,
+                            const char *prefix, uint8_t len) {
+        world_feed(world, (struct event){
+                                          .type = type,
+                                          .route = { .ifindex = ifindex,
+                                                     .prefix = at(prefix),
+                                                     .prefix_len = len,
+                                                     .table = 254 },
+                          });
+}
+
+void world_route(struct world *world, int32_t ifindex, const char *prefix, uint8_t len) {
+        world_any_route(world, EVENT_ROUTE, ifindex, prefix, len);
+}
+
+void world_route_gone(struct world *world, int32_t ifindex, const char *prefix, uint8_t len) {
+        world_any_route(world, EVENT_ROUTE_GONE, ifindex, prefix, len);
+}
+
+void world_mptcp(struct world *world, enum event_type type, uint32_t token, const char *local,
+                 const char *remote, uint8_t local_id, uint8_t remote_id, int error) {
+        struct event event = {
+                .type = type,
+                .mptcp = { .token = token,
+                           .local_id = local_id,
+                           .remote_id = remote_id,
+                           .error = error },
+        };
+
+        if (local)
+                event.mptcp.local = at(local);
+        if (remote)
+                event.mptcp.remote = at(remote);
+        world_feed(world, event);
+}
+
+void world_connect(struct world *world, uint32_t token, uint32_t flags) {
+        struct event event = {
+                .type = EVENT_CREATED,
+                .mptcp = { .token = token,
+                           .flags = flags,
+                           .local = at("192.0.2.1:40000"),
+                           .remote = at("203.0.113.1:80") },
+        };
+
+        world_feed(world, event);
+        event.type = EVENT_ESTABLISHED;
+        world_feed(world, event);
+}
+
+void world_outcome(struct world *world, const struct action *action, int error) {
+        world_feed(world, (struct event){
+                                          .type = EVENT_OUTCOME,
+                                          .outcome = { .action = *action, .error = error },
+                          });
+}
+
+struct action world_expect(struct world *world, enum action_type type) {
+        const struct action *next = action_queue_peek(&world->engine.queue);
+        struct action action;
+
+        assert_non_null(next);
+        action = *next;
+        action_queue_pop(&world->engine.queue);
+        assert_string_equal(action_name(action.type), action_name(type));
+        return action;
+}
+
+struct action world_expect_create(struct world *world, const char *local, const char *remote) {
+        struct action action = world_expect(world, ACTION_CREATE);
+        char text[ADDRESS_TEXT];
+
+        assert_string_equal(address_format(&action.local, text), local);
+        assert_string_equal(address_format(&action.remote, text), remote);
+        return action;
+}
+
+void world_expect_nothing(struct world *world) {
+        const struct action *next = action_queue_peek(&world->engine.queue);
+
+        if (next)
+                fail_msg("unexpected action %s: %s", action_name(next->type), next->reason);
+}
+
+void world_join(struct world *world, const char *local, const char *remote) {
+        struct action action = world_expect_create(world, local, remote);
+        char with_port[ADDRESS_TEXT + 8];
+
+        snprintf(with_port, sizeof(with_port), "%s:40001", local);
+        world_outcome(world, &action, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, action.token, with_port, remote, action.local_id,
+                    0, 0);
+}
+
+struct connection *world_connection(struct world *world) {
+        return model_find(&world->engine.model, TOKEN);
+}
+
+size_t world_subflows(struct world *world, uint32_t state) {
+        const struct connection *connection = world_connection(world);
+        size_t n = 0;
+
+        for (size_t i = 0; connection && i < connection->subflows.n; i++)
+                n += connection->subflows.items[i].is.state == state;
+        return n;
+}
+
+int world_setup(void **state) {
+        struct world *world = calloc(1, sizeof(*world));
+
+        assert_non_null(world);
+        world->now = 1000000;
+        conf_init(&world->conf);
+        assert_int_equal(engine_init(&world->engine, 42), 0);
+        world_configure(world);
+        world_feed(world, (struct event){ .type = EVENT_NET_BEGIN });
+        world_link(world, 2, "wifi0", true);
+        world_link(world, 3, "lte0", true);
+        world_address(world, 2, "192.0.2.1", true);
+        world_address(world, 3, "198.51.100.1", true);
+        world_route(world, 2, "0.0.0.0", 0);
+        world_route(world, 3, "0.0.0.0", 0);
+        world_feed(world, (struct event){ .type = EVENT_NET_END });
+        world_settle(world);
+        *state = world;
+        return 0;
+}
+
+int world_teardown(void **state) {
+        struct world *world = *state;
+
+        engine_done(&world->engine);
+        conf_done(&world->conf);
+        free(world);
+        return 0;
+}

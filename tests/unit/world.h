@@ -1,0 +1,50 @@
+/*
+ * An engine with the fullmesh plugin and a host with wifi0 192.0.2.1 and lte0 198.51.100.1, for
+ * tests that feed events and look at actions. Time is a number: world->now.
+ */
+#pragma once
+
+#include "../../daemon/core/engine.h"
+
+#define TOKEN 0x1a2b3c4du
+
+struct world {
+        struct engine engine;
+        struct conf conf;
+        uint64_t now;
+};
+
+/* For cmocka: state is a struct world. */
+int world_setup(void **state);
+int world_teardown(void **state);
+
+struct mptcpize_address at(const char *text);
+
+/* Feed one event at world->now. */
+void world_feed(struct world *world, struct event event);
+void world_settle(struct world *world);
+void world_configure(struct world *world);
+
+void world_link(struct world *world, int32_t ifindex, const char *name, bool up);
+void world_address(struct world *world, int32_t ifindex, const char *address, bool usable);
+void world_address_gone(struct world *world, int32_t ifindex, const char *address);
+void world_route(struct world *world, int32_t ifindex, const char *prefix, uint8_t len);
+void world_route_gone(struct world *world, int32_t ifindex, const char *prefix, uint8_t len);
+
+/* CREATED and ESTABLISHED of a connection 192.0.2.1:40000 -> 203.0.113.1:80. */
+void world_connect(struct world *world, uint32_t token, uint32_t flags);
+void world_mptcp(struct world *world, enum event_type type, uint32_t token, const char *local,
+                 const char *remote, uint8_t local_id, uint8_t remote_id, int error);
+void world_outcome(struct world *world, const struct action *action, int error);
+
+/* Takes the next action; fails the test if there is none or it is of another type. */
+struct action world_expect(struct world *world, enum action_type type);
+
+/* Takes a CREATE and checks its addresses. */
+struct action world_expect_create(struct world *world, const char *local, const char *remote);
+void world_expect_nothing(struct world *world);
+
+/* Takes a CREATE, and lets the kernel say yes: outcome and SUB_ESTABLISHED on local port. */
+void world_join(struct world *world, const char *local, const char *remote);
+struct connection *world_connection(struct world *world);
+size_t world_subflows(struct world *world, uint32_t state);
