@@ -1,0 +1,286 @@
+/*
+ * rtnetlink. See codec-rtnl.h.
+ */
+#include "codec-rtnl.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <linux/if.h>
+#include "attr.h"
+#include "../util/cleanup.h"
+
+struct sink {
+        void (*on_event)(const struct event *event, void *userdata); /* NULL: check only */
+        void *userdata;
+};
+
+static void sink_give(const struct sink *sink, const struct event *event) {
+        if (sink->on_event)
+                sink->on_event(event, sink->userdata);
+}
+
+/* Links */
+
+struct link_attrs {
+        struct attr_blob name;
+};
+
+static const struct attr_field link_fields[] = {
+        ATTR_FIELD_BLOB(IFLA_IFNAME, struct link_attrs, name),
+};
+
+/* Of the flags, LOWER_UP is the carrier; RUNNING also wants operstate up or unknown. */
+#define LINK_UP (IFF_UP | IFF_RUNNING | IFF_LOWER_UP)
+
+static int decode_link(const void *bytes, size_t len, enum event_type type,
+                       const struct sink *sink) {
+        struct event event = { .type = type };
+        struct link_attrs attrs = { 0 };
+        struct ifinfomsg header;
+        struct attr_blob blob;
+        uint64_t present = 0;
+        int r;
+
+        r = attr_open(bytes, len, &header, sizeof(header), &blob);
+        if (r == 0)
+                r = attr_decode(&blob, link_fields, ARRAY_SIZE(link_fields), &attrs, &present);
+        if (r < 0)
+                return r;
+        if (header.ifi_family != AF_UNSPEC)
+                return 1;
+        /* A name has its NUL and one byte at least. */
+        if (header.ifi_index <= 0 || attrs.name.len < 2 ||
+            attrs.name.len > sizeof(event.link.name) || attrs.name.data[attrs.name.len - 1])
+                return -EBADMSG;
+        event.link.ifindex = header.ifi_index;
+        event.link.up = (header.ifi_flags & LINK_UP) == LINK_UP;
+        event.link.loopback = header.ifi_flags & IFF_LOOPBACK;
+        memcpy(event.link.name, attrs.name.data, attrs.name.len);
+        sink_give(sink, &event);
+        return 0;
+}
+
+/* Addresses */
+
+struct address_attrs {
+        struct attr_blob address, local;
+        uint32_t flags;
+};
+
+static const struct attr_field address_fields[] = {
+        ATTR_FIELD_BLOB(IFA_ADDRESS, struct address_attrs, address),
+        ATTR_FIELD_BLOB(IFA_LOCAL, struct address_attrs, local),
+        ATTR_FIELD(IFA_FLAGS, struct address_attrs, flags),
+};
+
+/* Bytes of an address, 0 for a family that is none of ours. */
+static size_t family_len(uint8_t family) {
+        if (family == AF_INET)
+                return 4;
+        return family == AF_INET6 ? 16 : 0;
+}
+
+static bool address_usable(const struct ifaddrmsg *header, uint32_t flags) {
+        uint32_t bad = IFA_F_DEPRECATED | IFA_F_DADFAILED;
+
+        /* The same bit means "secondary" for IPv4, which is as good as any. */
+        if (header->ifa_family == AF_INET6)
+                bad |= IFA_F_TEMPORARY;
+        /* RFC 4429: an optimistic address is tentative and may be used. */
+        if (!(flags & IFA_F_OPTIMISTIC))
+                bad |= IFA_F_TENTATIVE;
+        return !(flags & bad) &&
+               (header->ifa_scope == RT_SCOPE_UNIVERSE || header->ifa_scope == RT_SCOPE_SITE);
+}
+
+static int decode_address(const void *bytes, size_t len, enum event_type type,
+                          const struct sink *sink) {
+        struct event event = { .type = type };
+        struct address_attrs attrs = { 0 };
+        const struct attr_blob *own;
+        struct ifaddrmsg header;
+        struct attr_blob blob;
+        uint64_t present = 0;
+        size_t want;
+        int r;
+
+        r = attr_open(bytes, len, &header, sizeof(header), &blob);
+        if (r == 0)
+                r = attr_decode(&blob, address_fields, ARRAY_SIZE(address_fields), &attrs,
+                                &present);
+        if (r < 0)
+                return r;
+        want = family_len(header.ifa_family);
+        if (want == 0)
+                return 1;
+        /* Of a point-to-point link IFA_ADDRESS is the other end. */
+        own = present & ATTR_BIT(IFA_LOCAL) ? &attrs.local : &attrs.address;
+        if (header.ifa_index == 0 || header.ifa_index > INT32_MAX || own->len != want ||
+            header.ifa_prefixlen > want * 8)
+                return -EBADMSG;
+        if (!(present & ATTR_BIT(IFA_FLAGS)))
+                attrs.flags = header.ifa_flags;
+        event.address.ifindex = (int32_t)header.ifa_index;
+        event.address.prefix_len = header.ifa_prefixlen;
+        event.address.usable = address_usable(&header, attrs.flags);
+        (void)address_init(&event.address.address, own->data, own->len, 0);
+        sink_give(sink, &event);
+        return 0;
+}
+
+/* Routes */
+
+struct route_attrs {
+        struct attr_blob destination, hops;
+        uint32_t table, metric;
+        int32_t ifindex;
+};
+
+static const struct attr_field route_fields[] = {
+        ATTR_FIELD_BLOB(RTA_DST, struct route_attrs, destination),
+        ATTR_FIELD_BLOB(RTA_MULTIPATH, struct route_attrs, hops),
+        ATTR_FIELD(RTA_TABLE, struct route_attrs, table),
+        ATTR_FIELD(RTA_PRIORITY, struct route_attrs, metric),
+        ATTR_FIELD(RTA_OIF, struct route_attrs, ifindex),
+};
+
+/* Every next hop of a multipath route gives one event. */
+static int decode_hops(struct attr_blob hops, struct event *event, const struct sink *sink) {
+        struct rtnexthop hop;
+        size_t step;
+
+        while (hops.len > 0) {
+                if (hops.len < sizeof(hop))
+                        return -EBADMSG;
+                memcpy(&hop, hops.data, sizeof(hop));
+                if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > hops.len || hop.rtnh_ifindex <= 0)
+                        return -EBADMSG;
+                event->route.ifindex = hop.rtnh_ifindex;
+                sink_give(sink, event);
+                step = NLMSG_ALIGN((size_t)hop.rtnh_len);
+                if (step > hops.len)
+                        step = hops.len;
+                hops.data += step;
+                hops.len -= step;
+        }
+        return 0;
+}
+
+static int route_prefix(const struct rtmsg *header, const struct route_attrs *attrs,
+                        uint64_t present, struct route_event *route) {
+        static const uint8_t any[16];
+        const size_t want = family_len(header->rtm_family);
+        const bool given = present & ATTR_BIT(RTA_DST);
+
+        if (header->rtm_dst_len > want * 8 || (given && attrs->destination.len != want) ||
+            (!given && header->rtm_dst_len > 0))
+                return -EBADMSG;
+        /* No address_init(): the family must stay, also for a prefix of ::ffff:0:0/96. */
+        route->prefix.family = header->rtm_family;
+        memcpy(route->prefix.bytes, given ? attrs->destination.data : any, want);
+        route->prefix_len = header->rtm_dst_len;
+        return 0;
+}
+
+static bool route_wanted(const struct rtmsg *header, uint32_t table) {
+        return family_len(header->rtm_family) && header->rtm_type == RTN_UNICAST &&
+               !(header->rtm_flags & RTM_F_CLONED) && table != RT_TABLE_LOCAL;
+}
+
+static int route_deliver(const struct route_attrs *attrs, uint64_t present, struct event *event,
+                         const struct sink *sink) {
+        const struct sink check = { NULL, NULL };
+        int r;
+
+        if (present & ATTR_BIT(RTA_MULTIPATH)) {
+                r = decode_hops(attrs->hops, event, &check);
+                if (r == 0)
+                        r = decode_hops(attrs->hops, event, sink);
+                return r;
+        }
+        /* A route by a nexthop object may come without a device. */
+        if (!(present & ATTR_BIT(RTA_OIF)))
+                return 1;
+        if (attrs->ifindex <= 0)
+                return -EBADMSG;
+        event->route.ifindex = attrs->ifindex;
+        sink_give(sink, event);
+        return 0;
+}
+
+static int decode_route(const void *bytes, size_t len, enum event_type type,
+                        const struct sink *sink) {
+        struct event event = { .type = type };
+        struct route_attrs attrs = { 0 };
+        struct attr_blob blob;
+        struct rtmsg header;
+        uint64_t present = 0;
+        int r;
+
+        r = attr_open(bytes, len, &header, sizeof(header), &blob);
+        if (r == 0)
+                r = attr_decode(&blob, route_fields, ARRAY_SIZE(route_fields), &attrs, &present);
+        if (r < 0)
+                return r;
+        if (!(present & ATTR_BIT(RTA_TABLE)))
+                attrs.table = header.rtm_table;
+        if (!route_wanted(&header, attrs.table))
+                return 1;
+        r = route_prefix(&header, &attrs, present, &event.route);
+        if (r < 0)
+                return r;
+        event.route.table = attrs.table;
+        event.route.metric = attrs.metric;
+        return route_deliver(&attrs, present, &event, sink);
+}
+
+/* All */
+
+static const struct {
+        uint16_t message;
+        enum event_type type;
+        int (*decode)(const void *bytes, size_t len, enum event_type type, const struct sink *sink);
+} messages[] = {
+        { RTM_NEWLINK, EVENT_LINK, decode_link },
+        { RTM_DELLINK, EVENT_LINK_GONE, decode_link },
+        { RTM_NEWADDR, EVENT_ADDRESS, decode_address },
+        { RTM_DELADDR, EVENT_ADDRESS_GONE, decode_address },
+        { RTM_NEWROUTE, EVENT_ROUTE, decode_route },
+        { RTM_DELROUTE, EVENT_ROUTE_GONE, decode_route },
+};
+
+int codec_rtnl_decode(const void *bytes, size_t len,
+                      void (*on_event)(const struct event *event, void *userdata), void *userdata) {
+        const struct sink sink = { on_event, userdata };
+        struct nlmsghdr header;
+
+        if (len < sizeof(header))
+                return -EBADMSG;
+        memcpy(&header, bytes, sizeof(header));
+        for (size_t i = 0; i < ARRAY_SIZE(messages); i++)
+                if (messages[i].message == header.nlmsg_type)
+                        return messages[i].decode(bytes, len, messages[i].type, &sink);
+        return 1;
+}
+
+bool codec_rtnl_is_lossy(const struct nlmsghdr *header, const struct event *event) {
+        if (event->type == EVENT_LINK)
+                return !event->link.up;
+        if (event->type == EVENT_ROUTE)
+                return header->nlmsg_flags & NLM_F_REPLACE;
+        return event->type == EVENT_LINK_GONE || event->type == EVENT_ADDRESS_GONE;
+}
+
+void codec_rtnl_list(uint16_t type, struct rtnl_request *ret_request) {
+        size_t body = sizeof(ret_request->route);
+
+        if (type == RTM_GETLINK)
+                body = sizeof(ret_request->link);
+        else if (type == RTM_GETADDR)
+                body = sizeof(ret_request->address);
+        memset(ret_request, 0, sizeof(*ret_request));
+        ret_request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
+        ret_request->header.nlmsg_type = type;
+        ret_request->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+}

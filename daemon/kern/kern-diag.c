@@ -1,0 +1,120 @@
+/*
+ * Questions to sock_diag. See kern-diag.h.
+ */
+#include "kern-diag.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+#include "clock.h"
+#include "codec-diag.h"
+
+#define TRIES 8 /* of a dump that is interrupted by changes */
+
+/* Snapshots */
+
+static int on_connection(const struct nlmsghdr *message, void *userdata) {
+        struct snapshot *snapshot = userdata;
+        struct snapshot_connection row;
+        int r;
+
+        r = codec_diag_decode_connection(message, message->nlmsg_len, &row);
+        return r == 0 ? ARRAY_APPEND(&snapshot->connections, row, LIMIT_SNAPSHOT) : r;
+}
+
+static int on_subflow(const struct nlmsghdr *message, void *userdata) {
+        struct snapshot *snapshot = userdata;
+        struct snapshot_subflow row;
+        int r;
+
+        r = codec_diag_decode_subflow(message, message->nlmsg_len, &row);
+        return r == 0 ? ARRAY_APPEND(&snapshot->subflows, row, LIMIT_SNAPSHOT) : r;
+}
+
+/* Connections first: a subflow without its connection is younger, the other way round is not. */
+static int snapshot_fill(struct netlink *diag, struct snapshot *snapshot) {
+        static const uint8_t families[] = { AF_INET, AF_INET6 };
+        static const struct {
+                void (*request)(uint8_t family, struct diag_request *ret_request);
+                netlink_message_fn on_row;
+        } dumps[] = {
+                { codec_diag_connections, on_connection },
+                { codec_diag_subflows, on_subflow },
+        };
+        struct diag_request request;
+        int r;
+
+        for (size_t i = 0; i < ARRAY_SIZE(dumps); i++)
+                for (size_t k = 0; k < ARRAY_SIZE(families); k++) {
+                        dumps[i].request(families[k], &request);
+                        r = netlink_request(diag, &request.header, dumps[i].on_row, snapshot, NULL);
+                        /* A kernel without IPv6. */
+                        if (r < 0 && !(r == -ENOENT && families[k] == AF_INET6))
+                                return r;
+                }
+        return 0;
+}
+
+int kern_diag_snapshot(struct netlink *diag, struct snapshot *ret_snapshot) {
+        for (int i = 0; i < TRIES; i++) {
+                struct snapshot snapshot = { .started_usec = clock_usec() };
+                int r = snapshot_fill(diag, &snapshot);
+
+                if (r == 0) {
+                        *ret_snapshot = snapshot;
+                        return 0;
+                }
+                snapshot_done(&snapshot);
+                if (r != -EINTR)
+                        return r;
+        }
+        return -EAGAIN;
+}
+
+/* Single rows */
+
+static int on_measure(const struct nlmsghdr *message, void *userdata) {
+        struct snapshot_subflow *subflow = userdata;
+
+        return codec_diag_decode_subflow(message, message->nlmsg_len, subflow);
+}
+
+int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local,
+                      const struct mptcpize_address *remote, int32_t ifindex,
+                      struct measure *ret_measure) {
+        struct snapshot_subflow subflow = { 0 };
+        struct diag_request request;
+        int r;
+
+        codec_diag_subflow(local, remote, ifindex, &request);
+        r = netlink_request(diag, &request.header, on_measure, &subflow, NULL);
+        if (r < 0)
+                return r;
+        /* It may have been plain TCP, or the listener on this port. */
+        if (!address_equal(&subflow.local, local) || !address_equal(&subflow.remote, remote))
+                return -ENOENT;
+        *ret_measure = subflow.measure;
+        return 0;
+}
+
+static int on_owner(const struct nlmsghdr *message, void *userdata) {
+        struct snapshot_connection *connection = userdata;
+
+        return codec_diag_decode_connection(message, message->nlmsg_len, connection);
+}
+
+int kern_diag_owner(struct netlink *diag, uint32_t token, uint32_t *ret_uid) {
+        struct snapshot_connection connection = { 0 };
+        struct diag_request request;
+        int r;
+
+        if (token == 0)
+                return -ENOENT;
+        codec_diag_connection(token, &request);
+        r = netlink_request(diag, &request.header, on_owner, &connection, NULL);
+        if (r < 0)
+                return r;
+        if (connection.token != token)
+                return -ENOENT;
+        *ret_uid = connection.uid;
+        return 0;
+}

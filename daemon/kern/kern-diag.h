@@ -1,0 +1,19 @@
+/*
+ * Questions to sock_diag over one socket, which belongs to the thread that asks.
+ */
+#pragma once
+
+#include "../core/event.h"
+#include "netlink.h"
+
+/*
+ * All MPTCP connections and their subflows; ret_snapshot is to be freed by snapshot_done().
+ * -ENOBUFS: more than LIMIT_SNAPSHOT; -EAGAIN: it kept changing while it was read.
+ */
+int kern_diag_snapshot(struct netlink *diag, struct snapshot *ret_snapshot);
+
+/* As kern_ops.measure() and kern_ops.owner(). */
+int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local,
+                      const struct mptcpize_address *remote, int32_t ifindex,
+                      struct measure *ret_measure);
+int kern_diag_owner(struct netlink *diag, uint32_t token, uint32_t *ret_uid);

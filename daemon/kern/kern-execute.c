@@ -1,0 +1,105 @@
+/*
+ * Carrying out one action. See kern-execute.h.
+ */
+#include "kern-execute.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <netlink/msg.h>
+#include "codec-mptcp.h"
+#include "kern-diag.h"
+#include "netlink.h"
+
+struct executor {
+        struct netlink *genl;
+        struct netlink *diag;
+        uint16_t family;
+};
+
+DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
+
+struct command *command_new(const struct action *action) {
+        struct command *command = calloc(1, sizeof(*command));
+
+        if (command)
+                command->action = *action;
+        return command;
+}
+
+void command_free(struct command *command) {
+        if (!command)
+                return;
+        ARRAY_DONE(&command->entries);
+        snapshot_done(&command->snapshot);
+        free(command);
+}
+
+void executor_free(struct executor *executor) {
+        if (!executor)
+                return;
+        netlink_free(executor->genl);
+        netlink_free(executor->diag);
+        free(executor);
+}
+
+DEFINE_CLEANUP(struct executor *, executor_free)
+
+int executor_new(uint16_t family, struct executor **ret_executor) {
+        _cleanup_(executor_freep) struct executor *executor = calloc(1, sizeof(*executor));
+        int r;
+
+        if (!executor)
+                return -ENOMEM;
+        executor->family = family;
+        r = netlink_new(NETLINK_GENERIC, &executor->genl);
+        if (r == 0)
+                r = netlink_new(NETLINK_SOCK_DIAG, &executor->diag);
+        if (r < 0)
+                return r;
+        *ret_executor = TAKE_PTR(executor);
+        return 0;
+}
+
+static int on_entry(const struct nlmsghdr *message, void *userdata) {
+        struct command *command = userdata;
+        struct entry entry;
+        int r;
+
+        r = codec_mptcp_decode_entry(message, message->nlmsg_len, &entry);
+        return r == 0 ? ARRAY_APPEND(&command->entries, entry, LIMIT_ENTRIES) : r;
+}
+
+static int executor_send(struct executor *executor, struct command *command, bool mapped) {
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_size(CODEC_MPTCP_BYTES);
+        int r;
+
+        if (!msg)
+                return -ENOMEM;
+        r = codec_mptcp_encode(&command->action, executor->family, mapped, msg);
+        if (r < 0)
+                return r;
+        return netlink_request(executor->genl, nlmsg_hdr(msg), on_entry, command, command->message);
+}
+
+/*
+ * SUBFLOW_DESTROY looks for a socket of the family that the addresses have. The same IPv4
+ * addresses may be those of an AF_INET socket or, v4-mapped, of an AF_INET6 one, and nothing but
+ * trying tells which (Linux 6.18).
+ */
+static int executor_destroy(struct executor *executor, struct command *command) {
+        int r = executor_send(executor, command, false);
+
+        if (r == -ESRCH && command->action.local.family == AF_INET)
+                r = executor_send(executor, command, true);
+        return r;
+}
+
+void executor_run(struct executor *executor, struct command *command) {
+        if (command->action.type == ACTION_SNAPSHOT)
+                command->error = kern_diag_snapshot(executor->diag, &command->snapshot);
+        else if (command->action.type == ACTION_DESTROY)
+                command->error = executor_destroy(executor, command);
+        else
+                command->error = executor_send(executor, command, false);
+}

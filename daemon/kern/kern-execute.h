@@ -1,0 +1,28 @@
+/*
+ * Carrying out one action: blocking, in a command thread, over sockets made beforehand.
+ */
+#pragma once
+
+#include "../core/event.h"
+
+/* An action with its result. One allocation, from submission to delivery. */
+struct command {
+        struct command *next; /* in whichever queue it is */
+        struct action action;
+        int error;
+        char message[LIMIT_REASON];
+        ARRAY_OF(struct entry) entries; /* ACTION_QUERY */
+        struct snapshot snapshot;       /* ACTION_SNAPSHOT */
+};
+
+struct command *command_new(const struct action *action);
+void command_free(struct command *command);
+
+struct executor;
+
+/* family: number of "mptcp_pm". Makes the sockets. */
+int executor_new(uint16_t family, struct executor **ret_executor);
+void executor_free(struct executor *executor);
+
+/* Does it, waits for the kernel, and fills in the result. */
+void executor_run(struct executor *executor, struct command *command);

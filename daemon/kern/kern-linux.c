@@ -1,0 +1,267 @@
+/*
+ * The real kernel: puts together the MPTCP event monitor (here), rtnetlink (kern-rtnl.c), the
+ * command threads (kern-command.c) and questions to sock_diag (kern-diag.c). See kern.h.
+ */
+#include "kern.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <netlink/msg.h>
+#include "../util/log.h"
+#include "clock.h"
+#include "codec-mptcp.h"
+#include "kern-command.h"
+#include "kern-diag.h"
+#include "kern-rtnl.h"
+#include "netlink.h"
+
+#define BATCH 64 /* datagrams, or answers, of one dispatch */
+
+enum { FD_EVENTS, FD_RTNL, FD_ANSWERS };
+
+struct kern_linux {
+        struct kern kern;
+        struct mptcp_family family;
+        struct netlink *events;
+        struct netlink *diag;
+        struct kern_rtnl *rtnl;
+        struct command_pool *pool;
+        bool malformed; /* has been logged */
+};
+
+DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
+
+static struct kern_linux *kern_linux(struct kern *kern) {
+        return (struct kern_linux *)kern; /* its first member */
+}
+
+static void kern_linux_give(struct kern_linux *self, struct event *event) {
+        event->usec = clock_usec();
+        self->kern.on_event(event, self->kern.userdata);
+}
+
+/* MPTCP events */
+
+static int on_mptcp_message(const struct nlmsghdr *message, void *userdata) {
+        struct kern_linux *self = userdata;
+        struct event event;
+        int r;
+
+        if (message->nlmsg_type != self->family.id)
+                return 0;
+        r = codec_mptcp_decode(message, message->nlmsg_len, &event);
+        if (r == 0) {
+                kern_linux_give(self, &event);
+        } else if (r < 0 && !self->malformed) {
+                self->malformed = true;
+                log_warning("The kernel sends MPTCP events that can't be read; they are ignored");
+        }
+        return 0;
+}
+
+/* However many messages were lost, the answer to it is one comparison: one event a batch. */
+static int kern_linux_dispatch_events(struct kern_linux *self) {
+        struct event overrun = { .type = EVENT_OVERRUN };
+        bool lost = false;
+        int r = 0;
+
+        for (int i = 0; i < BATCH && r != -EAGAIN; i++) {
+                r = netlink_read(self->events, on_mptcp_message, self);
+                if (r == -ENOBUFS)
+                        lost = true;
+                else if (r < 0 && r != -EAGAIN)
+                        break;
+        }
+        if (lost)
+                kern_linux_give(self, &overrun);
+        return r == -EAGAIN || r == -ENOBUFS ? 0 : r;
+}
+
+/* Answers of the command threads */
+
+static void kern_linux_give_result(struct kern_linux *self, const struct command *command) {
+        struct event event = { .type = EVENT_ENTRIES };
+
+        if (command->error == 0 && command->action.type == ACTION_QUERY) {
+                event.entries = (struct entries_event){ .token = command->action.token,
+                                                        .entries = command->entries.items,
+                                                        .n = command->entries.n };
+                kern_linux_give(self, &event);
+        } else if (command->error == 0 && command->action.type == ACTION_SNAPSHOT) {
+                event.type = EVENT_SNAPSHOT;
+                event.snapshot = &command->snapshot;
+                kern_linux_give(self, &event);
+        }
+}
+
+static void kern_linux_give_outcome(struct kern_linux *self, const struct command *command) {
+        struct event event = { .type = EVENT_OUTCOME,
+                               .outcome = { .action = command->action, .error = command->error } };
+
+        memcpy(event.outcome.message, command->message, sizeof(event.outcome.message));
+        kern_linux_give(self, &event);
+}
+
+static int kern_linux_dispatch_answers(struct kern_linux *self) {
+        for (int i = 0; i < BATCH; i++) {
+                struct command *command = command_pool_take(self->pool);
+
+                if (!command)
+                        return 0;
+                kern_linux_give_result(self, command);
+                kern_linux_give_outcome(self, command);
+                command_free(command);
+        }
+        command_pool_rearm(self->pool);
+        return 0;
+}
+
+/* Operations */
+
+static int kern_linux_submit(struct kern *kern, const struct action *action) {
+        return command_pool_submit(kern_linux(kern)->pool, action);
+}
+
+static int kern_linux_list_net(struct kern *kern) {
+        return kern_rtnl_list(kern_linux(kern)->rtnl);
+}
+
+static int kern_linux_measure(struct kern *kern, const struct mptcpize_address *local,
+                              const struct mptcpize_address *remote, int32_t ifindex,
+                              struct measure *ret_measure) {
+        return kern_diag_measure(kern_linux(kern)->diag, local, remote, ifindex, ret_measure);
+}
+
+static int kern_linux_owner(struct kern *kern, uint32_t token, uint32_t *ret_uid) {
+        return kern_diag_owner(kern_linux(kern)->diag, token, ret_uid);
+}
+
+static void kern_linux_fds(struct kern *kern, int ret_fds[static KERN_FDS]) {
+        struct kern_linux *self = kern_linux(kern);
+
+        ret_fds[FD_EVENTS] = netlink_fd(self->events);
+        ret_fds[FD_RTNL] = kern_rtnl_fd(self->rtnl);
+        ret_fds[FD_ANSWERS] = command_pool_fd(self->pool);
+}
+
+static int kern_linux_dispatch(struct kern *kern, int index) {
+        struct kern_linux *self = kern_linux(kern);
+
+        switch (index) {
+        case FD_EVENTS:
+                return kern_linux_dispatch_events(self);
+        case FD_RTNL:
+                return kern_rtnl_dispatch(self->rtnl);
+        case FD_ANSWERS:
+                return kern_linux_dispatch_answers(self);
+        default:
+                return -EINVAL;
+        }
+}
+
+static void kern_linux_free(struct kern *kern) {
+        struct kern_linux *self = kern_linux(kern);
+
+        command_pool_free(self->pool);
+        kern_rtnl_free(self->rtnl);
+        netlink_free(self->diag);
+        netlink_free(self->events);
+        free(self);
+}
+
+static const struct kern_ops ops = {
+        .submit = kern_linux_submit,
+        .list_net = kern_linux_list_net,
+        .measure = kern_linux_measure,
+        .owner = kern_linux_owner,
+        .fds = kern_linux_fds,
+        .dispatch = kern_linux_dispatch,
+        .free = kern_linux_free,
+};
+
+/* Setting up */
+
+static int on_family(const struct nlmsghdr *message, void *userdata) {
+        return codec_mptcp_decode_family(message, message->nlmsg_len, userdata);
+}
+
+static int probe_family(struct netlink *genl, struct mptcp_family *ret_family) {
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_size(CODEC_MPTCP_BYTES);
+        struct mptcp_family family = { 0 };
+        int r;
+
+        if (!msg)
+                return -ENOMEM;
+        r = codec_mptcp_encode_family(msg);
+        if (r == 0)
+                r = netlink_request(genl, nlmsg_hdr(msg), on_family, &family, NULL);
+        if (r == -ENOENT)
+                return -EOPNOTSUPP;
+        if (r < 0)
+                return r;
+        if (!family.events_group || !family.commands)
+                return -EOPNOTSUPP;
+        *ret_family = family;
+        return 0;
+}
+
+/* Older kernels let anybody join the events, but no kernel lets anybody command. */
+static int probe_right(struct netlink *genl, uint16_t family) {
+        _cleanup_(nlmsg_freep) struct nl_msg *msg = nlmsg_alloc_size(CODEC_MPTCP_BYTES);
+        int r;
+
+        if (!msg)
+                return -ENOMEM;
+        r = codec_mptcp_encode_probe(family, msg);
+        if (r < 0)
+                return r;
+        r = netlink_request(genl, nlmsg_hdr(msg), NULL, NULL, NULL);
+        /* -EINVAL is what an allowed request without arguments gets. */
+        return r == -EINVAL ? 0 : r;
+}
+
+static int probe(struct mptcp_family *ret_family) {
+        _cleanup_(netlink_freep) struct netlink *genl = NULL;
+        struct mptcp_family family;
+        int r;
+
+        r = netlink_new(NETLINK_GENERIC, &genl);
+        if (r == 0)
+                r = probe_family(genl, &family);
+        if (r == 0)
+                r = probe_right(genl, family.id);
+        if (r < 0)
+                return r;
+        *ret_family = family;
+        return 0;
+}
+
+static void kern_linux_freep(struct kern_linux **self) {
+        if (*self)
+                kern_linux_free(&(*self)->kern);
+}
+
+int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_kern) {
+        _cleanup_(kern_linux_freep) struct kern_linux *self = calloc(1, sizeof(*self));
+        int r;
+
+        if (!self)
+                return -ENOMEM;
+        self->kern = (struct kern){ .ops = &ops, .on_event = on_event, .userdata = userdata };
+        r = probe(&self->family);
+        if (r == 0)
+                r = netlink_new_monitor(NETLINK_GENERIC, &self->events);
+        if (r == 0)
+                r = netlink_join(self->events, self->family.events_group);
+        if (r == 0)
+                r = kern_rtnl_new(on_event, userdata, &self->rtnl);
+        if (r == 0)
+                r = netlink_new(NETLINK_SOCK_DIAG, &self->diag);
+        if (r == 0)
+                r = command_pool_new(self->family.id, &self->pool);
+        if (r < 0)
+                return r;
+        *ret_kern = &TAKE_PTR(self)->kern;
+        return 0;
+}

@@ -1,0 +1,64 @@
+/*
+ * The kernel, as the daemon sees it: a table of operations with two implementations, the real one
+ * (kern-linux.c) and the fake of tests/fake. Both pass the same contract test.
+ *
+ * One thread (the loop's) calls all of this. Events arrive only inside dispatch() and list_net().
+ */
+#pragma once
+
+#include "../core/event.h"
+
+#define KERN_FDS 3 /* MPTCP events, rtnetlink, answers of the command threads */
+
+struct kern;
+
+typedef void (*kern_event_fn)(const struct event *event, void *userdata);
+
+struct kern_ops {
+        /*
+         * Hands an action over; never waits for the kernel. Its EVENT_OUTCOME comes later, and
+         * those of one token come in the order of submission. Takes a copy.
+         * -EAGAIN: too many are waiting, try again after the next EVENT_OUTCOME.
+         */
+        int (*submit)(struct kern *kern, const struct action *action);
+
+        /* Lists links, addresses and routes, between EVENT_NET_BEGIN and EVENT_NET_END. */
+        int (*list_net)(struct kern *kern);
+
+        /*
+         * Reads the numbers of one subflow (both ports known). ifindex is the interface of its
+         * local address: the kernel finds a subflow that is bound to a device only by that device
+         * (one that is not bound, by any). -ENOENT: there is none such.
+         */
+        int (*measure)(struct kern *kern, const struct mptcpize_address *local,
+                       const struct mptcpize_address *remote, int32_t ifindex,
+                       struct measure *ret_measure);
+
+        /* Reads the owner of a connection, UINT32_MAX if unknown. -ENOENT: no such token. */
+        int (*owner)(struct kern *kern, uint32_t token, uint32_t *ret_uid);
+
+        /*
+         * Descriptors to wait on for input, -1 for unused places. Index 0 is the most urgent.
+         * They stay the kern's.
+         */
+        void (*fds)(struct kern *kern, int ret_fds[static KERN_FDS]);
+
+        /* Reads what there is on fds[index], at most a bounded batch, and makes events of it. */
+        int (*dispatch)(struct kern *kern, int index);
+
+        void (*free)(struct kern *kern);
+};
+
+struct kern {
+        const struct kern_ops *ops;
+        kern_event_fn on_event;
+        void *userdata;
+};
+
+/*
+ * The real kernel, in the network namespace of the caller. -EPERM: CAP_NET_ADMIN is missing;
+ * -EOPNOTSUPP: no MPTCP path-manager API (CONFIG_MPTCP, Linux >= 5.19); other errors as they come.
+ */
+int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_kern);
+
+void kern_free(struct kern *kern);

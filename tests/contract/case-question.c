@@ -1,0 +1,213 @@
+/*
+ * Contract: query, snapshot, measure(), owner().
+ */
+#include "scene.h"
+
+#include <errno.h>
+
+#define ESTABLISHED 1 /* include/net/tcp_states.h */
+
+static struct mptcp_event initial_of(const struct lab_connection *connection) {
+        return (struct mptcp_event){ .token = connection->token,
+                                     .local = connection->local,
+                                     .remote = connection->remote };
+}
+
+/* Query. What it says of unknown tokens and the kernel's connections: case-action.c. */
+
+static void test_query_lists_entries_but_not_the_initial(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcpize_address lte = lab_address(LAB_LTE, scene->kind, 0);
+        const struct entries_event *entries;
+
+        assert_int_equal(scene_entries(scene, connection.token)->n, 0);
+        (void)scene_join(scene, &connection, 5);
+        entries = scene_entries(scene, connection.token);
+        assert_int_equal(entries->n, 1);
+        assert_int_equal(entries->entries[0].id, 5);
+        assert_int_equal(entries->entries[0].flags & ENTRY_SIGNAL, 0);
+        scene_assert_address(&entries->entries[0].address, &lte);
+}
+
+/* The outcome comes behind what it is the outcome of. */
+static void test_query_entries_come_before_the_outcome(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+
+        (void)scene_entries(scene, connection.token);
+        assert_true(scene_place(scene, EVENT_ENTRIES, connection.token) <
+                    scene_place(scene, EVENT_OUTCOME, connection.token));
+}
+
+/* Snapshot */
+
+static void test_snapshot_client_has_connection_and_subflows(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event initial = initial_of(&connection);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        const struct snapshot *snapshot = scene_snapshot(scene);
+        const struct snapshot_connection *row = scene_row(snapshot, connection.token);
+        const struct snapshot_subflow *first = scene_subflow(snapshot, &initial);
+        const struct snapshot_subflow *second = scene_subflow(snapshot, &joined);
+
+        assert_int_equal(snapshot->connections.n, 1);
+        assert_non_null(row);
+        assert_int_equal(row->flags, 0);
+        assert_int_equal(row->uid, lab_uid());
+        assert_int_equal(row->state, ESTABLISHED);
+        scene_assert_address(&row->local, &connection.local);
+        scene_assert_address(&row->remote, &connection.remote);
+        assert_int_equal(snapshot->subflows.n, 2);
+        assert_non_null(first);
+        assert_int_equal(first->state, ESTABLISHED);
+        assert_int_equal(first->local_id, 0);
+        assert_int_equal(first->flags & (SNAPSHOT_MCAP_LOC | SNAPSHOT_JOIN_LOC | SNAPSHOT_JOIN_REM),
+                         SNAPSHOT_MCAP_LOC);
+        assert_non_null(second);
+        assert_int_equal(second->state, ESTABLISHED);
+        assert_int_equal(second->local_id, 5);
+        assert_int_equal(second->remote_id, 0);
+        assert_int_equal(second->ifindex, lab_ifindex(scene->lab, LAB_LTE));
+        assert_int_equal(second->flags & (SNAPSHOT_MCAP_LOC | SNAPSHOT_JOIN_LOC),
+                         SNAPSHOT_JOIN_LOC);
+}
+
+static void test_snapshot_established_shows_in_the_initial_subflow(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection;
+        struct mptcp_event initial;
+
+        lab_connect(scene->lab, scene->kind, LAB_PORT_OPEN, &connection);
+        initial = initial_of(&connection);
+        assert_int_equal(scene_subflow(scene_snapshot(scene), &initial)->flags & SNAPSHOT_FULLY_EST,
+                         0);
+        lab_exchange(scene->lab, &connection);
+        (void)scene_await(scene, EVENT_ESTABLISHED, connection.token);
+        assert_int_equal(scene_subflow(scene_snapshot(scene), &initial)->flags & SNAPSHOT_FULLY_EST,
+                         SNAPSHOT_FULLY_EST);
+}
+
+static void test_snapshot_server_did_not_open_it(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_server(scene);
+        const struct mptcp_event initial = initial_of(&connection);
+        const struct snapshot *snapshot = scene_snapshot(scene);
+        const struct snapshot_subflow *subflow = scene_subflow(snapshot, &initial);
+
+        /* The listener is none. */
+        assert_int_equal(snapshot->connections.n, 1);
+        scene_assert_address(&snapshot->connections.items[0].local, &connection.local);
+        assert_non_null(subflow);
+        assert_int_equal(subflow->flags & (SNAPSHOT_MCAP_LOC | SNAPSHOT_JOIN_LOC |
+                                           SNAPSHOT_JOIN_REM | SNAPSHOT_FULLY_EST),
+                         SNAPSHOT_FULLY_EST);
+}
+
+static void test_snapshot_plain_peer_is_fallback(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection;
+        const struct snapshot *snapshot;
+
+        lab_connect(scene->lab, scene->kind, LAB_PORT_PLAIN, &connection);
+        lab_exchange(scene->lab, &connection);
+        snapshot = scene_snapshot(scene);
+        assert_int_equal(snapshot->connections.n, 1);
+        assert_int_equal(snapshot->connections.items[0].flags, SNAPSHOT_FALLBACK);
+        assert_int_equal(snapshot->connections.items[0].uid, lab_uid());
+        scene_assert_address(&snapshot->connections.items[0].local, &connection.local);
+}
+
+static void test_snapshot_empty_host_is_empty(void **state) {
+        struct scene *scene = *state;
+        const struct snapshot *snapshot = scene_snapshot(scene);
+
+        assert_int_equal(snapshot->connections.n, 0);
+        assert_int_equal(snapshot->subflows.n, 0);
+}
+
+/* Measuring */
+
+static int measure(struct scene *scene, const struct mptcp_event *subflow, int32_t ifindex,
+                   struct measure *ret_measure) {
+        return scene->kern->ops->measure(scene->kern, &subflow->local, &subflow->remote, ifindex,
+                                         ret_measure);
+}
+
+static void test_measure_initial_subflow_is_found(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event initial = initial_of(&connection);
+        struct measure result = { .rtt_usec = UINT32_MAX };
+
+        /* It isn't bound to a device, so any will do. */
+        assert_int_equal(measure(scene, &initial, lab_ifindex(scene->lab, LAB_WIFI), &result), 0);
+        assert_true(result.rtt_usec < UINT32_MAX);
+        assert_int_equal(result.retransmits, 0);
+        assert_int_equal(result.backoff, 0);
+        assert_int_equal(measure(scene, &initial, 0, &result), 0);
+}
+
+static void test_measure_bound_subflow_is_found_by_its_device(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        struct measure result;
+
+        assert_int_equal(measure(scene, &joined, joined.ifindex, &result), 0);
+        assert_int_equal(measure(scene, &joined, lab_ifindex(scene->lab, LAB_WIFI), &result),
+                         -ENOENT);
+}
+
+static void test_measure_unknown_subflow_is_not_found(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_server(scene);
+        struct mptcp_event subflow = initial_of(&connection);
+        struct measure result = { .rtt_usec = 1234 };
+
+        subflow.remote.port++;
+        assert_int_equal(measure(scene, &subflow, 0, &result), -ENOENT);
+        subflow.local = lab_address(LAB_LTE, scene->kind, 7777);
+        assert_int_equal(measure(scene, &subflow, 0, &result), -ENOENT);
+        assert_int_equal(result.rtt_usec, 1234);
+}
+
+/* Owner */
+
+static void test_owner_is_that_of_the_socket(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        uint32_t uid = UINT32_MAX;
+
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &uid), 0);
+        assert_int_equal(uid, lab_uid());
+}
+
+static void test_owner_unknown_token_is_not_found(void **state) {
+        struct scene *scene = *state;
+        uint32_t uid = 4711;
+
+        assert_int_equal(scene->kern->ops->owner(scene->kern, 0xbad, &uid), -ENOENT);
+        assert_int_equal(scene->kern->ops->owner(scene->kern, 0, &uid), -ENOENT);
+        assert_int_equal(uid, 4711);
+}
+
+int contract_question(void) {
+        const struct CMUnitTest tests[] = {
+                SCENE_TESTS(test_query_lists_entries_but_not_the_initial),
+                SCENE_TEST(test_query_entries_come_before_the_outcome),
+                SCENE_TESTS(test_snapshot_client_has_connection_and_subflows),
+                SCENE_TEST(test_snapshot_established_shows_in_the_initial_subflow),
+                SCENE_TESTS(test_snapshot_server_did_not_open_it),
+                SCENE_TEST(test_snapshot_plain_peer_is_fallback),
+                SCENE_TEST(test_snapshot_empty_host_is_empty),
+                SCENE_TESTS(test_measure_initial_subflow_is_found),
+                SCENE_TESTS(test_measure_bound_subflow_is_found_by_its_device),
+                SCENE_TESTS(test_measure_unknown_subflow_is_not_found),
+                SCENE_TESTS(test_owner_is_that_of_the_socket),
+                SCENE_TEST(test_owner_unknown_token_is_not_found),
+        };
+
+        return cmocka_run_group_tests_name("question", tests, NULL, NULL);
+}
