@@ -1,0 +1,222 @@
+/*
+ * /org/mptcpize1/connection/<token>: one connection, its subflows with the kernel's numbers, and
+ * its log.
+ */
+#include "bus.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define CONNECTION_INTERFACE "org.mptcpize1.Connection"
+
+/* Eight hexadecimal digits behind the prefix: what bus_connection_path() makes. */
+static int connection_token(const char *path, uint32_t *ret_token) {
+        const char *digits = strrchr(path, '/');
+        char *end;
+        unsigned long token;
+
+        if (!digits || strlen(digits) != 9 || strspn(digits + 1, "0123456789abcdef") != 8)
+                return -EINVAL;
+        token = strtoul(digits + 1, &end, 16);
+        *ret_token = (uint32_t)token;
+        return 0;
+}
+
+static struct connection *connection_of(const char *path, void *userdata) {
+        const struct bus_host *host = userdata;
+        uint32_t token;
+
+        return connection_token(path, &token) < 0 ? NULL : model_find(&host->engine->model, token);
+}
+
+static int connection_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
+                           void **ret_found, sd_bus_error *error) {
+        (void)bus, (void)interface, (void)error;
+        if (!connection_of(path, userdata))
+                return 0;
+        *ret_found = userdata;
+        return 1;
+}
+
+/* Properties */
+
+static int connection_get_text(sd_bus *bus, const char *path, const char *interface,
+                               const char *property, sd_bus_message *reply, void *userdata,
+                               sd_bus_error *error) {
+        const struct connection *connection = connection_of(path, userdata);
+        const char *text = bus_plugin(userdata, connection);
+
+        (void)bus, (void)interface, (void)error;
+        if (strcmp(property, "State") == 0)
+                text = connection_state_name(connection->state);
+        else if (strcmp(property, "Role") == 0)
+                text = bus_role(connection);
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static int connection_get_address(sd_bus *bus, const char *path, const char *interface,
+                                  const char *property, sd_bus_message *reply, void *userdata,
+                                  sd_bus_error *error) {
+        const struct connection *connection = connection_of(path, userdata);
+        char text[ADDRESS_TEXT];
+
+        (void)bus, (void)interface, (void)error;
+        address_format(strcmp(property, "Local") == 0 ? &connection->local
+                                                      : &connection->remotes.items[0].address,
+                       text);
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static int connection_get_number(sd_bus *bus, const char *path, const char *interface,
+                                 const char *property, sd_bus_message *reply, void *userdata,
+                                 sd_bus_error *error) {
+        const struct connection *connection = connection_of(path, userdata);
+
+        (void)bus, (void)interface, (void)error;
+        return sd_bus_message_append(reply, "u",
+                                     strcmp(property, "Token") == 0
+                                                     ? connection->token
+                                                     : bus_uid(userdata, connection));
+}
+
+/* Subflows */
+
+static int connection_append_measure(sd_bus_message *reply, const struct bus_host *host,
+                                     const struct mptcpize_subflow *subflow) {
+        struct measure measure;
+        int r;
+
+        if (!subflow->local.port)
+                return 0;
+        r = host->kern->ops->measure(host->kern, &subflow->local, &subflow->remote,
+                                     subflow->ifindex, &measure);
+        if (r < 0)
+                return 0;
+        return sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "BytesSent", "t",
+                                     measure.bytes_sent, "BytesReceived", "t",
+                                     measure.bytes_received, "RttUsec", "u", measure.rtt_usec,
+                                     "Retransmits", "u", measure.retransmits);
+}
+
+static int connection_append_flags(sd_bus_message *reply, const struct engine *engine,
+                                   const struct mptcpize_subflow *subflow) {
+        const struct link *link = model_find_link(&engine->model, subflow->ifindex);
+
+        return sd_bus_message_append(
+                        reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "State", "s",
+                        subflow_state_name(subflow->state), "LocalId", "y", subflow->local_id,
+                        "RemoteId", "y", subflow->remote_id, "Interface", "s",
+                        link ? link->is.name : "", "Backup", "b",
+                        (subflow->flags & MPTCPIZE_SUBFLOW_BACKUP) != 0, "BackupRemote", "b",
+                        (subflow->flags & MPTCPIZE_SUBFLOW_BACKUP_REMOTE) != 0, "Initial", "b",
+                        (subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) != 0);
+}
+
+static int connection_append_subflow(sd_bus_message *reply, const struct bus_host *host,
+                                     const struct mptcpize_subflow *subflow) {
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        if (r >= 0)
+                r = connection_append_flags(reply, host->engine, subflow);
+        if (r >= 0)
+                r = bus_append_address(reply, "Local", &subflow->local);
+        if (r >= 0)
+                r = bus_append_address(reply, "Remote", &subflow->remote);
+        if (r >= 0)
+                r = connection_append_measure(reply, host, subflow);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int connection_get_subflows(sd_bus *bus, const char *path, const char *interface,
+                                   const char *property, sd_bus_message *reply, void *userdata,
+                                   sd_bus_error *error) {
+        const struct connection *connection = connection_of(path, userdata);
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)interface, (void)property, (void)error;
+        for (size_t i = 0; i < connection->subflows.n && r >= 0; i++)
+                r = connection_append_subflow(reply, userdata, &connection->subflows.items[i].is);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int connection_get_remotes(sd_bus *bus, const char *path, const char *interface,
+                                  const char *property, sd_bus_message *reply, void *userdata,
+                                  sd_bus_error *error) {
+        const struct connection *connection = connection_of(path, userdata);
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)interface, (void)property, (void)error;
+        for (size_t i = 0; i < connection->remotes.n && r >= 0; i++) {
+                const struct mptcpize_remote *remote = &connection->remotes.items[i];
+                char text[ADDRESS_TEXT];
+
+                r = sd_bus_message_append(reply, "a{sv}", 2, "Id", "y", remote->id, "Address", "s",
+                                          address_format(&remote->address, text));
+        }
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Log */
+
+struct log_reply {
+        sd_bus_message *reply;
+        uint64_t offset_usec; /* from CLOCK_MONOTONIC to CLOCK_REALTIME */
+};
+
+static int connection_append_line(const struct trace_line *line, void *userdata) {
+        const struct log_reply *log = userdata;
+        char what[256];
+        int r = sd_bus_message_append(log->reply, "a{sv}", 3, "TimeUsec", "t",
+                                      line->usec + log->offset_usec, "What", "s",
+                                      trace_format(line, what, sizeof(what)), "Reason", "s",
+                                      line->reason);
+
+        return r < 0 ? r : 0;
+}
+
+static uint64_t clock_usec(clockid_t clock) {
+        struct timespec now;
+
+        clock_gettime(clock, &now);
+        return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+static int connection_get_log(sd_bus *bus, const char *path, const char *interface,
+                              const char *property, sd_bus_message *reply, void *userdata,
+                              sd_bus_error *error) {
+        const struct bus_host *host = userdata;
+        struct log_reply log = { .reply = reply };
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)interface, (void)property, (void)error;
+        log.offset_usec = clock_usec(CLOCK_REALTIME) - clock_usec(CLOCK_MONOTONIC);
+        if (r >= 0)
+                r = trace_each(&host->engine->trace, connection_of(path, userdata)->token,
+                               LIMIT_TRACE, connection_append_line, &log);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static const sd_bus_vtable connection_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_PROPERTY("Token", "u", connection_get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("State", "s", connection_get_text, 0, 0),
+        SD_BUS_PROPERTY("Role", "s", connection_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Plugin", "s", connection_get_text, 0, 0),
+        SD_BUS_PROPERTY("Local", "s", connection_get_address, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Remote", "s", connection_get_address, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Uid", "u", connection_get_number, 0, 0),
+        SD_BUS_PROPERTY("Subflows", "aa{sv}", connection_get_subflows, 0, 0),
+        SD_BUS_PROPERTY("Remotes", "aa{sv}", connection_get_remotes, 0, 0),
+        SD_BUS_PROPERTY("Log", "aa{sv}", connection_get_log, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+int bus_add_connections(sd_bus *bus, const struct bus_host *host) {
+        void *userdata;
+
+        memcpy(&userdata, &host, sizeof(userdata));
+        return sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH "/connection", CONNECTION_INTERFACE,
+                                          connection_vtable, connection_find, userdata);
+}

@@ -1,0 +1,273 @@
+/*
+ * /org/mptcpize1: what the daemon is and does, the list of connections, reload.
+ */
+#include "bus.h"
+
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "config.h"
+
+static const struct bus_host *manager_host(void *userdata) {
+        return userdata;
+}
+
+/* Properties */
+
+static int manager_get_text(sd_bus *bus, const char *path, const char *interface,
+                            const char *property, sd_bus_message *reply, void *userdata,
+                            sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        struct utsname kernel;
+        const char *text = MPTCPIZE_VERSION;
+
+        (void)bus, (void)path, (void)interface, (void)error;
+        if (strcmp(property, "Kernel") == 0)
+                text = uname(&kernel) < 0 ? "" : kernel.release;
+        else if (strcmp(property, "PathManager") == 0)
+                text = host->path_manager;
+        else if (strcmp(property, "PreviousPathManager") == 0)
+                text = host->previous_path_manager;
+        else if (strcmp(property, "Plugin") == 0)
+                text = host->engine->plugin->name;
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static void manager_count_subflows(struct connection *connection, void *userdata) {
+        uint32_t *n = userdata;
+
+        *n += (uint32_t)connection->subflows.n;
+}
+
+static int manager_get_number(sd_bus *bus, const char *path, const char *interface,
+                              const char *property, sd_bus_message *reply, void *userdata,
+                              sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        uint32_t number = (uint32_t)host->engine->model.n_connections;
+
+        (void)bus, (void)path, (void)interface, (void)error;
+        if (strcmp(property, "SubflowCount") == 0) {
+                number = 0;
+                model_each(&host->engine->model, manager_count_subflows, &number);
+        } else if (strcmp(property, "MaxSubflows") == 0)
+                number = host->engine->conf->max_subflows;
+        else if (strcmp(property, "MaxConnections") == 0)
+                number = host->engine->conf->max_connections;
+        return sd_bus_message_append(reply, "u", number);
+}
+
+static int manager_get_counters(sd_bus *bus, const char *path, const char *interface,
+                                const char *property, sd_bus_message *reply, void *userdata,
+                                sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        int r = sd_bus_message_open_container(reply, 'a', "{st}");
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        for (enum counter i = 0; i < _COUNTER_MAX && r >= 0; i++)
+                r = sd_bus_message_append(reply, "{st}", counter_name(i),
+                                          host->engine->counters[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Interfaces */
+
+/* Why no subflow can start from this interface, or NULL. */
+static const char *manager_unusable(const struct engine *engine, const struct link *link,
+                                    enum mptcpize_role role) {
+        bool any = false;
+
+        if (link->is.loopback)
+                return "loopback";
+        if (role == MPTCPIZE_ROLE_OFF)
+                return "its role is off";
+        if (!link->is.up)
+                return "down, or no carrier";
+        for (size_t i = 0; i < engine->locals.n; i++)
+                if (engine->locals.items[i].ifindex == link->is.ifindex)
+                        return NULL;
+        for (size_t i = 0; i < engine->model.addresses.n; i++)
+                any |= engine->model.addresses.items[i].is.ifindex == link->is.ifindex;
+        return any ? "no usable address (link-local, temporary, tentative or deprecated)"
+                   : "no address";
+}
+
+static int manager_append_addresses(sd_bus_message *reply, const struct engine *engine,
+                                    int32_t ifindex) {
+        char text[ADDRESS_TEXT];
+        int r = sd_bus_message_open_container(reply, 'e', "sv");
+
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "s", "Addresses");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'v', "as");
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "s");
+        for (size_t i = 0; i < engine->model.addresses.n && r >= 0; i++)
+                if (engine->model.addresses.items[i].is.ifindex == ifindex)
+                        r = sd_bus_message_append(
+                                        reply, "s",
+                                        address_format(&engine->model.addresses.items[i].is.address,
+                                                       text));
+        for (int i = 0; i < 3 && r >= 0; i++)
+                r = sd_bus_message_close_container(reply);
+        return r;
+}
+
+static int manager_append_interface(sd_bus_message *reply, const struct engine *engine,
+                                    const struct link *link) {
+        const char *why, *reason;
+        enum mptcpize_role role = conf_role(engine->conf, link->is.name, &why);
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        if (r < 0)
+                return r;
+        reason = manager_unusable(engine, link, role);
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "Name", "s", link->is.name,
+                                  "Index", "i", link->is.ifindex, "Role", "s", role_name(role),
+                                  "RoleReason", "s", why, "Usable", "b", reason == NULL, "Reason",
+                                  "s", reason ? reason : "");
+        if (r >= 0)
+                r = manager_append_addresses(reply, engine, link->is.ifindex);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int manager_get_interfaces(sd_bus *bus, const char *path, const char *interface,
+                                  const char *property, sd_bus_message *reply, void *userdata,
+                                  sd_bus_error *error) {
+        const struct engine *engine = manager_host(userdata)->engine;
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        for (size_t i = 0; i < engine->model.links.n && r >= 0; i++)
+                r = manager_append_interface(reply, engine, &engine->model.links.items[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* List */
+
+struct selection {
+        uint32_t cursor;
+        size_t n, max;
+        bool more;
+        const struct connection *rows[LIMIT_LIST_ROWS]; /* the least tokens, in order */
+};
+
+static void selection_offer(struct connection *connection, void *userdata) {
+        struct selection *selection = userdata;
+        size_t at = selection->n;
+
+        if (connection->token < selection->cursor)
+                return;
+        if (selection->n == selection->max) {
+                selection->more = true;
+                if (connection->token > selection->rows[selection->n - 1]->token)
+                        return;
+                at = --selection->n;
+        }
+        while (at > 0 && selection->rows[at - 1]->token > connection->token)
+                at--;
+        memmove(&selection->rows[at + 1], &selection->rows[at],
+                (selection->n - at) * sizeof(selection->rows[0]));
+        selection->rows[at] = connection;
+        selection->n++;
+}
+
+static int manager_append_row(sd_bus_message *reply, const struct bus_host *host,
+                              const struct connection *connection) {
+        int r = sd_bus_message_open_container(reply, 'a', "{sv}");
+
+        if (r >= 0)
+                r = sd_bus_message_append(
+                                reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "Token", "u", connection->token,
+                                "State", "s", connection_state_name(connection->state), "Role", "s",
+                                bus_role(connection), "Plugin", "s", bus_plugin(host, connection),
+                                "Uid", "u", bus_uid(host, connection), "Subflows", "u",
+                                (uint32_t)connection->subflows.n);
+        if (r >= 0)
+                r = bus_append_address(reply, "Local", &connection->local);
+        if (r >= 0)
+                r = bus_append_address(reply, "Remote", &connection->remotes.items[0].address);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+static int manager_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
+        struct selection selection = { .n = 0 };
+        uint32_t max, next = 0;
+        int r = sd_bus_message_read(call, "uu", &selection.cursor, &max);
+
+        if (r < 0)
+                return r;
+        if (max == 0)
+                return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
+                                         "max is 0: ask for 1 to %u rows", LIMIT_LIST_ROWS);
+        selection.max = max < LIMIT_LIST_ROWS ? max : LIMIT_LIST_ROWS;
+        model_each(&host->engine->model, selection_offer, &selection);
+        if (selection.more)
+                next = selection.rows[selection.n - 1]->token + 1;
+        r = sd_bus_message_new_method_return(call, &reply);
+        if (r >= 0)
+                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+        for (size_t i = 0; i < selection.n && r >= 0; i++)
+                r = manager_append_row(reply, host, selection.rows[i]);
+        if (r >= 0)
+                r = sd_bus_message_close_container(reply);
+        if (r >= 0)
+                r = sd_bus_message_append(reply, "u", next);
+        return r < 0 ? r : sd_bus_send(NULL, reply, NULL);
+}
+
+static int manager_get_connection(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        char path[BUS_CONNECTION_PATH];
+        uint32_t token;
+        int r = sd_bus_message_read(call, "u", &token);
+
+        if (r < 0)
+                return r;
+        if (!model_find(&manager_host(userdata)->engine->model, token))
+                return sd_bus_error_setf(error, BUS_ERROR_NO_CONNECTION,
+                                         "there is no connection 0x%08x", token);
+        return sd_bus_reply_method_return(call, "o", bus_connection_path(token, path));
+}
+
+static int manager_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        char text[1024];
+
+        if (host->reload(host->userdata, text, sizeof(text)) < 0)
+                return sd_bus_error_set(error, BUS_ERROR_BAD_CONF, text);
+        return sd_bus_reply_method_return(call, NULL);
+}
+
+static const sd_bus_vtable manager_vtable[] = {
+        SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_ARGS("u", cursor, "u", max),
+                                SD_BUS_RESULT("aa{sv}", connections, "u", next), manager_list,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("GetConnection", SD_BUS_ARGS("u", token),
+                                SD_BUS_RESULT("o", connection), manager_get_connection,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Reload", NULL, NULL, manager_reload, 0),
+        SD_BUS_PROPERTY("Version", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("Kernel", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("PathManager", "s", manager_get_text, 0, 0),
+        SD_BUS_PROPERTY("PreviousPathManager", "s", manager_get_text, 0, 0),
+        SD_BUS_PROPERTY("Plugin", "s", manager_get_text, 0, 0),
+        SD_BUS_PROPERTY("ConnectionCount", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("SubflowCount", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
+        SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0, 0),
+        SD_BUS_VTABLE_END,
+};
+
+/* sd-bus hands userdata back as a plain pointer; the host is only read through it. */
+int bus_add_manager(sd_bus *bus, const struct bus_host *host) {
+        void *userdata;
+
+        memcpy(&userdata, &host, sizeof(userdata));
+        return sd_bus_add_object_vtable(bus, NULL, BUS_PATH, "org.mptcpize1.Manager",
+                                        manager_vtable, userdata);
+}

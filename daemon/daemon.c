@@ -1,0 +1,407 @@
+#include "daemon.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <systemd/sd-daemon.h>
+#include <systemd/sd-event.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bus/bus.h"
+#include "core/engine.h"
+#include "host/setting.h"
+#include "host/sysctl.h"
+#include "kern/kern.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+struct daemon {
+        const struct daemon_options *options;
+        sd_event *event;
+        sd_event_source *kern_sources[KERN_FDS];
+        sd_event_source *timer;
+        struct kern *kern;
+        struct bus *bus;
+        struct setting *setting; /* configuration and its plugin, in use */
+        struct engine engine;
+        int lock_fd;
+        bool took_over;
+        char path_manager[SYSCTL_VALUE];
+        char previous_path_manager[SYSCTL_VALUE];
+};
+
+static uint64_t daemon_now(void) {
+        struct timespec now;
+
+        clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
+}
+
+/* Life */
+
+int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon) {
+        struct daemon *daemon = calloc(1, sizeof(*daemon));
+        uint64_t random = 0;
+        int r;
+
+        if (!daemon)
+                return -ENOMEM;
+        daemon->options = options;
+        daemon->lock_fd = -1;
+        if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
+                random = daemon_now();
+        r = engine_init(&daemon->engine, random);
+        if (r == 0)
+                r = sd_event_default(&daemon->event);
+        if (r < 0) {
+                daemon_free(daemon);
+                return r;
+        }
+        *ret_daemon = daemon;
+        return 0;
+}
+
+void daemon_free(struct daemon *daemon) {
+        if (!daemon)
+                return;
+        if (daemon->took_over)
+                (void)sysctl_restore(daemon->options->runtime, true);
+        bus_free(daemon->bus);
+        for (int i = 0; i < KERN_FDS; i++)
+                sd_event_source_unref(daemon->kern_sources[i]);
+        sd_event_source_unref(daemon->timer);
+        kern_free(daemon->kern);
+        engine_done(&daemon->engine);
+        setting_free(daemon->setting);
+        sd_event_unref(daemon->event);
+        if (daemon->lock_fd >= 0)
+                close(daemon->lock_fd);
+        free(daemon);
+}
+
+/* Runtime directory */
+
+/* Only one daemon uses a runtime directory at a time. */
+static int daemon_lock(const char *runtime) {
+        _cleanup_(closep) int fd = -1;
+        char path[PATH_MAX];
+
+        if (mkdir(runtime, 0755) < 0 && errno != EEXIST) {
+                log_error("%s can't be made: %s", runtime, strerror(errno));
+                return -errno;
+        }
+        snprintf(path, sizeof(path), "%s/lock", runtime);
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+        if (fd < 0) {
+                int r = -errno;
+
+                log_error("%s can't be opened: %s", path, strerror(-r));
+                return r;
+        }
+        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
+                log_error("another mptcpized is running: it holds %s", path);
+                return -EBUSY;
+        }
+        return TAKE_FD(fd);
+}
+
+/* Configuration */
+
+static int daemon_apply(struct daemon *daemon, struct setting *setting) {
+        struct event event = {
+                .type = EVENT_CONFIGURED,
+                .usec = daemon_now(),
+                .configured = { .conf = setting_conf(setting), .plugin = setting_plugin(setting) },
+        };
+
+        engine_feed(&daemon->engine, &event);
+        setting_free(daemon->setting);
+        daemon->setting = setting;
+        return 0;
+}
+
+/* The old configuration stays when the new one is wrong. */
+static int daemon_reload(void *userdata, char *error, size_t size) {
+        struct daemon *daemon = userdata;
+        struct setting *setting;
+        char text[SETTING_ERROR];
+        int r;
+
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)daemon_now());
+        r = setting_read(daemon->options->config, daemon->options->config_optional,
+                         daemon->options->plugins, &setting, text);
+        if (r < 0) {
+                log_error("%s", text);
+                log_notice("the old configuration is kept");
+                snprintf(error, size, "%s; the old configuration is kept", text);
+        } else {
+                daemon_apply(daemon, setting);
+                log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
+        }
+        sd_notify(0, "READY=1");
+        return r;
+}
+
+/* Loop */
+
+/* Hands over what the kernel can take now; the rest stays until an outcome makes room for it. */
+static void daemon_flush(struct daemon *daemon) {
+        const struct action *action;
+
+        while ((action = action_queue_peek(&daemon->engine.queue))) {
+                if (daemon->kern->ops->submit(daemon->kern, action) < 0)
+                        return;
+                action_queue_pop(&daemon->engine.queue);
+        }
+}
+
+static void daemon_set_timer(struct daemon *daemon) {
+        uint64_t deadline = engine_deadline(&daemon->engine);
+
+        if (deadline == UINT64_MAX) {
+                (void)sd_event_source_set_enabled(daemon->timer, SD_EVENT_OFF);
+                return;
+        }
+        (void)sd_event_source_set_time(daemon->timer, deadline);
+        (void)sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
+}
+
+static int on_post(sd_event_source *source, void *userdata) {
+        struct daemon *daemon = userdata;
+
+        (void)source;
+        engine_settle(&daemon->engine);
+        daemon_flush(daemon);
+        daemon_set_timer(daemon);
+        return 0;
+}
+
+static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct daemon *daemon = userdata;
+        struct event event = { .type = EVENT_TICK, .usec = daemon_now() };
+
+        (void)source, (void)usec;
+        engine_feed(&daemon->engine, &event);
+        return 0;
+}
+
+static void on_kern_event(const struct event *event, void *userdata) {
+        struct daemon *daemon = userdata;
+
+        engine_feed(&daemon->engine, event);
+}
+
+static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct daemon *daemon = userdata;
+        int r = 0;
+
+        (void)fd, (void)revents;
+        for (int i = 0; i < KERN_FDS; i++)
+                if (daemon->kern_sources[i] == source)
+                        r = daemon->kern->ops->dispatch(daemon->kern, i);
+        if (r < 0)
+                log_error("netlink: %s", strerror(-r));
+        return 0;
+}
+
+static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
+        struct daemon *daemon = userdata;
+        char error[SETTING_ERROR];
+
+        (void)source;
+        if (info->ssi_signo == SIGHUP)
+                (void)daemon_reload(daemon, error, sizeof(error));
+        else
+                sd_event_exit(daemon->event, 0);
+        return 0;
+}
+
+/* Setup */
+
+static int daemon_setup_loop(struct daemon *daemon) {
+        static const int signals[] = { SIGTERM, SIGINT, SIGHUP };
+        sigset_t mask;
+        int r;
+
+        sigemptyset(&mask);
+        for (size_t i = 0; i < ARRAY_SIZE(signals); i++)
+                sigaddset(&mask, signals[i]);
+        r = -pthread_sigmask(SIG_BLOCK, &mask, NULL);
+        for (size_t i = 0; i < ARRAY_SIZE(signals) && r >= 0; i++)
+                r = sd_event_add_signal(daemon->event, NULL, signals[i], on_signal, daemon);
+        if (r >= 0)
+                r = sd_event_add_post(daemon->event, NULL, on_post, daemon);
+        if (r >= 0)
+                r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_MONOTONIC, UINT64_MAX,
+                                      1000, on_timer, daemon);
+        if (r < 0)
+                log_error("event loop: %s", strerror(-r));
+        return r < 0 ? r : 0;
+}
+
+static int daemon_setup_kern(struct daemon *daemon) {
+        int fds[KERN_FDS];
+        int r = kern_linux_new(on_kern_event, daemon, &daemon->kern);
+
+        if (r == -EPERM)
+                log_error("CAP_NET_ADMIN is missing: run mptcpized as root or as its service");
+        else if (r == -EOPNOTSUPP)
+                log_error("this kernel has no user-space path manager for MPTCP: "
+                          "Linux 5.19 or newer with CONFIG_MPTCP is needed");
+        else if (r < 0)
+                log_error("netlink can't be opened: %s", strerror(-r));
+        if (r < 0)
+                return r;
+        daemon->kern->ops->fds(daemon->kern, fds);
+        for (int i = 0; i < KERN_FDS && r >= 0; i++) {
+                if (fds[i] < 0)
+                        continue;
+                r = sd_event_add_io(daemon->event, &daemon->kern_sources[i], fds[i], EPOLLIN,
+                                    on_kern_input, daemon);
+                if (r >= 0)
+                        r = sd_event_source_set_priority(daemon->kern_sources[i], i - KERN_FDS);
+        }
+        return r < 0 ? r : 0;
+}
+
+static int daemon_setup_bus(struct daemon *daemon) {
+        struct bus_host host = {
+                .engine = &daemon->engine,
+                .kern = daemon->kern,
+                .path_manager = daemon->path_manager,
+                .previous_path_manager = daemon->previous_path_manager,
+                .reload = daemon_reload,
+                .userdata = daemon,
+        };
+        int r = bus_new(daemon->event, &host, &daemon->bus);
+
+        if (r == -EEXIST)
+                log_error("another daemon owns the name " BUS_NAME " on the bus: stop it first");
+        else if (r == -EACCES || r == -EPERM)
+                log_error("the bus does not let us own the name " BUS_NAME
+                          ": install its policy file, org.mptcpize1.conf");
+        else if (r < 0)
+                log_error("no system bus: %s", strerror(-r));
+        return r;
+}
+
+static int daemon_restore_last(const char *runtime) {
+        int r = sysctl_restore(runtime, true);
+
+        if (r == 0)
+                log_notice("the last mptcpized did not end well: what it left is put back");
+        if (r < 0)
+                log_error("what the last mptcpized left changed can't be put back: %s",
+                          strerror(-r));
+        return r < 0 ? r : 0;
+}
+
+/* Old kernels (before 6.15) have only pm_type. */
+static int daemon_take_over(struct daemon *daemon) {
+        const char *runtime = daemon->options->runtime;
+        int r = sysctl_take(runtime, "path_manager", "userspace", daemon->previous_path_manager);
+
+        daemon->took_over = true;
+        if (r == -ENOENT) {
+                r = sysctl_take(runtime, "pm_type", "1", daemon->previous_path_manager);
+                if (r == 0)
+                        snprintf(daemon->previous_path_manager, SYSCTL_VALUE, "%s",
+                                 strcmp(daemon->previous_path_manager, "1") == 0 ? "userspace"
+                                                                                 : "kernel");
+        }
+        if (r < 0) {
+                log_error("net.mptcp.path_manager can't be set to userspace: %s", strerror(-r));
+                return r;
+        }
+        snprintf(daemon->path_manager, SYSCTL_VALUE, "userspace");
+        return 0;
+}
+
+static int daemon_setup_setting(struct daemon *daemon) {
+        struct setting *setting;
+        char error[SETTING_ERROR];
+        int r = setting_read(daemon->options->config, daemon->options->config_optional,
+                             daemon->options->plugins, &setting, error);
+
+        if (r < 0) {
+                log_error("%s", error);
+                return r;
+        }
+        return daemon_apply(daemon, setting);
+}
+
+int daemon_setup(struct daemon *daemon) {
+        struct event started = { .type = EVENT_STARTED };
+        int r = daemon_setup_setting(daemon);
+
+        if (r == 0)
+                r = daemon_setup_loop(daemon);
+        if (r == 0)
+                r = daemon_setup_kern(daemon);
+        if (r < 0)
+                return r;
+        daemon->lock_fd = daemon_lock(daemon->options->runtime);
+        if (daemon->lock_fd < 0)
+                return daemon->lock_fd;
+        r = daemon_restore_last(daemon->options->runtime);
+        if (r == 0)
+                r = daemon_setup_bus(daemon);
+        if (r == 0)
+                r = daemon_take_over(daemon);
+        if (r == 0)
+                r = daemon->kern->ops->list_net(daemon->kern);
+        if (r < 0)
+                return r;
+        started.usec = daemon_now();
+        engine_feed(&daemon->engine, &started);
+        on_post(NULL, daemon);
+        log_info("ready: plugin %s, at most %u subflows a connection",
+                 setting_plugin(daemon->setting)->name,
+                 setting_conf(daemon->setting)->max_subflows);
+        sd_notify(0, "READY=1\nSTATUS=managing MPTCP paths");
+        return 0;
+}
+
+int daemon_run(struct daemon *daemon) {
+        int r = sd_event_loop(daemon->event);
+
+        sd_notify(0, "STOPPING=1");
+        if (r < 0)
+                log_error("event loop: %s", strerror(-r));
+        return r;
+}
+
+/* Without running */
+
+int daemon_check(const struct daemon_options *options) {
+        char error[SETTING_ERROR];
+        struct setting *setting;
+        int r = setting_read(options->config, false, options->plugins, &setting, error);
+
+        if (r < 0) {
+                log_error("%s", error);
+                return r;
+        }
+        setting_free(setting);
+        return 0;
+}
+
+int daemon_restore(const struct daemon_options *options) {
+        _cleanup_(closep) int lock = daemon_lock(options->runtime);
+        int r;
+
+        if (lock < 0)
+                return lock;
+        r = sysctl_restore(options->runtime, true);
+        if (r > 0)
+                log_info("nothing to put back");
+        return r < 0 ? r : 0;
+}
