@@ -1,0 +1,43 @@
+/*
+ * What the commands of mptcpctl share.
+ *
+ * A command asks the daemon (client.h), builds one JSON tree of what it learned (fields.h), and
+ * prints it: with --json the tree itself, otherwise a text made of it (render.h). The tree is the
+ * contract; both forms show the same facts.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <jansson.h>
+
+#define CTL_DONE   0
+#define CTL_FAILED 1 /* also: not found */
+#define CTL_USAGE  2
+
+#define CTL_RUN_CANNOT    126 /* as shells have it: the program is there but can't be run, */
+#define CTL_RUN_NOT_FOUND 127 /* or it is not there */
+
+struct ctl {
+        bool json;
+        bool help;
+        bool version;
+        char **args; /* of the command, ends with NULL */
+        size_t n_args;
+};
+
+/* A command: returns the exit status, having printed what there is to say. */
+typedef int (*ctl_run_fn)(const struct ctl *ctl);
+
+int cmd_status(const struct ctl *ctl);
+int cmd_connections(const struct ctl *ctl);
+int cmd_show(const struct ctl *ctl);
+int cmd_reload(const struct ctl *ctl);
+int cmd_run(const struct ctl *ctl);
+
+/*
+ * Prints an error: for people on standard error and, with --json, as {"error": "..."} on standard
+ * output. Returns status, so that a command can return it.
+ */
+int ctl_fail(const struct ctl *ctl, int status, const char *format, ...)
+                __attribute__((format(printf, 3, 4)));

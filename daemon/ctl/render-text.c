@@ -1,0 +1,227 @@
+/*
+ * The form for people: tables of columns, one for each kind of thing. See render.h.
+ */
+#include "render.h"
+#include "text.h"
+#include "../util/cleanup.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const char *string_of(const json_t *row, const char *field, const char *missing) {
+        const char *text = json_string_value(json_object_get(row, field));
+
+        return text && *text ? text : missing;
+}
+
+static json_int_t number_of(const json_t *row, const char *field) {
+        return json_integer_value(json_object_get(row, field));
+}
+
+/* A number that may be null, printed by one of the functions of text.h. */
+static void cell_number(const json_t *row, const char *field, char text[static CELL_TEXT],
+                        const char *(*print)(uint64_t, char *)) {
+        const json_t *value = json_object_get(row, field);
+        char number[TEXT_SHORT] = "-";
+
+        if (json_is_integer(value))
+                print((uint64_t)json_integer_value(value), number);
+        snprintf(text, CELL_TEXT, "%s", number);
+}
+
+static void cell_bytes(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        cell_number(row, field, text, text_bytes);
+}
+
+static void cell_duration(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        cell_number(row, field, text, text_duration);
+}
+
+static void cell_time(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        cell_number(row, field, text, text_time);
+}
+
+static void cell_path_manager(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *manager = json_object_get(row, field);
+
+        snprintf(text, CELL_TEXT, "%s (before: %s)", string_of(manager, "mode", "unknown"),
+                 string_of(manager, "previous", "unknown"));
+}
+
+static void cell_connection_count(const json_t *row, const char *field,
+                                  char text[static CELL_TEXT]) {
+        const json_t *limits = json_object_get(row, "limits");
+
+        snprintf(text, CELL_TEXT, "%" JSON_INTEGER_FORMAT ", at most %" JSON_INTEGER_FORMAT,
+                 number_of(row, field), number_of(limits, "max_connections"));
+}
+
+static void cell_subflow_count(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *limits = json_object_get(row, "limits");
+
+        snprintf(text, CELL_TEXT,
+                 "%" JSON_INTEGER_FORMAT ", at most %" JSON_INTEGER_FORMAT " of a connection",
+                 number_of(row, field), number_of(limits, "max_subflows"));
+}
+
+/* "yes", or "no: why not". */
+static void cell_usable(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const char *reason = string_of(row, "reason", "");
+
+        if (json_is_true(json_object_get(row, field)))
+                snprintf(text, CELL_TEXT, "yes");
+        else
+                snprintf(text, CELL_TEXT, "no%s%s", *reason ? ": " : "", reason);
+}
+
+static void cell_addresses(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *value;
+        size_t i, used = 0;
+
+        snprintf(text, CELL_TEXT, "-");
+        json_array_foreach(json_object_get(row, field), i, value) {
+                const char *address = json_string_value(value);
+
+                if (address && used < CELL_TEXT)
+                        used += (size_t)snprintf(text + used, CELL_TEXT - used, "%s%s",
+                                                 used ? ", " : "", address);
+        }
+}
+
+/* The priority bits: who asked for it. */
+static void cell_backup(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        bool ours = json_is_true(json_object_get(row, field));
+        bool theirs = json_is_true(json_object_get(row, "backup_remote"));
+
+        snprintf(text, CELL_TEXT, "%s",
+                 ours && theirs ? "both"
+                 : ours         ? "ours"
+                 : theirs       ? "peer's"
+                                : "no");
+}
+
+static const struct column status_columns[] = {
+        { "version", "version", cell_plain, ALIGN_LEFT },
+        { "kernel", "kernel", cell_plain, ALIGN_LEFT },
+        { "path manager", "path_manager", cell_path_manager, ALIGN_LEFT },
+        { "plugin", "plugin", cell_plain, ALIGN_LEFT },
+        { "connections", "connections", cell_connection_count, ALIGN_LEFT },
+        { "subflows", "subflows", cell_subflow_count, ALIGN_LEFT },
+};
+
+static const struct column interface_columns[] = {
+        { "INTERFACE", "name", cell_plain, ALIGN_LEFT },
+        { "INDEX", "index", cell_plain, ALIGN_RIGHT },
+        { "ROLE", "role", cell_plain, ALIGN_LEFT },
+        { "FROM", "role_reason", cell_plain, ALIGN_LEFT },
+        { "USABLE", "usable", cell_usable, ALIGN_LEFT },
+        { "ADDRESSES", "addresses", cell_addresses, ALIGN_LEFT },
+};
+
+static const struct column counter_columns[] = {
+        { "COUNTER", "name", cell_plain, ALIGN_LEFT },
+        { "VALUE", "value", cell_plain, ALIGN_RIGHT },
+};
+
+static const struct column list_columns[] = {
+        { "TOKEN", "token", cell_plain, ALIGN_LEFT },
+        { "STATE", "state", cell_plain, ALIGN_LEFT },
+        { "ROLE", "role", cell_plain, ALIGN_LEFT },
+        { "PLUGIN", "plugin", cell_plain, ALIGN_LEFT },
+        { "LOCAL", "local", cell_plain, ALIGN_LEFT },
+        { "REMOTE", "remote", cell_plain, ALIGN_LEFT },
+        { "UID", "uid", cell_plain, ALIGN_RIGHT },
+        { "SUBFLOWS", "subflows", cell_plain, ALIGN_RIGHT },
+};
+
+static const struct column connection_columns[] = {
+        { "token", "token", cell_plain, ALIGN_LEFT },
+        { "state", "state", cell_plain, ALIGN_LEFT },
+        { "role", "role", cell_plain, ALIGN_LEFT },
+        { "plugin", "plugin", cell_plain, ALIGN_LEFT },
+        { "local", "local", cell_plain, ALIGN_LEFT },
+        { "remote", "remote", cell_plain, ALIGN_LEFT },
+        { "uid", "uid", cell_plain, ALIGN_LEFT },
+};
+
+static const struct column subflow_columns[] = {
+        { "STATE", "state", cell_plain, ALIGN_LEFT },
+        { "INTERFACE", "interface", cell_plain, ALIGN_LEFT },
+        { "LOCAL", "local", cell_plain, ALIGN_LEFT },
+        { "ID", "local_id", cell_plain, ALIGN_RIGHT },
+        { "REMOTE", "remote", cell_plain, ALIGN_LEFT },
+        { "ID", "remote_id", cell_plain, ALIGN_RIGHT },
+        { "INITIAL", "initial", cell_plain, ALIGN_LEFT },
+        { "BACKUP", "backup", cell_backup, ALIGN_LEFT },
+        { "SENT", "bytes_sent", cell_bytes, ALIGN_RIGHT },
+        { "RECEIVED", "bytes_received", cell_bytes, ALIGN_RIGHT },
+        { "RTT", "rtt_usec", cell_duration, ALIGN_RIGHT },
+        { "RETRANSMITS", "retransmits", cell_plain, ALIGN_RIGHT },
+};
+
+static const struct column remote_columns[] = {
+        { "ID", "id", cell_plain, ALIGN_RIGHT },
+        { "ADDRESS", "address", cell_plain, ALIGN_LEFT },
+};
+
+static const struct column log_columns[] = {
+        { "TIME", "time_usec", cell_time, ALIGN_LEFT },
+        { "WHAT", "what", cell_plain, ALIGN_LEFT },
+        { "REASON", "reason", cell_plain, ALIGN_LEFT },
+};
+
+/* A table behind an empty line; nothing at all if it has no rows. */
+static void section_print(const struct output *output, const char *title,
+                          const struct column *columns, size_t n, const json_t *rows) {
+        if (json_array_size(rows) == 0)
+                return;
+        fprintf(output->file, "\n%s%s", title, *title ? "\n" : "");
+        table_print(output, columns, n, rows);
+}
+
+/* { "sent": 1 } as [ { "name": "sent", "value": 1 } ], so that it can be a table; NULL: no memory.
+ */
+static json_t *rows_of_counters(json_t *counters) {
+        json_t *rows = json_array();
+        const char *name;
+        json_t *value;
+
+        json_object_foreach(counters, name, value) {
+                json_array_append_new(rows, json_pack("{s:s,s:O}", "name", name, "value", value));
+        }
+        return rows;
+}
+
+void render_status(const struct output *output, const json_t *status) {
+        json_t *counters = rows_of_counters(json_object_get(status, "counters"));
+
+        record_print(output, status_columns, ARRAY_SIZE(status_columns), status);
+        section_print(output, "", interface_columns, ARRAY_SIZE(interface_columns),
+                      json_object_get(status, "interfaces"));
+        section_print(output, "", counter_columns, ARRAY_SIZE(counter_columns), counters);
+        json_decref(counters);
+}
+
+void render_connections(const struct output *output, const json_t *connections) {
+        const json_t *rows = json_object_get(connections, "connections");
+
+        if (json_array_size(rows) == 0)
+                fprintf(output->file, "no connections\n");
+        else
+                table_print(output, list_columns, ARRAY_SIZE(list_columns), rows);
+}
+
+void render_connection(const struct output *output, const json_t *connection) {
+        record_print(output, connection_columns, ARRAY_SIZE(connection_columns), connection);
+        section_print(output, "subflows:", subflow_columns, ARRAY_SIZE(subflow_columns),
+                      json_object_get(connection, "subflows"));
+        section_print(output, "addresses of the peer:", remote_columns, ARRAY_SIZE(remote_columns),
+                      json_object_get(connection, "remotes"));
+        section_print(output, "log:", log_columns, ARRAY_SIZE(log_columns),
+                      json_object_get(connection, "log"));
+}
+
+void render_nothing(const struct output *output, const json_t *value) {
+        (void)output;
+        (void)value;
+}

@@ -1,0 +1,22 @@
+/*
+ * Printing what a command learned: the JSON tree itself, or a text made of it.
+ */
+#pragma once
+
+#include <jansson.h>
+#include "ctl.h"
+#include "table.h"
+
+typedef void (*render_fn)(const struct output *output, const json_t *value);
+
+/* Prints value on standard output as ctl asks for; text makes the form for people. */
+void render(const struct ctl *ctl, const json_t *value, render_fn text);
+
+/* render-json.c: ASCII only, so that no terminal is harmed by a name; ends with a newline. */
+void render_json(const struct output *output, const json_t *value);
+
+/* render-text.c */
+void render_status(const struct output *output, const json_t *status);
+void render_connections(const struct output *output, const json_t *connections);
+void render_connection(const struct output *output, const json_t *connection);
+void render_nothing(const struct output *output, const json_t *value);

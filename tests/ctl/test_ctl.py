@@ -1,0 +1,359 @@
+#!/usr/bin/python3
+"""mptcpctl from outside: words, exit statuses, what it prints, what "run" hands on.
+
+Needs no daemon and no rights. Environment: MPTCPCTL, the program; MPTCPIZE_SHIM, the library;
+FAKE_MPTCPIZED, the fake daemon of this directory. What needs a bus is skipped, and says so, if
+dbus-daemon or the fake is missing.
+"""
+
+import json
+import os
+import pty
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+MPTCPCTL = os.path.abspath(os.environ["MPTCPCTL"])
+SHIM = os.path.abspath(os.environ["MPTCPIZE_SHIM"])
+FAKE = os.environ.get("FAKE_MPTCPIZED")
+NOT_RUNNING = "mptcpized is not running: start it with 'systemctl start mptcpized'"
+
+BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
+ "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
+<busconfig>
+  <listen>unix:path={path}</listen>
+  <policy context="default">
+    <allow send_destination="*" eavesdrop="true"/>
+    <allow eavesdrop="true"/>
+    <allow own="*"/>
+  </policy>
+</busconfig>
+"""
+
+
+def ctl(*words, env=None, cwd=None):
+    """Runs mptcpctl; a value of None in env unsets the variable."""
+    full = dict(os.environ, MPTCPIZE_SHIM=SHIM, TZ="UTC")
+    # a sanitizer in mptcpctl or in the library would insist on being the first of all libraries
+    full["ASAN_OPTIONS"] = ":".join([*filter(None, [full.get("ASAN_OPTIONS")]),
+                                     "verify_asan_link_order=0"])
+    full.pop("LD_PRELOAD", None)
+    for name, value in (env or {}).items():
+        full.pop(name, None)
+        if value is not None:
+            full[name] = value
+    return subprocess.run([MPTCPCTL, *words], env=full, cwd=cwd, capture_output=True, text=True,
+                          timeout=60, check=False)
+
+
+class Case(unittest.TestCase):
+    def fails(self, status, message, *words, env=None):
+        """Fails with this status and message, on standard error and with --json as JSON too."""
+        plain = ctl(*words, env=env)
+        self.assertEqual((plain.returncode, plain.stdout), (status, ""))
+        self.assertTrue(plain.stderr.startswith("mptcpctl: "), plain.stderr)
+        self.assertIn(message, plain.stderr)
+        self.assertEqual(plain.stderr.count("\n"), 1)
+        structured = ctl("--json", *words, env=env)
+        self.assertEqual(structured.returncode, status)
+        self.assertEqual(list(json.loads(structured.stdout)), ["error"])
+        self.assertIn(message, json.loads(structured.stdout)["error"])
+
+
+class Words(Case):
+    def test_no_command_is_usage(self):
+        self.fails(2, "expected a command")
+
+    def test_unknown_command_is_usage(self):
+        self.fails(2, 'unknown command "stauts"', "stauts")
+
+    def test_unknown_option_is_usage(self):
+        self.fails(2, 'unknown option "--jsno"', "status", "--jsno")
+
+    def test_control_characters_are_escaped(self):
+        self.fails(2, 'unknown command "a\\x1b[31m\\x0ab"', "a\x1b[31m\nb")
+
+    def test_argument_too_many_is_usage(self):
+        self.fails(2, "expected: mptcpctl status", "status", "more")
+
+    def test_argument_too_few_is_usage(self):
+        self.fails(2, "expected: mptcpctl show TOKEN", "show")
+        self.fails(2, "expected: mptcpctl run [--] COMMAND", "run")
+        self.fails(2, "expected: mptcpctl run [--] COMMAND", "run", "--")
+
+    def test_bad_token_is_usage(self):
+        for token in ("x", "0x", "", "123456789", "0x123456789", "1a2b3c4g", "+1", " 1", "0x0x1"):
+            self.fails(2, "is no token", "show", token)
+
+    def test_json_counts_behind_the_mistake(self):
+        done = ctl("stauts", "--json")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("unknown command", json.loads(done.stdout)["error"])
+
+    def test_double_dash_ends_the_options(self):
+        self.fails(2, 'unknown command "--json"', "--", "--json")
+
+    def test_help_lists_the_commands(self):
+        for words in (["--help"], ["show", "--help"], ["--help", "bogus"]):
+            done = ctl(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            for word in ("status", "connections", "show TOKEN", "reload", "run", "--json"):
+                self.assertIn(word, done.stdout)
+
+    def test_version(self):
+        self.assertRegex(ctl("--version").stdout, r"^mptcpctl [0-9.]+\S*\n$")
+        self.assertEqual(list(json.loads(ctl("--version", "--json").stdout)), ["version"])
+
+    def test_full_disk_is_a_failure(self):
+        with open("/dev/full", "w", encoding="ascii") as full:
+            done = subprocess.run([MPTCPCTL, "--help"], stdout=full, stderr=subprocess.PIPE,
+                                  text=True, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("can't be written", done.stderr)
+
+
+class Run(Case):
+    def test_status_is_the_program_s(self):
+        self.assertEqual(ctl("run", "--", "sh", "-c", "exit 7").returncode, 7)
+        self.assertEqual(ctl("run", "sh", "-c", "exit 7").returncode, 7)
+
+    def test_signal_is_the_program_s(self):
+        self.assertEqual(ctl("run", "sh", "-c", "kill -TERM $$").returncode, -15)
+
+    def test_words_behind_the_program_are_its_own(self):
+        for words in (["run", "echo", "--json", "--", "-x"], ["--json", "run", "--", "echo",
+                      "--json", "--", "-x"], ["run", "--json", "echo", "--json", "--", "-x"]):
+            done = ctl(*words)
+            self.assertEqual((done.returncode, done.stdout), (0, "--json -- -x\n"))
+
+    def test_program_with_a_dash_needs_double_dash(self):
+        self.fails(127, '"--odd" is not found', "run", "--", "--odd")
+
+    def test_missing_program_is_127(self):
+        self.fails(127, '"no-such-program" is not found', "run", "no-such-program")
+        self.fails(127, "is not found", "run", "/nonexistent/program")
+
+    def test_program_without_x_bit_is_126(self):
+        with tempfile.NamedTemporaryFile() as file:
+            self.fails(126, "can't be run: Permission denied", "run", file.name)
+
+    def test_directory_is_126(self):
+        self.fails(126, "can't be run: Permission denied", "run", "/")
+
+    def preload(self, env, cwd=None):
+        done = ctl("run", "sh", "-c", 'printf %s "$LD_PRELOAD"', env=env, cwd=cwd)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        return done.stdout
+
+    def test_preload_is_the_library(self):
+        self.assertEqual(self.preload({}), SHIM)
+        self.assertEqual(self.preload({"LD_PRELOAD": ""}), SHIM)
+
+    def test_preload_keeps_what_was_there(self):
+        libc = "libc.so.6"
+        self.assertEqual(self.preload({"LD_PRELOAD": libc}), SHIM + ":" + libc)
+
+    def test_relative_library_becomes_absolute(self):
+        directory, name = os.path.split(os.path.realpath(SHIM))
+        self.assertEqual(self.preload({"MPTCPIZE_SHIM": name}, cwd=directory),
+                         os.path.join(directory, name))
+
+    def test_missing_library_is_a_failure(self):
+        for path in ("/nonexistent/lib.so", "nonexistent.so"):
+            self.fails(1, path + '" can\'t be read (No such file or directory)', "run", "true",
+                       env={"MPTCPIZE_SHIM": path})
+
+    def test_directory_as_library_is_a_failure(self):
+        self.fails(1, "can't be read (Is a directory)", "run", "true", env={"MPTCPIZE_SHIM": "/"})
+
+    def test_library_with_separator_in_its_path_is_a_failure(self):
+        for separator in (" ", ":"):
+            with tempfile.NamedTemporaryFile(suffix=separator + "x") as file:
+                self.fails(1, "space or a colon", "run", "true", env={"MPTCPIZE_SHIM": file.name})
+
+
+class NoBus(Case):
+    def test_missing_bus_is_a_failure(self):
+        address = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}
+        for words in (["status"], ["connections"], ["show", "1"], ["reload"]):
+            self.fails(1, "the system bus can't be reached (No such file or directory): "
+                       "DBUS_SYSTEM_BUS_ADDRESS is", *words, env=address)
+
+
+class Bus(Case):
+    """A bus of our own."""
+
+    @classmethod
+    def setUpClass(cls):
+        if not shutil.which("dbus-daemon"):
+            raise unittest.SkipTest("dbus-daemon is not installed")
+        cls.directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(cls.directory.cleanup)
+        config = os.path.join(cls.directory.name, "bus.conf")
+        with open(config, "w", encoding="ascii") as file:
+            file.write(BUS_CONFIG.format(path=os.path.join(cls.directory.name, "bus")))
+        bus = cls.start(["dbus-daemon", "--config-file=" + config, "--nofork", "--print-address"],
+                        stderr=subprocess.DEVNULL)
+        cls.env = {"DBUS_SYSTEM_BUS_ADDRESS": bus.stdout.readline().strip()}
+
+    @classmethod
+    def start(cls, words, env=None, stderr=None):
+        """Starts a helper that lives as long as the class and prints a line once it is ready."""
+        child = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        cls.addClassCleanup(child.stdout.close)
+        cls.addClassCleanup(child.wait)
+        cls.addClassCleanup(child.kill)
+        return child
+
+
+class NotRunning(Bus):
+    def test_daemon_not_running_says_how_to_start_it(self):
+        for words in (["status"], ["connections"], ["show", "0x1a2b3c4d"], ["reload"]):
+            self.fails(1, NOT_RUNNING, *words, env=self.env)
+
+
+class Fake(Bus):
+    settings = {}
+
+    @classmethod
+    def setUpClass(cls):
+        if not FAKE:
+            raise unittest.SkipTest("FAKE_MPTCPIZED is not set")
+        super().setUpClass()
+        fake = cls.start([FAKE], env=dict(os.environ, **cls.env, **cls.settings))
+        if fake.stdout.readline() != "ready\n":
+            raise RuntimeError("the fake daemon did not start")
+
+    def json(self, *words):
+        done = ctl(*words, "--json", env=self.env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertTrue(done.stdout.isascii())
+        return json.loads(done.stdout)
+
+    def text(self, *words):
+        done = ctl(*words, env=self.env)
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertNotIn("\x1b", done.stdout)
+        return done.stdout
+
+
+class Answers(Fake):
+    def test_status_json(self):
+        self.assertEqual(self.json("status"), {
+            "version": "9.8.7",
+            "kernel": "6.1.0",
+            "path_manager": {"mode": "userspace", "previous": "kernel"},
+            "plugin": "fullmesh",
+            "connections": 300,
+            "subflows": 600,
+            "limits": {"max_subflows": 4, "max_connections": 100000},
+            "counters": {"actions_done": 7, "events": 2**63 - 1},
+            "interfaces": [
+                {"name": "wlan0", "index": 3, "role": "backup", "role_reason": "wlan*",
+                 "usable": True, "reason": "", "addresses": ["192.0.2.1", "2001:db8::1"]},
+                {"name": "eth\x1b[31m", "index": 12, "role": "on", "role_reason": "default",
+                 "usable": False, "reason": "no carrier", "addresses": []},
+            ],
+        })
+
+    def test_status_text(self):
+        text = self.text("status")
+        self.assertIn("path manager  userspace (before: kernel)\n", text)
+        self.assertIn("connections   300, at most 100000\n", text)
+        self.assertIn(
+            "INTERFACE    INDEX  ROLE    FROM     USABLE          ADDRESSES\n"
+            "wlan0            3  backup  wlan*    yes             192.0.2.1, 2001:db8::1\n"
+            "eth\\x1b[31m     12  on      default  no: no carrier  -\n", text)
+
+    def test_connections_json_has_all_pages(self):
+        rows = self.json("connections")["connections"]
+        self.assertEqual([row["token"] for row in rows], [f"0x{n:08x}" for n in range(1, 301)])
+        self.assertEqual(rows[0], {
+            "token": "0x00000001", "state": "established", "role": "client", "plugin": "fullmesh",
+            "local": "192.0.2.1:5555", "remote": "[2001:db8::1]:443", "uid": None, "subflows": 2})
+        self.assertEqual(rows[1]["uid"], 1000)
+
+    def test_connections_text_is_aligned(self):
+        lines = self.text("connections").splitlines()
+        self.assertEqual(len(lines), 301)
+        self.assertEqual(lines[0], "TOKEN       STATE        ROLE    PLUGIN    LOCAL           "
+                                   "REMOTE              UID  SUBFLOWS")
+        self.assertEqual(lines[1], "0x00000001  established  client  fullmesh  192.0.2.1:5555  "
+                                   "[2001:db8::1]:443     -         2")
+
+    def test_show_json(self):
+        value = self.json("show", "0x1a2b3c4d")
+        subflows = value.pop("subflows")
+        self.assertEqual(value, {
+            "token": "0x1a2b3c4d", "state": "established", "role": "server", "plugin": "fullmesh",
+            "local": "192.0.2.1:443", "remote": "198.51.100.7:5555", "uid": None,
+            "remotes": [{"id": 0, "address": "198.51.100.7:5555"}],
+            "log": [{"time_usec": 1714564800123456, "what": "subflow created",
+                     "reason": "a\n\x1b[2Jb"}]})
+        self.assertEqual(subflows, [
+            {"state": "established", "local": "192.0.2.1:443", "remote": "198.51.100.7:5555",
+             "local_id": 0, "remote_id": 0, "interface": "wlan0", "backup": False,
+             "backup_remote": True, "initial": True, "bytes_sent": 12300000, "bytes_received": 999,
+             "rtt_usec": 12345, "retransmits": 3},
+            {"state": "pending", "local": "203.0.113.1", "remote": "198.51.100.7:5555",
+             "local_id": 1, "remote_id": 0, "interface": "", "backup": True,
+             "backup_remote": False, "initial": False, "bytes_sent": None, "bytes_received": None,
+             "rtt_usec": None, "retransmits": None}])
+
+    def test_show_text(self):
+        text = self.text("show", "1A2b3c4D")
+        self.assertIn("12.3 MB     999 B  12.3 ms            3\n", text)
+        self.assertRegex(text, r"pending +- +203\.0\.113\.1 +1 .* ours +- +- +- +-\n")
+        self.assertIn("2024-05-01 12:00:00.123  subflow created  a\\x0a\\x1b[2Jb\n", text)
+
+    def test_show_unknown_token_is_a_failure(self):
+        self.fails(1, "there is no connection 0x00000007", "show", "7", env=self.env)
+
+    def test_reload_succeeds_silently(self):
+        self.assertEqual(self.text("reload"), "")
+        self.assertEqual(self.json("reload"), {})
+
+
+class Colours(Fake):
+    def terminal(self, **env):
+        """What status prints on a terminal."""
+        ours, theirs = pty.openpty()
+        full = dict(os.environ, **self.env, TERM="xterm")
+        full.pop("NO_COLOR", None)
+        full.update(env)
+        subprocess.run([MPTCPCTL, "show", "1a2b3c4d"], env=full, stdout=theirs, check=True)
+        os.close(theirs)
+        text = os.read(ours, 65536).decode()
+        os.close(ours)
+        return text
+
+    def test_terminal_has_colours(self):
+        self.assertIn("\x1b[32mestablished\x1b[0m", self.terminal())
+
+    def test_no_color_is_heeded(self):
+        self.assertNotIn("\x1b", self.terminal(NO_COLOR="1"))
+        self.assertNotIn("\x1b", self.terminal(TERM="dumb"))
+
+
+class Denied(Fake):
+    settings = {"FAKE_RELOAD": "denied", "FAKE_CURSOR": "stuck"}
+
+    def test_reload_denied_says_what_to_do(self):
+        self.fails(1, "permission denied: run mptcpctl as root", "reload", env=self.env)
+
+    def test_list_that_never_ends_is_a_failure(self):
+        self.fails(1, "again and again", "connections", env=self.env)
+
+
+class Broken(Fake):
+    settings = {"FAKE_RELOAD": "broken"}
+
+    def test_reload_of_a_mistake_names_its_place(self):
+        self.fails(1, "the configuration is refused: mptcpized.conf:2:3: unknown key",
+                   "reload", env=self.env)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
