@@ -1,0 +1,235 @@
+#!/usr/bin/python3
+"""How soon the second subflow is asked for, compared with the kernel's own path manager.
+
+A connection can take joins from the moment when the server's first data or acknowledgement after
+the handshake reaches the client (ESTABLISHED). Measured is the time from that packet to the SYN
+with MP_JOIN on the other interface, both as seen by one packet socket in the client's namespace.
+Rounds of 20 connections alternate between mptcpized and the kernel's path manager, so that both
+have the same weather. Reports and asserts nothing.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import socket
+import statistics
+import struct
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
+# pylint: disable=wrong-import-position
+import lab  # noqa: E402
+import programs  # noqa: E402
+from report import Report, arguments, bench_main, table  # noqa: E402
+
+PORT = 5001
+ROUND = 20
+BAR = 1.5
+ETH_P_ALL = 3
+SO_RCVBUFFORCE = 33
+SO_TIMESTAMPNS = 35
+SOL_MPTCP = 284
+MPTCP_INFO = 1
+PACKET_BYTES = 160  # enough for all headers
+CAPTURE_BYTES = 32 << 20
+OPTION_MPTCP = 30
+MP_CAPABLE, MP_JOIN, MP_DSS = 0, 1, 2
+SYN, ACK = 0x02, 0x10
+MODES = ("mptcpized", "kernel")
+
+
+@dataclasses.dataclass
+class Segment:
+    """A TCP segment, as far as it matters here."""
+    time: int  # ns
+    sport: int
+    dport: int
+    flags: int
+    options: dict  # subtype of MPTCP -> bytes of the option
+
+
+def mptcp_options(data):
+    """MPTCP options in the option part of a TCP header."""
+    found = {}
+    while len(data) >= 2 and data[0] != 0:
+        length = 1 if data[0] == 1 else max(data[1], 2)
+        if data[0] == OPTION_MPTCP and len(data) >= 3:
+            found[data[2] >> 4] = data[:length]
+        data = data[length:]
+    return found
+
+
+def parse(when, packet):
+    """A Segment, or None if it is none (only IPv4 is used here)."""
+    if len(packet) < 40 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP:
+        return None
+    tcp = packet[(packet[0] & 15) * 4:]
+    sport, dport, _seq, _ack, offset, flags = struct.unpack_from("!HHIIBB", tcp)
+    return Segment(when, sport, dport, flags, mptcp_options(tcp[20:(offset >> 4) * 4]))
+
+
+class Capture:
+    """All packets of the client's namespace, with the kernel's time stamps.
+
+    They are read and parsed only after a round, so as not to disturb it.
+    """
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
+        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+        self.socket.setblocking(False)
+
+    def segments(self):
+        """What has come since the last call."""
+        found = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                packet, control, _flags, _from = self.socket.recvmsg(PACKET_BYTES, 128)
+                seconds, nanoseconds = struct.unpack_from("@ll", control[0][2])
+                found.append(parse(seconds * 10**9 + nanoseconds, packet))
+        return [segment for segment in found if segment]
+
+
+def token_of(option):
+    """The server's token, from the key in its MP_CAPABLE (RFC 8684, 3.2, version 1)."""
+    return hashlib.sha256(option[4:12]).digest()[:4]
+
+
+def latencies(segments):
+    """Microseconds from ESTABLISHED to the join's SYN, in the order of the connections."""
+    tokens, established, joined, ports = {}, {}, {}, []
+    for segment in segments:
+        from_server = segment.sport == PORT
+        if from_server and segment.flags & SYN and MP_CAPABLE in segment.options:
+            tokens[token_of(segment.options[MP_CAPABLE])] = segment.dport
+            ports.append(segment.dport)
+        elif from_server and not segment.flags & SYN and MP_DSS in segment.options:
+            established.setdefault(segment.dport, segment.time)
+        elif not from_server and segment.flags & (SYN | ACK) == SYN and MP_JOIN in segment.options:
+            port = tokens.get(segment.options[MP_JOIN][4:8])
+            joined.setdefault(port, segment.time)
+    return [(joined[port] - established[port]) / 1000 for port in ports
+            if port in joined and port in established]
+
+
+def serve():
+    """The server: an answer of one byte, and then it waits for the client to close."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("0.0.0.0", PORT))
+    listener.listen(16)
+    while True:
+        with listener.accept()[0] as connection:
+            with contextlib.suppress(OSError):
+                while byte := connection.recv(1):
+                    connection.send(byte)
+
+
+def connect_once():
+    """One connection that lives until its second subflow is there. Says if it came."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP) as connection:
+        connection.connect((lab.SERVICE4, PORT))
+        connection.send(b"x")
+        connection.recv(1)
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            time.sleep(0.003)
+            if connection.getsockopt(SOL_MPTCP, MPTCP_INFO, 4)[0] > 0:
+                return True
+    return False
+
+
+class Bench:
+    """Both path managers on the same two paths, which are not shaped."""
+
+    def __init__(self, hosts):
+        self.hosts = hosts
+        self.capture = Capture()
+        self.samples = {mode: [] for mode in MODES}
+        self.tried = {mode: 0 for mode in MODES}
+        programs.start_bus(hosts)
+        self.daemon = programs.Daemon(hosts)
+        hosts.add(programs.Process([sys.executable, os.path.abspath(__file__), "--serve"],
+                                   "server", netns=lab.SERVER))
+        lab.wait_for(lambda: PORT in hosts.listeners(lab.SERVER), "the server listens")
+
+    @contextlib.contextmanager
+    def managed_by(self, mode):
+        if mode == "kernel":
+            self.hosts.kernel_endpoints()
+            yield
+            self.hosts.kernel_endpoints_flush()
+        else:
+            self.daemon.start()
+            yield
+            self.daemon.stop()
+
+    def round(self, mode, count):
+        with self.managed_by(mode):
+            connect_once()  # not counted: the first one after a start
+            time.sleep(0.05)
+            self.capture.segments()
+            for _ in range(count):
+                connect_once()
+                time.sleep(0.005)
+        self.samples[mode] += latencies(self.capture.segments())
+        self.tried[mode] += count
+
+
+def percentile(ordered, share):
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+def summary(values):
+    """Name -> microseconds."""
+    ordered = sorted(values)
+    return {"min": ordered[0], "p10": percentile(ordered, 0.10),
+            "median": statistics.median(ordered), "p90": percentile(ordered, 0.90),
+            "p99": percentile(ordered, 0.99), "max": ordered[-1]}
+
+
+def show(runs, report):
+    rows, figures = [], {}
+    for mode in MODES:
+        values = runs.samples[mode]
+        if not values:
+            print(f"no joins by {mode}, in {runs.tried[mode]} connections")
+            return 1
+        figures[mode] = summary(values)
+        rows.append((mode, f"{len(values)} of {runs.tried[mode]}",
+                     *(f"{value:.1f}" for value in figures[mode].values())))
+        report.add({"path_manager": mode, "tried": runs.tried[mode], "n": len(values),
+                    **figures[mode], "samples": values})
+    table(("microseconds", "n", *figures["kernel"]), rows)
+    ratio = figures["mptcpized"]["median"] / figures["kernel"]["median"]
+    print(f"ratio of the medians: {ratio:.2f} (wanted: at most {BAR})")
+    return 0
+
+
+def bench(options):
+    """Inside the namespaces: everything. The exit status."""
+    total = ROUND if options.quick else options.connections
+    report = Report(options, "joinlatency", {"connections": total, "round": ROUND})
+    with lab.Lab(rates=(None, None)) as hosts:
+        runs = Bench(hosts)
+        for start in range(0, total, ROUND):
+            for mode in MODES:
+                runs.round(mode, min(ROUND, total - start))
+        status = show(runs, report)
+    report.write()
+    return status
+
+
+def main():
+    if sys.argv[1:] == ["--serve"]:
+        serve()
+    parser = arguments(__doc__)
+    parser.add_argument("--connections", type=int, default=200, help="of each path manager")
+    bench_main(parser, bench)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,103 @@
+"""Runs network tests: each function gets namespaces and a lab of its own.
+
+A test is a function test_<what>_<situation>_<result>(lab). It says with lab.note() what it does
+and with check() what it has checked, and fails by an exception. Output is TAP; the exit status is
+0, 1 if a test failed, 77 if none could run here.
+"""
+
+import sys
+import traceback
+
+import lab
+import programs
+
+SKIPPED = 77
+
+
+def topology(names=lab.NAMES[:2], rates=(20, 20)):
+    """Decorator: the paths of a test, where two of 20 Mbit/s are not what it needs."""
+    def decorate(function):
+        function.topology = (names, rates)
+        return function
+    return decorate
+
+
+def needs_ipv6(function):
+    function.needs_ipv6 = True
+    return function
+
+
+def check(condition, what):
+    """One line of the test's report; Failed if it is not so."""
+    if not condition:
+        raise lab.Failed(what)
+    print(f"#           ok: {what}", flush=True)
+
+
+def check_equal(got, wanted, what):
+    if got != wanted:
+        raise lab.Failed(f"{what}: {got!r} instead of {wanted!r}")
+    print(f"#           ok: {what} is {wanted!r}", flush=True)
+
+
+def _run_in_lab(function):
+    """Inside the namespaces. 0; or 1, with all logs."""
+    names, rates = getattr(function, "topology", (lab.NAMES[:2], (20, 20)))
+    with lab.Lab(names, rates) as hosts:
+        try:
+            function(hosts)
+            hosts.end_well()
+            return 0
+        except Exception:
+            for line in traceback.format_exc().splitlines():
+                print(f"# {line}")
+            hosts.print_logs()
+            return 1
+
+
+def _run_one(function):
+    """One test. (status, reason of a skip)."""
+    if getattr(function, "needs_ipv6", False) and not lab.have_ipv6():
+        return SKIPPED, "this kernel has no IPv6"
+    print(f"# {function.__name__}: {' '.join((function.__doc__ or '').split())}", flush=True)
+    return lab.run_sandboxed(lambda: _run_in_lab(function)), ""
+
+
+def _report(number, name, status, reason):
+    if status == SKIPPED:
+        print(f"ok {number} - {name} # SKIP {reason}", flush=True)
+    else:
+        print(f"{'not ok' if status else 'ok'} {number} - {name}", flush=True)
+
+
+def _selected(tests):
+    """All, or those named on the command line."""
+    wanted = sys.argv[1:]
+    return [test for test in tests if not wanted or test.__name__ in wanted]
+
+
+def main(tests):
+    """The whole program of a test script. Never returns."""
+    tests = _selected(tests)
+    try:
+        programs.Build.find()
+    except lab.Missing as missing:
+        print(f"Bail out! {missing}")
+        sys.exit(1)
+    try:
+        lab.require()
+        lab.run_sandboxed(lambda: 0)
+        print(f"1..{len(tests)}", flush=True)
+        statuses = []
+        for number, test in enumerate(tests, 1):
+            status, reason = _run_one(test)
+            _report(number, test.__name__, status, reason)
+            statuses.append(status)
+            if status > 128:
+                sys.exit(status)
+    except lab.Missing as missing:
+        print(f"1..0 # SKIP {missing}")
+        sys.exit(SKIPPED)
+    if all(status == SKIPPED for status in statuses):
+        sys.exit(SKIPPED)
+    sys.exit(1 if any(status not in (0, SKIPPED) for status in statuses) else 0)

@@ -1,0 +1,165 @@
+#!/usr/bin/python3
+"""How the daemon starts, refuses to start, reloads, ends, and what it leaves behind."""
+
+import re
+import signal
+
+import harness
+from harness import check, check_equal
+from lab import SERVICE4, wait_for, write
+from programs import Curl, Daemon, path_manager, set_path_manager, stage, start_bus
+
+NO_NET_ADMIN = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"]
+BROKEN = {
+    "a value of the wrong type": ('{\n  "limits": {\n    "max_subflows": "many"\n  }\n}\n', 3),
+    "an unknown key": ('{\n  "colour": "blue"\n}\n', 2),
+    "an unknown role": ('{\n  "interfaces": { "lte0": "sometimes" }\n}\n', 2),
+    "no JSON": ('{\n  "plugin": "fullmesh"\n  "limits": {}\n}\n', 3),
+    "an unknown option of the plugin": (
+        '{\n  "plugins": {\n    "fullmesh": { "speed": "high" }\n  }\n}\n', 3),
+}
+
+
+def positions(text, conf_path):
+    """Lines that error messages point to: file:line:column: what."""
+    return [int(line) for line in re.findall(re.escape(conf_path) + r":(\d+):\d+: \S", text)]
+
+
+def refused(daemon, wanted, prefix=()):
+    """It gives up with one line that has the wanted text."""
+    code, text = daemon.refusal(prefix)
+    lines = [line for line in text.splitlines() if line.strip()]
+    check(code != 0, f"it gives up (exit {code})")
+    check(len(lines) == 1 and wanted in lines[0], f"it says why in one line: {text.strip()!r}")
+
+
+def test_service_start_and_stop_path_manager_is_put_back(lab):
+    """The user-space path manager is chosen at the start, and the old one again at SIGTERM."""
+    start_bus(lab)
+    check_equal(path_manager(), "kernel", "path manager before")
+    daemon = Daemon(lab).start()
+    check_equal(path_manager(), "userspace", "path manager while it runs")
+    state = daemon.query("status")["path_manager"]
+    check_equal(state, {"mode": "userspace", "previous": "kernel"}, "what status says")
+    check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+def test_service_userspace_before_stays_userspace(lab):
+    """Where the administrator chose user space already, it stays so."""
+    start_bus(lab)
+    set_path_manager("userspace")
+    check_equal(Daemon(lab).start().stop(), 0, "exit code after SIGTERM")
+    check_equal(path_manager(), "userspace", "path manager afterwards")
+
+
+def test_service_killed_next_run_puts_path_manager_back(lab):
+    """After SIGKILL the next daemon still knows what the path manager was."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    daemon.kill()
+    check_equal(path_manager(), "userspace", "path manager after SIGKILL")
+    daemon.start()
+    check_equal(daemon.query("status")["path_manager"]["previous"], "kernel", "previous one")
+    check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+def test_service_killed_restore_puts_path_manager_back(lab):
+    """After SIGKILL, mptcpized --restore repairs the setting without starting a daemon."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    check(daemon.refusal(more=["--restore"])[0] != 0, "--restore refuses while a daemon runs")
+    check_equal(path_manager(), "userspace", "path manager")
+    daemon.kill()
+    check_equal(daemon.refusal(more=["--restore"])[0], 0, "exit code of --restore")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+    check_equal(daemon.refusal(more=["--restore"])[0], 0, "exit code of a second --restore")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+def test_service_interrupted_ends_like_terminated(lab):
+    """SIGINT, for those who start it by hand."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    check_equal(daemon.process.stop(signal.SIGINT), 0, "exit code after SIGINT")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+def test_service_without_net_admin_refuses(lab):
+    """Root without CAP_NET_ADMIN."""
+    start_bus(lab)
+    refused(Daemon(lab), "CAP_NET_ADMIN", NO_NET_ADMIN)
+    check_equal(path_manager(), "kernel", "path manager")
+
+
+def test_service_bus_name_taken_refuses(lab):
+    """A second daemon on the same bus; the first goes on."""
+    start_bus(lab)
+    first = Daemon(lab).start()
+    refused(Daemon(lab, name="second"), "org.mptcpize1")
+    check_equal(path_manager(), "userspace", "path manager")
+    check_equal(first.query("status")["connections"], 0, "connections of the first")
+    check_equal(first.stop(), 0, "exit code of the first")
+    check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+def test_service_broken_configuration_refuses(lab):
+    """Each message has file, line and column."""
+    start_bus(lab)
+    for what, (text, line) in BROKEN.items():
+        daemon = Daemon(lab, text)
+        code, output = daemon.refusal()
+        check(code != 0, f"{what}: it gives up (exit {code})")
+        check_equal(positions(output, daemon.conf_path), [line], f"{what}: line in {output!r}")
+    check_equal(path_manager(), "kernel", "path manager")
+
+
+def test_service_unknown_plugin_refuses(lab):
+    """A plugin that does not exist is named in the message, with its place in the file."""
+    start_bus(lab)
+    daemon = Daemon(lab, '{\n  "plugin": "nosuchplugin"\n}\n')
+    code, output = daemon.refusal()
+    check(code != 0, f"it gives up (exit {code})")
+    check("nosuchplugin" in output, f"it names the plugin: {output.strip()!r}")
+    check_equal(positions(output, daemon.conf_path), [2], "line")
+
+
+def test_service_reload_takes_new_configuration(lab):
+    """SIGHUP after a change: the new limit holds for the next connection."""
+    daemon = stage(lab)
+    daemon.configure({"limits": {"max_subflows": 1}})
+    daemon.process.send(signal.SIGHUP)
+    wait_for(lambda: daemon.query("status")["limits"]["max_subflows"] == 1, "the new limit")
+    Curl(lab, SERVICE4, "data").finish()
+    check_equal(lab.counters()["MPJoinSynTx"], 0, "joins sent with max_subflows 1")
+
+
+def test_service_reload_of_broken_file_keeps_configuration(lab):
+    """SIGHUP after a mistake: it says where, and goes on as before."""
+    daemon = stage(lab, {"limits": {"max_subflows": 2}})
+    for what, (text, line) in BROKEN.items():
+        write(daemon.conf_path, text)
+        known = positions(daemon.log_text(), daemon.conf_path)
+        daemon.process.send(signal.SIGHUP)
+        wait_for(lambda: positions(daemon.log_text(), daemon.conf_path) == known + [line],
+                 f"a message about {what}")
+        check(True, f"{what}: it says where")
+    check_equal(daemon.query("status")["limits"]["max_subflows"], 2, "max_subflows")
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for(lambda: len(daemon.subflows()) == 2, "two subflows")
+    curl.finish()
+    check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+
+
+harness.main([test_service_start_and_stop_path_manager_is_put_back,
+              test_service_userspace_before_stays_userspace,
+              test_service_killed_next_run_puts_path_manager_back,
+              test_service_killed_restore_puts_path_manager_back,
+              test_service_interrupted_ends_like_terminated,
+              test_service_without_net_admin_refuses,
+              test_service_bus_name_taken_refuses,
+              test_service_broken_configuration_refuses,
+              test_service_unknown_plugin_refuses,
+              test_service_reload_takes_new_configuration,
+              test_service_reload_of_broken_file_keeps_configuration])
