@@ -1,0 +1,147 @@
+#!/usr/bin/python3
+"""The methods of org.mptcpize1: who may call them, what they give, which errors."""
+
+import buscalls
+from buscalls import (CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY, connections, count,
+                      stage)
+from harness import check, check_equal
+from lab import wait_for
+
+ROWS = 256  # of one List() call, see the XML
+ROW_KEYS = {"Token", "State", "Role", "Plugin", "Local", "Remote", "Uid", "Subflows"}
+NO_CONNECTION = "org.mptcpize1.Error.NoSuchConnection"
+BAD_CONFIGURATION = "org.mptcpize1.Error.BadConfiguration"
+INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+
+
+def pages(size):
+    """All pages of a walk: lists of tokens."""
+    found, cursor = [], 0
+    while True:
+        rows, cursor = buscalls.list_rows(cursor, size)
+        found.append([row["Token"] for row in rows])
+        if cursor == 0:
+            return found
+
+
+def test_list_empty_ends_at_once(lab):
+    """No connection: no row, no next page."""
+    stage(lab)
+    check_equal(buscalls.list_rows(0, 10), [[], 0], "rows and next cursor")
+
+
+def test_list_pages_have_every_connection_once(lab):
+    """Seven connections in pages of three, one and seven."""
+    stage(lab)
+    with connections(7):
+        tokens = pages(100)[0]
+        check_equal(len(set(tokens)), 7, "different tokens")
+        check_equal(tokens, sorted(tokens), "tokens, in order")
+        for size, lengths in ((3, [3, 3, 1]), (1, [1] * 7), (7, [7]), (8, [7])):
+            walk = pages(size)
+            check_equal([len(page) for page in walk], lengths, f"lengths of pages of {size}")
+            check_equal(sum(walk, []), tokens, "tokens of all pages")
+        check_equal(buscalls.list_rows(tokens[3], 100)[0][0]["Token"], tokens[3],
+                    "first token from that very token on")
+        check_equal(buscalls.list_rows(tokens[-1] + 1, 100), [[], 0], "behind the last")
+
+
+def test_list_row_has_its_keys(lab):
+    """Those of the XML, no more and no fewer, and the same values as the object has."""
+    stage(lab)
+    with connections(1):
+        row = buscalls.list_rows(0, 10)[0][0]
+        check_equal(set(row), ROW_KEYS, "keys")
+        check_equal((row["Role"], row["Plugin"]), ("client", "fullmesh"), "role and plugin")
+        names = sorted(ROW_KEYS - {"Subflows", "State"})
+        path = buscalls.connection_path(row["Token"])
+        check_equal(buscalls.get(path, CONNECTION_INTERFACE, *names), [row[name] for name in names],
+                    "values of the object")
+
+
+def test_list_more_than_a_page_can_hold_is_cut(lab):
+    """257 connections: 256 rows, even if a thousand are asked for, and then the last one."""
+    stage(lab, {"limits": {"max_subflows": 1}})
+    with connections(ROWS + 1):
+        check_equal([len(page) for page in pages(1000)], [ROWS, 1], "lengths of pages")
+
+
+def test_list_max_0_is_an_error(lab):
+    """It could never end."""
+    stage(lab)
+    name, text = buscalls.error_of("List", "uint32:0", "uint32:0")
+    check_equal(name, INVALID, "error")
+    check("max is 0" in text, f"it says so: {text}")
+
+
+def test_get_connection_unknown_is_an_error(lab):
+    """Before there was any, and for one that has ended."""
+    stage(lab)
+    check_equal(buscalls.error_of("GetConnection", "uint32:3735928559"),
+                (NO_CONNECTION, "there is no connection 0xdeadbeef"), "error and text")
+    with connections(1):
+        token = pages(10)[0][0]
+        path = buscalls.connection_path(token)
+        check_equal(path, f"/org/mptcpize1/connection/{token:08x}", "object")
+    wait_for(lambda: count() == 0, "the end of the connection")
+    check_equal(buscalls.error_of("GetConnection", f"uint32:{token}")[0], NO_CONNECTION, "error")
+    check(buscalls.busctl("get-property", buscalls.NAME, path, CONNECTION_INTERFACE,
+                          "State").returncode != 0, "its object is gone, too")
+
+
+def test_connection_path_that_is_no_token_has_no_object(lab):
+    """Capital digits, too few, too many, no digits."""
+    stage(lab)
+    with connections(1):
+        path = buscalls.connection_path(pages(10)[0][0])
+        for wrong in (path[:-1], path + "0", path[:-8] + "zzzzzzzz", path.upper()[-8:] + "_"):
+            full = wrong if wrong.startswith("/") else f"{MANAGER}/connection/{wrong}"
+            done = buscalls.busctl("get-property", buscalls.NAME, full, CONNECTION_INTERFACE,
+                                   "State")
+            check(done.returncode != 0, f"no object {full}")
+
+
+def test_unprivileged_caller_may_read(lab):
+    """Anybody may look."""
+    stage(lab)
+    with connections(1):
+        rows, _ = buscalls.list_rows(0, 10, prefix=NOBODY)
+        check_equal(len(rows), 1, "rows")
+        path = buscalls.connection_path(rows[0]["Token"])
+        token = buscalls.get(path, CONNECTION_INTERFACE, "Token", prefix=NOBODY)
+        check_equal(token, [rows[0]["Token"]], "token")
+        check(buscalls.get(MANAGER, MANAGER_INTERFACE, "Interfaces", prefix=NOBODY)[0],
+              "interfaces")
+
+
+def test_unprivileged_caller_may_not_reload(lab):
+    """Nobody but root changes what the daemon does."""
+    daemon = stage(lab)
+    daemon.configure({"limits": {"max_subflows": 1}})
+    check_equal(buscalls.error_of("Reload", prefix=NOBODY)[0], DENIED, "error")
+    check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows"), [4], "limit as before")
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+    check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows"), [1], "limit, by root")
+
+
+def test_reload_broken_file_is_an_error_with_its_place(lab):
+    """The old configuration is kept."""
+    daemon = stage(lab, {"limits": {"max_subflows": 2}})
+    daemon.configure('{\n  "colour": "blue"\n}\n')
+    name, text = buscalls.error_of("Reload")
+    check_equal(name, BAD_CONFIGURATION, "error")
+    check(text.startswith(f"{daemon.conf_path}:2:3: "), f"place: {text}")
+    check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows"), [2], "limit as before")
+
+
+buscalls.main([test_list_empty_ends_at_once,
+               test_list_pages_have_every_connection_once,
+               test_list_row_has_its_keys,
+               test_list_more_than_a_page_can_hold_is_cut,
+               test_list_max_0_is_an_error,
+               test_get_connection_unknown_is_an_error,
+               test_connection_path_that_is_no_token_has_no_object,
+               test_unprivileged_caller_may_read,
+               test_unprivileged_caller_may_not_reload,
+               test_reload_broken_file_is_an_error_with_its_place])
