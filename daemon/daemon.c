@@ -12,7 +12,6 @@
 #include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "bus/bus.h"
@@ -21,6 +20,7 @@
 #include "host/sysctl.h"
 #include "kern/kern.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 struct daemon {
@@ -38,13 +38,6 @@ struct daemon {
         char previous_path_manager[SYSCTL_VALUE];
 };
 
-static uint64_t daemon_now(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 /* Life */
 
 int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon) {
@@ -57,7 +50,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
         daemon->options = options;
         daemon->lock_fd = -1;
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
-                random = daemon_now();
+                random = clock_usec();
         r = engine_init(&daemon->engine, random);
         if (r == 0)
                 r = sd_event_default(&daemon->event);
@@ -118,7 +111,7 @@ static int daemon_lock(const char *runtime) {
 static int daemon_apply(struct daemon *daemon, struct setting *setting) {
         struct event event = {
                 .type = EVENT_CONFIGURED,
-                .usec = daemon_now(),
+                .usec = clock_usec(),
                 .configured = { .conf = setting_conf(setting), .plugin = setting_plugin(setting) },
         };
 
@@ -135,7 +128,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
         char text[SETTING_ERROR];
         int r;
 
-        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)daemon_now());
+        sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_usec());
         r = setting_read(daemon->options->config, daemon->options->config_optional,
                          daemon->options->plugins, &setting, text);
         if (r < 0) {
@@ -186,7 +179,7 @@ static int on_post(sd_event_source *source, void *userdata) {
 
 static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         struct daemon *daemon = userdata;
-        struct event event = { .type = EVENT_TICK, .usec = daemon_now() };
+        struct event event = { .type = EVENT_TICK, .usec = clock_usec() };
 
         (void)source, (void)usec;
         engine_feed(&daemon->engine, &event);
@@ -360,7 +353,7 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon->kern->ops->list_net(daemon->kern);
         if (r < 0)
                 return r;
-        started.usec = daemon_now();
+        started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);
         log_info("ready: plugin %s, at most %u subflows a connection",

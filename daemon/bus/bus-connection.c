@@ -7,7 +7,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
+
+#include "../util/clock.h"
 
 #define CONNECTION_INTERFACE "org.mptcpize1.Connection"
 
@@ -176,13 +177,6 @@ static int connection_append_line(const struct trace_line *line, void *userdata)
         return r < 0 ? r : 0;
 }
 
-static uint64_t clock_usec(clockid_t clock) {
-        struct timespec now;
-
-        clock_gettime(clock, &now);
-        return (uint64_t)now.tv_sec * 1000000u + (uint64_t)now.tv_nsec / 1000u;
-}
-
 static int connection_get_log(sd_bus *bus, const char *path, const char *interface,
                               const char *property, sd_bus_message *reply, void *userdata,
                               sd_bus_error *error) {
@@ -191,7 +185,7 @@ static int connection_get_log(sd_bus *bus, const char *path, const char *interfa
         int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 
         (void)bus, (void)interface, (void)property, (void)error;
-        log.offset_usec = clock_usec(CLOCK_REALTIME) - clock_usec(CLOCK_MONOTONIC);
+        log.offset_usec = clock_read_usec(CLOCK_REALTIME) - clock_usec();
         if (r >= 0)
                 r = trace_each(&host->engine->trace, connection_of(path, userdata)->token,
                                LIMIT_TRACE, connection_append_line, &log);

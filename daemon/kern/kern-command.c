@@ -14,7 +14,7 @@
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
-#include "clock.h"
+#include "../util/clock.h"
 #include "../util/cleanup.h"
 
 #define WORKERS     3 /* two for connections, one for snapshots */

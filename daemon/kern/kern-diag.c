@@ -5,7 +5,7 @@
 
 #include <errno.h>
 #include <sys/socket.h>
-#include "clock.h"
+#include "../util/clock.h"
 #include "codec-diag.h"
 
 #define TRIES 8 /* of a dump that is interrupted by changes */

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <netlink/msg.h>
 #include "../util/log.h"
-#include "clock.h"
+#include "../util/clock.h"
 #include "codec-mptcp.h"
 #include "kern-command.h"
 #include "kern-diag.h"

@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include "clock.h"
+#include "../util/clock.h"
 #include "codec-rtnl.h"
 #include "netlink.h"
 

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "../../daemon/kern/clock.h"
+#include "../../daemon/util/clock.h"
 #include "../../daemon/kern/kern-command.h"
 #include "../../daemon/util/cleanup.h"
 
