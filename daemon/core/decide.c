@@ -18,7 +18,7 @@ struct decision {
         uint64_t timer_usec;
         bool timer_set;
         size_t n_creates, n;
-        struct action actions[LIMIT_ACTIONS_DECISION];
+        struct action *actions; /* LIMIT_ACTIONS_DECISION of them */
 };
 
 /* Plugin states */
@@ -408,20 +408,19 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
 
 void engine_decide(struct engine *engine, struct connection *connection,
                    const struct mptcpize_event *event) {
+        struct action actions[LIMIT_ACTIONS_DECISION];
+        struct decision decision = {
+                .sink = { .size = sizeof(decision.sink), .emit = decision_emit },
+                .engine = engine,
+                .connection = connection,
+                .actions = actions,
+        };
         struct view_arrays arrays;
         struct mptcpize_view view;
-        struct decision decision;
 
         if (!connection->plugin_state || !connection->ids_known ||
             connection->state > CONNECTION_ESTABLISHED)
                 return;
-        /* Not by an initialiser: the array of actions need not be cleared on this path. */
-        decision.sink = (struct mptcpize_sink){ .size = sizeof(decision.sink),
-                                                .emit = decision_emit };
-        decision.engine = engine;
-        decision.connection = connection;
-        decision.timer_set = false;
-        decision.n_creates = decision.n = 0;
         view_init(&view, &arrays, engine, connection);
         if (engine->plugin->decide(connection->plugin_state, &view, event, &decision.sink) < 0)
                 engine->counters[COUNTER_PLUGIN_ERRORS]++;
