@@ -82,7 +82,7 @@ def run_sandboxed(body):
     except sandbox.Refused as error:
         raise Missing(f"the kernel refuses new namespaces ({error})",
                       "run it on the machine itself or in a virtual machine, "
-                      "not in an unprivileged container") from error
+                      "not in a container or chroot") from error
 
 
 def read(path, default=None):
