@@ -377,7 +377,8 @@ int daemon_run(struct daemon *daemon) {
 int daemon_check(const struct daemon_options *options) {
         char error[SETTING_ERROR];
         struct setting *setting;
-        int r = setting_read(options->config, false, options->plugins, &setting, error);
+        int r = setting_read(options->config, options->config_optional, options->plugins, &setting,
+                             error);
 
         if (r < 0) {
                 log_error("%s", error);

@@ -7,7 +7,7 @@ from lab import NAMES, SERVER, SERVICE4
 from programs import (Curl, Daemon, Nginx, path_manager, set_path_manager, stage, start_bus,
                       wait_for_subflows)
 
-SIZE = 80_000_000  # longer than the test needs; the throttle is opened at the end
+SIZE = 40_000_000  # longer than the test needs; the throttle is opened at the end
 
 
 def finish(lab, curl):
