@@ -27,6 +27,7 @@ struct daemon {
         const struct daemon_options *options;
         sd_event *event;
         sd_event_source *kern_sources[KERN_FDS];
+        sd_event_source *post;
         sd_event_source *timer;
         struct kern *kern;
         struct bus *bus;
@@ -71,6 +72,7 @@ void daemon_free(struct daemon *daemon) {
         for (int i = 0; i < KERN_FDS; i++)
                 sd_event_source_unref(daemon->kern_sources[i]);
         sd_event_source_unref(daemon->timer);
+        sd_event_source_unref(daemon->post);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
         setting_free(daemon->setting);
@@ -231,7 +233,10 @@ static int daemon_setup_loop(struct daemon *daemon) {
         for (size_t i = 0; i < ARRAY_SIZE(signals) && r >= 0; i++)
                 r = sd_event_add_signal(daemon->event, NULL, signals[i], on_signal, daemon);
         if (r >= 0)
-                r = sd_event_add_post(daemon->event, NULL, on_post, daemon);
+                r = sd_event_add_post(daemon->event, &daemon->post, on_post, daemon);
+        /* After every event, not when there are no more: actions must not wait for a lull. */
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->post, -KERN_FDS - 1);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_MONOTONIC, UINT64_MAX,
                                       1000, on_timer, daemon);

@@ -82,8 +82,8 @@ static const char *manager_unusable(const struct engine *engine, const struct li
                 return "its role is off";
         if (!link->is.up)
                 return "down, or no carrier";
-        for (size_t i = 0; i < engine->locals.n; i++)
-                if (engine->locals.items[i].ifindex == link->is.ifindex)
+        for (size_t i = 0; i < engine->n_locals; i++)
+                if (engine->locals[i].ifindex == link->is.ifindex)
                         return NULL;
         for (size_t i = 0; i < engine->model.addresses.n; i++)
                 any |= engine->model.addresses.items[i].is.ifindex == link->is.ifindex;

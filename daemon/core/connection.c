@@ -165,3 +165,31 @@ struct refusal *connection_find_refusal(struct connection *connection,
                         return &connection->refusals.items[i];
         return NULL;
 }
+
+/* An entry that refuses nothing, it only keeps the log from repeating itself. */
+static struct refusal *connection_idle_refusal(const struct connection *connection) {
+        for (size_t i = 0; i < connection->refusals.n; i++)
+                if (!connection->refusals.items[i].tries)
+                        return &connection->refusals.items[i];
+        return NULL;
+}
+
+bool connection_has_refusal_room(const struct connection *connection) {
+        return connection->refusals.n < LIMIT_REFUSALS || connection_idle_refusal(connection);
+}
+
+struct refusal *connection_get_refusal(struct connection *connection,
+                                       const struct mptcpize_address *local,
+                                       const struct mptcpize_address *remote) {
+        struct refusal fresh = { .local = address_without_port(local), .remote = *remote };
+        struct refusal *entry = connection_find_refusal(connection, local, remote);
+
+        if (entry)
+                return entry;
+        if (ARRAY_APPEND(&connection->refusals, fresh, LIMIT_REFUSALS) == 0)
+                return &connection->refusals.items[connection->refusals.n - 1];
+        entry = connection_idle_refusal(connection);
+        if (entry)
+                *entry = fresh;
+        return entry;
+}

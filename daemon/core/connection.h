@@ -15,6 +15,7 @@ struct subflow {
         uint32_t serial;       /* of the action that asked for it, 0: not ours */
         uint64_t changed_usec; /* last change of state */
         bool withdrawn;        /* its local id was withdrawn because the path is lost */
+        bool asked;            /* the kernel has not answered yet */
         bool seen;             /* in the snapshot that is being compared */
 };
 
@@ -92,6 +93,13 @@ int connection_add_remote(struct connection *connection, const struct mptcpize_r
 struct mptcpize_remote *connection_find_remote(struct connection *connection, uint8_t id);
 void connection_remove_remote(struct connection *connection, uint8_t id);
 
+/* Can one more failure be remembered? Entries without tries make room. */
+bool connection_has_refusal_room(const struct connection *connection);
+
+/* The entry of this pair, made if there is none; NULL if there is no room or no memory. */
+struct refusal *connection_get_refusal(struct connection *connection,
+                                       const struct mptcpize_address *local,
+                                       const struct mptcpize_address *remote);
 struct refusal *connection_find_refusal(struct connection *connection,
                                         const struct mptcpize_address *local,
                                         const struct mptcpize_address *remote);

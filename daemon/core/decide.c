@@ -79,8 +79,8 @@ int engine_push(struct engine *engine, struct action *action) {
 
 static const struct mptcpize_local *decision_local(const struct engine *engine,
                                                    const struct mptcpize_action *wanted) {
-        for (size_t i = 0; i < engine->locals.n; i++) {
-                const struct mptcpize_local *local = &engine->locals.items[i];
+        for (size_t i = 0; i < engine->n_locals; i++) {
+                const struct mptcpize_local *local = &engine->locals[i];
 
                 if (address_same_host(&local->address, &wanted->local) &&
                     (!wanted->ifindex || wanted->ifindex == local->ifindex))
@@ -124,7 +124,10 @@ static bool decision_is_refused(const struct decision *decision,
         const struct refusal *refusal = connection_find_refusal(decision->connection,
                                                                 &wanted->local, &wanted->remote);
 
-        return refusal && refusal->tries &&
+        /* Without room to remember that it failed nothing new is tried. */
+        if (!refusal)
+                return !connection_has_refusal_room(decision->connection);
+        return refusal->tries &&
                (refusal->final || refusal->until_usec > decision->engine->now_usec);
 }
 
@@ -238,7 +241,9 @@ static void decision_trace_refused(struct decision *decision, const struct mptcp
                 .remote = wanted->remote,
         };
 
-        if (known || ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
+        /* What is only noted must leave room for what failed. */
+        if (known || connection->refusals.n >= LIMIT_REFUSALS / 2 ||
+            ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
                 return;
         snprintf(line.reason, sizeof(line.reason), "%s", wanted->reason ? wanted->reason : "");
         trace_add(&decision->engine->trace, &line);
@@ -326,6 +331,7 @@ static int decision_do_create(struct engine *engine, struct connection *connecti
                 return r;
         }
         added->serial = action->serial;
+        added->asked = true;
         engine->counters[COUNTER_SUBFLOWS_CREATED]++;
         return 0;
 }
@@ -382,8 +388,8 @@ static uint64_t engine_random(struct engine *engine) {
 
 static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, struct engine *engine,
                       const struct connection *connection) {
-        for (size_t i = 0; i < engine->locals.n; i++)
-                arrays->locals[i] = &engine->locals.items[i];
+        for (size_t i = 0; i < engine->n_locals; i++)
+                arrays->locals[i] = &engine->locals[i];
         for (size_t i = 0; i < connection->remotes.n; i++)
                 arrays->remotes[i] = &connection->remotes.items[i];
         for (size_t i = 0; i < connection->subflows.n; i++)
@@ -398,7 +404,7 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
                 .random = engine_random(engine),
                 .max_subflows = engine->conf->max_subflows,
                 .locals = arrays->locals,
-                .n_locals = engine->locals.n,
+                .n_locals = engine->n_locals,
                 .remotes = arrays->remotes,
                 .n_remotes = connection->remotes.n,
                 .subflows = arrays->subflows,

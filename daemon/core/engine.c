@@ -9,6 +9,7 @@
 #define RETRY_FIRST_USEC    1000000u
 #define RETRY_TRIES         8u
 #define RETRY_FORGET_USEC   64000000u /* a subflow that lived so long starts afresh */
+#define RETRY_LAST_USEC     4000000u  /* at most, while no subflow is left */
 #define REFUSED_WITHIN_USEC 1000000u
 
 const char *counter_name(enum counter counter) {
@@ -52,7 +53,6 @@ void engine_done(struct engine *engine) {
         model_done(&engine->model);
         trace_done(&engine->trace);
         action_queue_done(&engine->queue);
-        ARRAY_DONE(&engine->locals);
         *engine = (struct engine){ 0 };
 }
 
@@ -172,15 +172,11 @@ static uint64_t engine_retry_usec(struct engine *engine, const struct refusal *r
 void engine_refuse(struct engine *engine, struct connection *connection,
                    const struct mptcpize_address *local, const struct mptcpize_address *remote,
                    int error, uint64_t lived_usec) {
-        struct refusal *refusal = connection_find_refusal(connection, local, remote);
-        struct refusal fresh = { .local = address_without_port(local), .remote = *remote };
+        struct refusal *refusal = connection_get_refusal(connection, local, remote);
 
         engine->counters[COUNTER_SUBFLOWS_FAILED]++;
-        if (!refusal) {
-                if (ARRAY_APPEND(&connection->refusals, fresh, LIMIT_REFUSALS) < 0)
-                        return;
-                refusal = &connection->refusals.items[connection->refusals.n - 1];
-        }
+        if (!refusal)
+                return;
         if (lived_usec > RETRY_FORGET_USEC)
                 refusal->tries = 0;
         refusal->tries += refusal->tries <= RETRY_TRIES;
@@ -195,14 +191,24 @@ void engine_refuse(struct engine *engine, struct connection *connection,
         engine_schedule(engine, connection);
 }
 
-/* With nothing left to carry the data every pair that may work is worth a try at once. */
-static void engine_pardon_if_none_left(struct connection *connection) {
+/*
+ * With nothing left to carry the data the first failure of a pair costs no wait, later ones a
+ * short one, and nothing is given up: the peer keeps the connection for its close_timeout.
+ */
+static void engine_pardon_if_none_left(struct engine *engine, struct connection *connection) {
         if (connection_live_subflows(connection))
                 return;
-        for (size_t i = connection->refusals.n; i-- > 0;)
-                if (!connection->refusals.items[i].final &&
-                    connection->refusals.items[i].tries <= RETRY_TRIES)
-                        connection->refusals.items[i].until_usec = 0;
+        for (size_t i = 0; i < connection->refusals.n; i++) {
+                struct refusal *refusal = &connection->refusals.items[i];
+
+                if (refusal->final)
+                        continue;
+                if (refusal->tries <= 1)
+                        refusal->until_usec = 0;
+                else if (refusal->until_usec > engine->now_usec + RETRY_LAST_USEC)
+                        refusal->until_usec = engine->now_usec + RETRY_LAST_USEC;
+        }
+        engine_schedule(engine, connection);
 }
 
 /* Events of the kernel */
@@ -313,8 +319,7 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
         subflow->is.local_id = event->local_id;
         subflow->is.remote_id = event->remote_id;
         subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
-        subflow->is.ifindex =
-                        event->ifindex ? event->ifindex : engine_ifindex(engine, &event->local);
+        subflow->is.ifindex = engine_bound_ifindex(engine, &event->local, event->ifindex);
         if (event->backup)
                 subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
         subflow->changed_usec = engine->now_usec;
@@ -364,7 +369,7 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
                 engine_refuse(engine, connection, &gone.is.local, &gone.is.remote,
                               -event->mptcp.error, engine_lived(engine, &gone));
-        engine_pardon_if_none_left(connection);
+        engine_pardon_if_none_left(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
                               event->mptcp.error);
 }
@@ -416,8 +421,8 @@ static void engine_on_route(struct engine *engine, const struct event *event) {
         int r = event->type == EVENT_ROUTE ? model_route(&engine->model, &event->route)
                                            : model_route_gone(&engine->model, &event->route);
 
-        for (size_t i = 0; i < engine->locals.n && r != 0; i++)
-                if (engine->locals.items[i].ifindex == event->route.ifindex)
+        for (size_t i = 0; i < engine->n_locals && r > 0; i++)
+                if (engine->locals[i].ifindex == event->route.ifindex)
                         engine->net_changed = engine->routes_changed = true;
 }
 

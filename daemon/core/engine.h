@@ -45,7 +45,9 @@ struct engine {
         struct action_queue queue;
         const struct conf *conf;
         const struct mptcpize_plugin *plugin;
-        ARRAY_OF(struct mptcpize_local) locals; /* usable ones, best role first */
+        struct mptcpize_local locals[LIMIT_LOCALS]; /* usable ones, best role first */
+        char names[LIMIT_LOCALS][16];               /* of their interfaces */
+        size_t n_locals;
         uint64_t now_usec;
         uint64_t random;
         uint64_t sweep_usec; /* when to compare next; 0: no connection */
@@ -115,6 +117,9 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
 
 /* paths.c */
 int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_address *local);
+/* The device that a subflow is bound to, or else that has its address; 0 if none of ours has. */
+int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_address *local,
+                             int32_t bound);
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
 
 /* Destroys dead subflows if another one carries the connection. */

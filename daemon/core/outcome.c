@@ -56,8 +56,13 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
                                   const struct outcome_event *outcome) {
         struct subflow *subflow = engine_subflow_of(connection, outcome->action.serial);
 
-        if (outcome->error == 0 || !subflow || subflow->is.state != MPTCPIZE_SUBFLOW_PENDING)
+        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_PENDING)
                 return;
+        if (outcome->error == 0) {
+                subflow->asked = false;
+                subflow->changed_usec = engine->now_usec;
+                return;
+        }
         connection_remove_subflow(connection, subflow);
         engine_refuse(engine, connection, &outcome->action.local, &outcome->action.remote,
                       outcome->error, 0);
@@ -76,9 +81,12 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
                                                           &outcome->action.remote);
         struct mptcpize_subflow gone;
 
-        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING ||
-            (outcome->error < 0 && outcome->error != -ESRCH))
+        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING)
                 return;
+        if (outcome->error < 0 && outcome->error != -ESRCH) {
+                subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
+                return;
+        }
         gone = subflow->is;
         connection_remove_subflow(connection, subflow);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);

@@ -18,6 +18,13 @@ int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_addres
         return address ? address->is.ifindex : 0;
 }
 
+int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_address *local,
+                             int32_t bound) {
+        int32_t own = engine_ifindex(engine, local);
+
+        return own && bound ? bound : own;
+}
+
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address) {
         return address_is_loopback(address) || model_find_address(&engine->model, address);
 }
@@ -59,7 +66,10 @@ static int path_compare(const void *pa, const void *pb) {
         return memcmp(&a->address, &b->address, sizeof(a->address));
 }
 
-/* Fills locals with at most LIMIT_LOCALS usable addresses, in order; returns how many. */
+/*
+ * Fills locals with at most LIMIT_LOCALS usable addresses, in order; returns how many. Their names
+ * point into the table of links.
+ */
 static size_t engine_collect_locals(const struct engine *engine, struct mptcpize_local *locals) {
         size_t n = 0;
 
@@ -83,19 +93,20 @@ static size_t engine_collect_locals(const struct engine *engine, struct mptcpize
         return n;
 }
 
-/* True if the list is another one than before. */
+/* True if the list is another one than before. The engine keeps names of its own. */
 static bool engine_update_locals(struct engine *engine) {
         struct mptcpize_local locals[LIMIT_LOCALS];
         size_t n = engine_collect_locals(engine, locals);
-        bool changed = n != engine->locals.n;
+        bool changed = n != engine->n_locals;
 
-        for (size_t i = 0; i < n && !changed; i++)
-                changed = path_compare(&locals[i], &engine->locals.items[i]) != 0;
-        engine->locals.n = 0;
-        /* Also when nothing changed: names point into the table of links, which may have moved. */
-        for (size_t i = 0; i < n; i++)
-                (void)ARRAY_APPEND(&engine->locals, locals[i], LIMIT_LOCALS);
-        return changed || engine->locals.n != n;
+        for (size_t i = 0; i < n; i++) {
+                changed = changed || path_compare(&locals[i], &engine->locals[i]) != 0;
+                snprintf(engine->names[i], sizeof(engine->names[i]), "%s", locals[i].ifname);
+                engine->locals[i] = locals[i];
+                engine->locals[i].ifname = engine->names[i];
+        }
+        engine->n_locals = n;
+        return changed;
 }
 
 /* Lost paths */
@@ -210,8 +221,6 @@ static void engine_judge_paths(struct connection *connection, void *userdata) {
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (engine_judge_path(engine, connection, i))
                         dead[n++] = connection->subflows.items[i].is;
-        if (n == 0)
-                return;
         engine_bury(engine, connection);
         for (size_t i = 0; i < n; i++)
                 engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead[i], 0);

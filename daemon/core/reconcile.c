@@ -82,8 +82,7 @@ static struct subflow *comparison_add_subflow(struct comparison *comparison,
                         .local_id = row->local_id,
                         .remote_id = row->remote_id,
                         .state = MPTCPIZE_SUBFLOW_PENDING,
-                        .ifindex = row->ifindex ? row->ifindex
-                                                : engine_ifindex(comparison->engine, &row->local),
+                        .ifindex = engine_bound_ifindex(comparison->engine, &row->local, row->ifindex),
                 },
                 .changed_usec = comparison->snapshot->started_usec,
         };
@@ -114,8 +113,11 @@ static void comparison_learn(struct connection *connection, const struct snapsho
 
         if (row->local_id)
                 (void)connection_learn_id(connection, &local, row->local_id);
-        if (!(row->flags & (SNAPSHOT_JOIN_LOC | SNAPSHOT_JOIN_REM)) &&
-            row->flags & SNAPSHOT_MCAP_LOC)
+        /* The initial subflow says who opened it; without it, a join of ours to where it was
+         * opened. */
+        if (row->flags & SNAPSHOT_JOIN_LOC
+                            ? row->remote.port == connection->remotes.items[0].address.port
+                            : !(row->flags & SNAPSHOT_JOIN_REM) && row->flags & SNAPSHOT_MCAP_LOC)
                 connection->flags &= ~MPTCPIZE_VIEW_SERVER;
         /* An address that we joined takes joins; one that joined us may not. */
         if (row->flags & SNAPSHOT_JOIN_LOC && row->remote_id)
@@ -156,7 +158,8 @@ static void comparison_drop_subflows(struct comparison *comparison, struct conne
                 struct subflow *subflow = &connection->subflows.items[i];
                 struct mptcpize_subflow gone = subflow->is;
 
-                if (subflow->seen || subflow->changed_usec >= comparison->snapshot->started_usec)
+                if (subflow->seen || (subflow->asked && gone.state == MPTCPIZE_SUBFLOW_PENDING) ||
+                    subflow->changed_usec >= comparison->snapshot->started_usec)
                         continue;
                 connection_remove_subflow(connection, subflow);
                 engine_trace_note(engine, connection, &gone, "subflow ended without an event");
