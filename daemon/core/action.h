@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 #include "address.h"
 #include "../util/limits.h"
@@ -30,6 +31,7 @@ struct action {
         int32_t ifindex; /* 0: not bound to a device */
         uint8_t local_id;
         uint8_t backup;
+        bool urgent; /* the connection is so young that its socket is hardly busy */
         char reason[LIMIT_REASON];
 };
 

@@ -17,6 +17,7 @@ struct decision {
         struct connection *connection;
         uint64_t timer_usec;
         bool timer_set;
+        bool urgent;
         size_t n_creates, n;
         struct action *actions; /* LIMIT_ACTIONS_DECISION of them */
 };
@@ -266,6 +267,7 @@ static void decision_accept(struct decision *decision, const struct mptcpize_act
                 .remote = wanted->remote,
                 .ifindex = wanted->ifindex,
                 .backup = wanted->backup != 0,
+                .urgent = decision->urgent,
         };
         snprintf(action->reason, sizeof(action->reason), "%s",
                  wanted->reason ? wanted->reason : "");
@@ -420,6 +422,7 @@ void engine_decide(struct engine *engine, struct connection *connection,
                 .engine = engine,
                 .connection = connection,
                 .actions = actions,
+                .urgent = event->type == MPTCPIZE_EVENT_ESTABLISHED,
         };
         struct view_arrays arrays;
         struct mptcpize_view view;

@@ -19,6 +19,14 @@
 
 #define WORKERS     3 /* two for connections, one for snapshots */
 #define SNAPSHOTTER 2
+/*
+ * A join of a connection that is just established is done in the loop's thread: its socket is
+ * seldom busy yet, and two switches of threads would take longer than the command. When one has
+ * taken longer than this, the threads do them all for a while.
+ */
+#define URGENT_USEC       500
+#define URGENT_PAUSE_USEC 1000000
+
 #define STACK_BYTES ((size_t)256 * 1024)
 
 /*
@@ -56,6 +64,8 @@ struct worker {
 struct command_pool {
         struct worker workers[WORKERS];
         int fd;
+        struct executor *executor;  /* for urgent commands; the loop's thread only */
+        uint64_t not_before_usec;   /* none of those until then */
         struct command_queue ready; /* being delivered; the loop's thread only */
         pthread_mutex_t lock;       /* guards what follows */
         struct command_queue done;
@@ -260,6 +270,7 @@ void command_pool_free(struct command_pool *pool) {
                 return;
         for (size_t i = 0; i < WORKERS; i++)
                 worker_stop(&pool->workers[i]);
+        executor_free(pool->executor);
         queue_done(&pool->ready);
         queue_done(&pool->done);
         pthread_mutex_destroy(&pool->lock);
@@ -297,6 +308,8 @@ int command_pool_new(uint16_t family, struct command_pool **ret_pool) {
         if (!pool)
                 return -ENOMEM;
         r = pool_init(pool);
+        if (r == 0)
+                r = executor_new(family, &pool->executor);
         for (size_t i = 0; r == 0 && i < WORKERS; i++)
                 r = executor_new(family, &pool->workers[i].executor);
         for (size_t i = 0; r == 0 && i < WORKERS; i++)
@@ -317,6 +330,20 @@ static struct worker *pool_worker(struct command_pool *pool, const struct action
         return &pool->workers[i];
 }
 
+/* True if it was done. Nothing of its thread may be on its way, so the order holds. */
+static bool pool_run_urgent(struct command_pool *pool, const struct worker *worker,
+                            struct command *command) {
+        uint64_t start = clock_usec(), end;
+
+        if (!command->action.urgent || worker->n_underway || start < pool->not_before_usec)
+                return false;
+        executor_run(pool->executor, command);
+        end = clock_usec();
+        if (end - start > URGENT_USEC)
+                pool->not_before_usec = end + URGENT_PAUSE_USEC;
+        return true;
+}
+
 int command_pool_submit(struct command_pool *pool, const struct action *action) {
         struct worker *worker = pool_worker(pool, action);
         struct command *command;
@@ -326,6 +353,11 @@ int command_pool_submit(struct command_pool *pool, const struct action *action) 
         command = command_new(action);
         if (!command)
                 return -ENOMEM;
+        if (pool_run_urgent(pool, worker, command)) {
+                worker->n_underway++;
+                pool_finish(pool, command);
+                return 0;
+        }
         worker->n_underway++;
         pthread_mutex_lock(&worker->lock);
         queue_push(&worker->queue, command);
