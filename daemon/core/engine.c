@@ -53,6 +53,7 @@ void engine_done(struct engine *engine) {
         model_done(&engine->model);
         trace_done(&engine->trace);
         action_queue_done(&engine->queue);
+        ARRAY_DONE(&engine->gone);
         *engine = (struct engine){ 0 };
 }
 
@@ -137,6 +138,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
 
 void engine_remove(struct engine *engine, struct connection *connection) {
         engine_stop_plugin(engine, connection);
+        engine_note_gone(engine, connection, NULL);
         model_remove(&engine->model, connection);
         if (!engine->model.n_connections)
                 engine->sweep_usec = 0;
@@ -365,6 +367,7 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (!subflow)
                 return;
         gone = *subflow;
+        engine_note_gone(engine, connection, &gone.is);
         connection_remove_subflow(connection, subflow);
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
                 engine_refuse(engine, connection, &gone.is.local, &gone.is.remote,

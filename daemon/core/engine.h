@@ -39,6 +39,12 @@ enum counter {
 
 const char *counter_name(enum counter counter);
 
+struct gone {
+        uint32_t token;
+        struct mptcpize_address local; /* family 0: the connection as a whole */
+        struct mptcpize_address remote;
+};
+
 struct engine {
         struct model model;
         struct trace trace;
@@ -55,7 +61,9 @@ struct engine {
         bool net_known;      /* a full listing has been seen */
         bool net_changed;    /* since the last engine_settle() */
         bool routes_changed;
-        bool comparing; /* a snapshot is on its way */
+        bool comparing;             /* a snapshot is on its way */
+        bool gone_lost;             /* more ended meanwhile than gone has room for */
+        ARRAY_OF(struct gone) gone; /* what ended meanwhile: the snapshot may still have it */
         uint64_t counters[_COUNTER_MAX];
 };
 
@@ -127,6 +135,10 @@ void engine_bury(struct engine *engine, struct connection *connection);
 
 /* reconcile.c */
 void engine_compare(struct engine *engine);
+
+/* Notes that a subflow, or with NULL the connection, has ended. */
+void engine_note_gone(struct engine *engine, const struct connection *connection,
+                      const struct mptcpize_subflow *subflow);
 void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot);
 void engine_on_entries(struct engine *engine, const struct entries_event *entries);
 void engine_on_query(struct engine *engine, struct connection *connection, int error);

@@ -88,6 +88,7 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
                 return;
         }
         gone = subflow->is;
+        engine_note_gone(engine, connection, &gone);
         connection_remove_subflow(connection, subflow);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
 }
@@ -107,8 +108,10 @@ static void engine_on_backup_done(struct connection *connection,
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome) {
         struct connection *connection = model_find(&engine->model, outcome->action.token);
 
-        if (outcome->action.type == ACTION_SNAPSHOT)
-                engine->comparing = false;
+        if (outcome->action.type == ACTION_SNAPSHOT) {
+                engine->comparing = engine->gone_lost = false;
+                engine->gone.n = 0;
+        }
         if (!connection || outcome->action.type == ACTION_SNAPSHOT)
                 return;
         if (outcome->error < 0)

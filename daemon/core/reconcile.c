@@ -29,6 +29,34 @@ void engine_compare(struct engine *engine) {
         engine->comparing = engine_push(engine, &action) == 0;
 }
 
+void engine_note_gone(struct engine *engine, const struct connection *connection,
+                      const struct mptcpize_subflow *subflow) {
+        struct gone gone = {
+                .token = connection->token,
+                .local = subflow ? subflow->local : ADDRESS_NULL,
+                .remote = subflow ? subflow->remote : ADDRESS_NULL,
+        };
+
+        if (engine->comparing && ARRAY_APPEND(&engine->gone, gone, LIMIT_GONE) < 0)
+                engine->gone_lost = true;
+}
+
+/* Has it ended since the snapshot was asked for? */
+static bool comparison_is_gone(const struct comparison *comparison, uint32_t token,
+                               const struct mptcpize_address *local,
+                               const struct mptcpize_address *remote) {
+        const struct engine *engine = comparison->engine;
+
+        for (size_t i = 0; i < engine->gone.n; i++) {
+                const struct gone *gone = &engine->gone.items[i];
+
+                if (gone->token == token && address_equal(&gone->local, local) &&
+                    address_equal(&gone->remote, remote))
+                        return true;
+        }
+        return false;
+}
+
 static void comparison_begin(struct connection *connection, void *userdata) {
         (void)userdata;
         connection->seen = false;
@@ -57,7 +85,8 @@ static void comparison_connection(struct comparison *comparison,
         struct connection *connection = model_find(&engine->model, row->token);
 
         if (!connection) {
-                if (row->state == TCP_STATE_ESTABLISHED && !(row->flags & SNAPSHOT_FALLBACK))
+                if (row->state == TCP_STATE_ESTABLISHED && !(row->flags & SNAPSHOT_FALLBACK) &&
+                    !comparison_is_gone(comparison, row->token, &ADDRESS_NULL, &ADDRESS_NULL))
                         comparison_adopt(comparison, row);
                 return;
         }
@@ -131,7 +160,9 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         if (!connection)
                 return;
         subflow = connection_find_subflow(connection, &row->local, &row->remote);
-        if (!subflow && row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_SENT)
+        if (!subflow &&
+            ((row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_SENT) ||
+             comparison_is_gone(comparison, row->token, &row->local, &row->remote)))
                 return;
         if (!subflow)
                 subflow = comparison_add_subflow(comparison, connection, row);
@@ -186,6 +217,9 @@ static void comparison_end(struct connection *connection, void *userdata) {
 void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) {
         struct comparison comparison = { .engine = engine, .snapshot = snapshot };
 
+        /* Too much has changed to tell old from new: a quieter moment will come. */
+        if (engine->gone_lost)
+                return;
         model_each(&engine->model, comparison_begin, NULL);
         for (size_t i = 0; i < snapshot->connections.n; i++)
                 comparison_connection(&comparison, &snapshot->connections.items[i]);

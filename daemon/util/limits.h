@@ -9,6 +9,7 @@
 #define LIMIT_REMOTES          16u     /* addresses of the peer, the initial one included */
 #define LIMIT_IDS              64u     /* local address ids of one connection */
 #define LIMIT_REFUSALS         32u     /* pairs of one connection that failed */
+#define LIMIT_GONE             256u    /* ends during a comparison; more: it is done again */
 #define LIMIT_TRACE            24u     /* lines of a connection's log */
 #define LIMIT_REASON           96u     /* bytes of a reason, with its NUL */
 #define LIMIT_LINKS            1024u

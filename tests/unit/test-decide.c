@@ -4,6 +4,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -339,6 +340,30 @@ static void test_outcome_of_an_older_action_changes_nothing(void **state) {
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
 }
 
+static void test_refused_pair_stays_refused_when_the_list_is_full(void **state) {
+        struct world *world = *state;
+        struct action action;
+        char local[32];
+
+        world_connect(world, TOKEN, 0);
+        for (unsigned int i = 0; i < 2 * LIMIT_REFUSALS; i++) { /* notes */
+                snprintf(local, sizeof(local), "10.1.1.%u", i);
+                assert_int_equal(try_create(world, local, SERVER, 9), -EADDRNOTAVAIL);
+        }
+        assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
+        action = world_expect(world, ACTION_CREATE);
+        world_outcome(world, &action, -EADDRINUSE);
+        assert_int_equal(try_create(world, LTE, SERVER, 3), -ECONNREFUSED);
+        for (unsigned int i = 0; i < LIMIT_REFUSALS; i++) { /* failures */
+                struct mptcpize_address from = at("10.2.2.1"), to = at(SERVER);
+
+                from.bytes[3] = (uint8_t)i;
+                engine_refuse(&world->engine, world_connection(world), &from, &to, -EADDRINUSE, 0);
+        }
+        assert_int_equal(world_connection(world)->refusals.n, LIMIT_REFUSALS);
+        assert_int_equal(try_create(world, LTE, SERVER, 3), -ECONNREFUSED);
+}
+
 static void test_states_are_ended_with_their_plugin(void **state) {
         struct world *world = *state;
 
@@ -372,6 +397,7 @@ int main(void) {
                 T(test_decide_error_is_counted),
                 T(test_refused_by_the_kernel_is_told),
                 T(test_outcome_of_an_older_action_changes_nothing),
+                T(test_refused_pair_stays_refused_when_the_list_is_full),
                 T(test_states_are_ended_with_their_plugin),
         };
 

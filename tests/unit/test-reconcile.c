@@ -271,6 +271,56 @@ static void test_snapshot_older_than_subflow_leaves_it(void **state) {
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
 }
 
+static void test_snapshot_of_what_ended_meanwhile_revives_nothing(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        uint64_t started = world->now;
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        world_connect(world, TOKEN + 1, 0);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world->now += 100;
+        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, "198.51.100.1:40001", SERVER, 1, 0, ECONNRESET);
+        world_mptcp(world, EVENT_CLOSED, TOKEN + 1, NULL, NULL, 0, 0, 0);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put(&snapshot, row(TOKEN + 1, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        put_subflow(&snapshot,
+                    subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
+        feed(world, &snapshot, started);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
+        assert_int_equal(world->engine.model.n_connections, 1);
+}
+
+static void test_snapshot_with_too_many_ends_is_left_aside(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        for (uint32_t i = 0; i <= LIMIT_GONE; i++) {
+                world_connect(world, i, 0);
+                world_mptcp(world, EVENT_CLOSED, i, NULL, NULL, 0, 0, 0);
+        }
+        feed(world, &snapshot, world->now + 1); /* would end everything */
+        assert_non_null(world_connection(world));
+}
+
+static void test_snapshot_join_of_ours_makes_us_the_client(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        struct action query;
+
+        put(&snapshot, row(TOKEN, 1, 0)); /* its initial subflow is gone */
+        put_subflow(&snapshot, subrow(TOKEN, "198.51.100.1:40001", SERVER, 1,
+                                      SNAPSHOT_JOIN_LOC | SNAPSHOT_FULLY_EST, 1));
+        feed(world, &snapshot, world->now);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_create(world, "192.0.2.1", SERVER);
+}
+
 static void test_tick_sweeps_every_ten_seconds(void **state) {
         struct world *world = *state;
         struct action action;
@@ -306,6 +356,9 @@ int main(void) {
                 T(test_snapshot_lost_established_is_learned),
                 T(test_snapshot_adopted_on_lost_path_is_buried),
                 T(test_snapshot_older_than_subflow_leaves_it),
+                T(test_snapshot_of_what_ended_meanwhile_revives_nothing),
+                T(test_snapshot_with_too_many_ends_is_left_aside),
+                T(test_snapshot_join_of_ours_makes_us_the_client),
                 T(test_tick_sweeps_every_ten_seconds),
         };
 
