@@ -1,5 +1,6 @@
 #include "connection.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 
@@ -166,11 +167,13 @@ struct refusal *connection_find_refusal(struct connection *connection,
         return NULL;
 }
 
-/* An entry that refuses nothing, it only keeps the log from repeating itself. */
+/* An entry that refuses nothing: it only keeps the log from repeating itself. */
 static struct refusal *connection_idle_refusal(const struct connection *connection) {
-        for (size_t i = 0; i < connection->refusals.n; i++)
-                if (!connection->refusals.items[i].tries)
-                        return &connection->refusals.items[i];
+        struct refusal *items = connection->refusals.items;
+
+        for (size_t i = 0; items && i < connection->refusals.n; i++)
+                if (!items[i].tries)
+                        return &items[i];
         return NULL;
 }
 
@@ -186,6 +189,7 @@ struct refusal *connection_get_refusal(struct connection *connection,
 
         if (entry)
                 return entry;
+        assert(!connection->refusals.cap || connection->refusals.items);
         if (ARRAY_APPEND(&connection->refusals, fresh, LIMIT_REFUSALS) == 0)
                 return &connection->refusals.items[connection->refusals.n - 1];
         entry = connection_idle_refusal(connection);

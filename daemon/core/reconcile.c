@@ -103,6 +103,7 @@ static void comparison_connection(struct comparison *comparison,
 static struct subflow *comparison_add_subflow(struct comparison *comparison,
                                               struct connection *connection,
                                               const struct snapshot_subflow *row) {
+        int32_t ifindex = engine_bound_ifindex(comparison->engine, &row->local, row->ifindex);
         struct subflow *added, found = {
                 .is = {
                         .size = sizeof(found.is),
@@ -111,7 +112,7 @@ static struct subflow *comparison_add_subflow(struct comparison *comparison,
                         .local_id = row->local_id,
                         .remote_id = row->remote_id,
                         .state = MPTCPIZE_SUBFLOW_PENDING,
-                        .ifindex = engine_bound_ifindex(comparison->engine, &row->local, row->ifindex),
+                        .ifindex = ifindex,
                 },
                 .changed_usec = comparison->snapshot->started_usec,
         };
