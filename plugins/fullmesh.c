@@ -6,6 +6,9 @@
  * the role "backup" get backup subflows. A server never dials (RFC 8684, 3.2: clients are often
  * behind NATs).
  *
+ * Where the limit leaves no room for all pairs, every interface comes before second addresses of
+ * the same one.
+ *
  * The plugin has no memory of what it did: at every event it asks for all pairs, and the daemon
  * leaves out those that are there, not possible, or refused by the peer.
  *
@@ -96,6 +99,34 @@ static void fullmesh_join(const struct mptcpize_view *view, struct mptcpize_sink
         (void)sink->emit(sink, &action);
 }
 
+/* Does the interface of this address have neither a subflow to remote nor an earlier address? */
+static bool is_first(const struct mptcpize_view *view, size_t index,
+                     const struct mptcpize_remote *remote) {
+        const struct mptcpize_local *local = view->locals[index];
+
+        for (size_t i = 0; i < index; i++)
+                if (view->locals[i]->ifindex == local->ifindex &&
+                    view->locals[i]->address.family == local->address.family)
+                        return false;
+        for (size_t i = 0; i < view->n_subflows; i++) {
+                const struct mptcpize_subflow *subflow = view->subflows[i];
+
+                if (subflow->state <= MPTCPIZE_SUBFLOW_ESTABLISHED &&
+                    subflow->ifindex == local->ifindex &&
+                    same_host(&subflow->remote, &remote->address))
+                        return false;
+        }
+        return true;
+}
+
+/* One subflow for each interface before any interface gets its second one. */
+static void fullmesh_join_all(const struct mptcpize_view *view, struct mptcpize_sink *sink,
+                              const struct mptcpize_remote *remote, bool first) {
+        for (size_t i = 0; i < view->n_locals; i++)
+                if (is_first(view, i, remote) == first)
+                        fullmesh_join(view, sink, view->locals[i], remote);
+}
+
 static int fullmesh_decide(void *pstate, const struct mptcpize_view *view,
                            const struct mptcpize_event *event, struct mptcpize_sink *sink) {
         const struct fullmesh *state = pstate;
@@ -103,14 +134,15 @@ static int fullmesh_decide(void *pstate, const struct mptcpize_view *view,
         (void)event;
         if (view->flags & MPTCPIZE_VIEW_SERVER || !(view->flags & MPTCPIZE_VIEW_ESTABLISHED))
                 return 0;
-        for (size_t r = 0; r < view->n_remotes; r++) {
-                bool initial = view->remotes[r]->flags & MPTCPIZE_REMOTE_INITIAL;
+        for (int round = 0; round < 2; round++)
+                for (size_t i = 0; i < view->n_remotes; i++) {
+                        bool initial = view->remotes[i]->flags & MPTCPIZE_REMOTE_INITIAL;
 
-                if (initial ? view->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL : !state->announced)
-                        continue;
-                for (size_t l = 0; l < view->n_locals; l++)
-                        fullmesh_join(view, sink, view->locals[l], view->remotes[r]);
-        }
+                        if (initial ? view->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL
+                                    : !state->announced)
+                                continue;
+                        fullmesh_join_all(view, sink, view->remotes[i], round == 0);
+                }
         return 0;
 }
 

@@ -133,6 +133,20 @@ static void test_decide_limit_of_subflows_holds(void **state) {
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 4);
 }
 
+static void test_decide_many_addresses_leave_room_for_other_interfaces(void **state) {
+        struct world *world = *state;
+
+        world_address(world, 2, "192.0.2.11", true);
+        world_address(world, 2, "192.0.2.12", true);
+        world_address(world, 2, "192.0.2.13", true);
+        world_settle(world);
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        world_join(world, "192.0.2.11", SERVER);
+        world_join(world, "192.0.2.12", SERVER);
+        world_expect_nothing(world);
+}
+
 static void test_decide_other_family_is_not_paired(void **state) {
         struct world *world = *state;
 
@@ -565,6 +579,7 @@ int main(void) {
                 T(test_decide_deny_join_initial_uses_announced_only),
                 T(test_decide_backup_role_joins_as_backup),
                 T(test_decide_limit_of_subflows_holds),
+                T(test_decide_many_addresses_leave_room_for_other_interfaces),
                 T(test_decide_other_family_is_not_paired),
                 T(test_decide_temporary_address_covers_its_interface),
                 T(test_settle_unusable_addresses_are_left_out),
