@@ -4,39 +4,83 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "../util/cleanup.h"
+#include "../util/log.h"
+
+#define BUS_RETRY_USEC 1000000u
 
 struct bus {
         sd_bus *bus;
+        sd_event *event;
+        sd_event_source *retry;
         struct bus_host host;
 };
 
 DEFINE_CLEANUP(struct bus *, bus_free)
 
+static void bus_disconnect(struct bus *bus) {
+        if (!bus->bus)
+                return;
+        sd_bus_detach_event(bus->bus);
+        bus->bus = sd_bus_flush_close_unref(bus->bus);
+}
+
 void bus_free(struct bus *bus) {
         if (!bus)
                 return;
-        if (bus->bus) {
-                sd_bus_detach_event(bus->bus);
-                sd_bus_flush_close_unref(bus->bus);
-        }
+        bus_disconnect(bus);
+        sd_event_source_disable_unref(bus->retry);
+        sd_event_unref(bus->event);
         free(bus);
 }
 
-static int bus_connect(struct bus *bus, sd_event *event) {
+/* The bus itself has gone. Its connection can't be freed from here, so the timer does that. */
+static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        struct bus *bus = userdata;
+
+        (void)message, (void)error;
+        log_warning("the bus is gone; path management goes on, and the bus is tried every second");
+        (void)sd_event_source_set_time_relative(bus->retry, BUS_RETRY_USEC);
+        (void)sd_event_source_set_enabled(bus->retry, SD_EVENT_ONESHOT);
+        return 0;
+}
+
+/* On failure there is no connection. */
+static int bus_connect(struct bus *bus) {
         int r = sd_bus_open_system(&bus->bus);
 
-        if (r < 0)
-                return r;
-        r = bus_add_manager(bus->bus, &bus->host);
+        if (r >= 0)
+                r = sd_bus_add_match(bus->bus, NULL,
+                                     "type='signal',interface='org.freedesktop.DBus.Local',"
+                                     "path='/org/freedesktop/DBus/Local',member='Disconnected'",
+                                     on_disconnected, bus);
+        if (r >= 0)
+                r = bus_add_manager(bus->bus, &bus->host);
         if (r >= 0)
                 r = bus_add_connections(bus->bus, &bus->host);
         if (r >= 0)
                 r = sd_bus_request_name(bus->bus, BUS_NAME, 0);
         if (r >= 0)
-                r = sd_bus_attach_event(bus->bus, event, BUS_PRIORITY);
+                r = sd_bus_attach_event(bus->bus, bus->event, BUS_PRIORITY);
+        if (r < 0)
+                bus_disconnect(bus);
         return r < 0 ? r : 0;
+}
+
+static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
+        struct bus *bus = userdata;
+
+        (void)usec;
+        bus_disconnect(bus);
+        if (bus_connect(bus) == 0) {
+                log_notice("the bus is back");
+                return 0;
+        }
+        (void)sd_event_source_set_time_relative(source, BUS_RETRY_USEC);
+        (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        return 0;
 }
 
 int bus_new(sd_event *event, const struct bus_host *host, struct bus **ret_bus) {
@@ -46,7 +90,12 @@ int bus_new(sd_event *event, const struct bus_host *host, struct bus **ret_bus) 
         if (!bus)
                 return -ENOMEM;
         bus->host = *host;
-        r = bus_connect(bus, event);
+        bus->event = sd_event_ref(event);
+        r = sd_event_add_time(event, &bus->retry, CLOCK_MONOTONIC, 0, 0, on_retry, bus);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(bus->retry, SD_EVENT_OFF);
+        if (r >= 0)
+                r = bus_connect(bus);
         if (r < 0)
                 return r;
         *ret_bus = TAKE_PTR(bus);

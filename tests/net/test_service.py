@@ -152,6 +152,19 @@ def test_service_reload_of_broken_file_keeps_configuration(lab):
     check_equal(daemon.stop(), 0, "exit code after SIGTERM")
 
 
+def test_service_bus_restarted_is_reached_again(lab):
+    """The bus ends and another one starts: paths are managed meanwhile, and the name comes back."""
+    daemon = stage(lab)
+    before = lab.counters()["MPJoinSynTx"]
+    lab.processes[0].stop()
+    wait_for(lambda: "the bus is gone" in daemon.log_text(), "word of the loss")
+    Curl(lab, SERVICE4, "data").finish()
+    check_equal(lab.counters()["MPJoinSynTx"], before + 1, "joins sent without a bus")
+    start_bus(lab)
+    wait_for(lambda: daemon.query("status")["plugin"] == "fullmesh", "an answer on the new bus")
+    check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+
+
 harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_userspace_before_stays_userspace,
               test_service_killed_next_run_puts_path_manager_back,
@@ -162,4 +175,5 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_broken_configuration_refuses,
               test_service_unknown_plugin_refuses,
               test_service_reload_takes_new_configuration,
-              test_service_reload_of_broken_file_keeps_configuration])
+              test_service_reload_of_broken_file_keeps_configuration,
+              test_service_bus_restarted_is_reached_again])
