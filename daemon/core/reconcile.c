@@ -117,6 +117,9 @@ static struct subflow *comparison_add_subflow(struct comparison *comparison,
                 .changed_usec = comparison->snapshot->started_usec,
         };
 
+        /* The address of a join of ours was ours, also if it has gone since. */
+        if (row->flags & SNAPSHOT_JOIN_LOC && row->ifindex)
+                found.is.ifindex = row->ifindex;
         return connection_add_subflow(connection, &found, &added) < 0 ? NULL : added;
 }
 

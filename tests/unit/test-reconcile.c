@@ -257,6 +257,29 @@ static void test_snapshot_adopted_on_lost_path_is_buried(void **state) {
         world_expect(world, ACTION_DESTROY);
 }
 
+static void test_snapshot_adopted_on_lost_address_is_buried(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        struct snapshot_subflow join =
+                        subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1);
+        struct action query, action;
+
+        join.ifindex = 3;
+        world_address_gone(world, 3, LTE);
+        world_settle(world);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        put_subflow(&snapshot, join);
+        feed(world, &snapshot, world->now);
+        world_settle(world);
+        query = world_expect(world, ACTION_QUERY);
+        world_expect_nothing(world); /* not before its ids are known */
+        world_outcome(world, &query, 0);
+        action = world_expect(world, ACTION_WITHDRAW);
+        assert_int_equal(action.local_id, 1);
+        world_expect(world, ACTION_DESTROY);
+}
+
 static void test_snapshot_older_than_subflow_leaves_it(void **state) {
         struct world *world = *state;
         uint64_t started = world->now;
@@ -355,6 +378,7 @@ int main(void) {
                 T(test_snapshot_lost_sub_established_is_learned),
                 T(test_snapshot_lost_established_is_learned),
                 T(test_snapshot_adopted_on_lost_path_is_buried),
+                T(test_snapshot_adopted_on_lost_address_is_buried),
                 T(test_snapshot_older_than_subflow_leaves_it),
                 T(test_snapshot_of_what_ended_meanwhile_revives_nothing),
                 T(test_snapshot_with_too_many_ends_is_left_aside),
