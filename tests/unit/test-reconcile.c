@@ -236,37 +236,14 @@ static void test_snapshot_lost_established_is_learned(void **state) {
         world_expect_create(world, LTE, SERVER);
 }
 
-static void test_snapshot_adopted_on_lost_path_is_buried(void **state) {
-        struct world *world = *state;
-        struct snapshot snapshot = { 0 };
-        struct action query, action;
-
-        world_link(world, 3, "lte0", false);
-        world_settle(world);
-        put(&snapshot, row(TOKEN, 1, 0));
-        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
-        put_subflow(&snapshot,
-                    subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
-        feed(world, &snapshot, world->now);
-        world_settle(world);
-        query = world_expect(world, ACTION_QUERY);
-        world_expect_nothing(world); /* not before its ids are known */
-        world_outcome(world, &query, 0);
-        action = world_expect(world, ACTION_WITHDRAW);
-        assert_int_equal(action.local_id, 1);
-        world_expect(world, ACTION_DESTROY);
-}
-
-static void test_snapshot_adopted_on_lost_address_is_buried(void **state) {
-        struct world *world = *state;
-        struct snapshot snapshot = { 0 };
+/* Adopts a connection whose second subflow, bound to ifindex, lies on a path that is lost. */
+static void expect_burial_of_adopted(struct world *world, int32_t ifindex) {
         struct snapshot_subflow join =
                         subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1);
+        struct snapshot snapshot = { 0 };
         struct action query, action;
 
-        join.ifindex = 3;
-        world_address_gone(world, 3, LTE);
-        world_settle(world);
+        join.ifindex = ifindex;
         put(&snapshot, row(TOKEN, 1, 0));
         put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
         put_subflow(&snapshot, join);
@@ -278,6 +255,22 @@ static void test_snapshot_adopted_on_lost_address_is_buried(void **state) {
         action = world_expect(world, ACTION_WITHDRAW);
         assert_int_equal(action.local_id, 1);
         world_expect(world, ACTION_DESTROY);
+}
+
+static void test_snapshot_adopted_on_lost_path_is_buried(void **state) {
+        struct world *world = *state;
+
+        world_link(world, 3, "lte0", false);
+        world_settle(world);
+        expect_burial_of_adopted(world, 0);
+}
+
+static void test_snapshot_adopted_on_lost_address_is_buried(void **state) {
+        struct world *world = *state;
+
+        world_address_gone(world, 3, LTE);
+        world_settle(world);
+        expect_burial_of_adopted(world, 3);
 }
 
 static void test_snapshot_older_than_subflow_leaves_it(void **state) {
