@@ -37,6 +37,8 @@ class Layer:
 
 UTIL, CORE, KERN = "daemon/util/", "daemon/core/", "daemon/kern/"
 HOST, BUS, CTL = "daemon/host/", "daemon/bus/", "daemon/ctl/"
+# What all three programs see of the policy language.
+POLICY = ("policy/format.h", "policy/eval.h", "policy/report.h", "policy/hint.h")
 LOG = "daemon/util/log.h"  # core, codecs and plugins never log
 CONFIG = "config.h"        # made by meson
 EVERYTHING = (UTIL, CORE, KERN, HOST, BUS, "daemon/", CONFIG)
@@ -55,7 +57,10 @@ LAYERS = (
     Layer("daemon/", EVERYTHING, ("systemd", "plugin.h")),
     Layer("plugins/include/", (), pure=True),
     Layer("plugins/", ("plugins/",), ("plugin.h",), pure=True),
-    Layer("shim/", ("shim/",)),
+    Layer("policy/eval.", POLICY, pure=True),
+    Layer("policy/report.", POLICY, pure=True),
+    Layer("policy/", POLICY),
+    Layer("shim/", ("shim/", CONFIG) + POLICY),
 )
 
 

@@ -1,0 +1,200 @@
+#include "fd.h"
+
+#include <string.h>
+
+/*
+ * A word: flags below, then the number of forks at its beginning (FD_FORKS bits), then its serial
+ * number, which tells one life of a descriptor from the next.
+ */
+#define FD_FLAGS        0xffffu
+#define FD_FORK_SHIFT   16
+#define FD_FORK_MASK    0xffffu
+#define FD_SERIAL_SHIFT 32
+
+static _Atomic uint64_t fd_words[FD_WORDS];
+static struct fd_record fd_records[FD_RECORDS];
+static _Atomic uint32_t fd_serial;
+static _Atomic uint32_t fd_forks;
+
+static bool fd_has_word(int fd) {
+        return fd >= 0 && fd < FD_WORDS;
+}
+
+static uint64_t fd_word(int fd) {
+        return fd_has_word(fd) ? atomic_load_explicit(&fd_words[fd], memory_order_relaxed) : 0;
+}
+
+uint32_t fd_flags(int fd) {
+        return (uint32_t)fd_word(fd) & FD_FLAGS;
+}
+
+void fd_begin(int fd, uint32_t flags) {
+        uint64_t word = flags;
+
+        if (!fd_has_word(fd))
+                return;
+        if ((flags & FD_KIND) == FD_MPTCP) {
+                uint32_t serial = atomic_fetch_add_explicit(&fd_serial, 1, memory_order_relaxed);
+                uint32_t forks = atomic_load_explicit(&fd_forks, memory_order_relaxed);
+
+                word |= (uint64_t)(serial + 1) << FD_SERIAL_SHIFT |
+                        (uint64_t)(forks & FD_FORK_MASK) << FD_FORK_SHIFT;
+        }
+        atomic_store_explicit(&fd_words[fd], word, memory_order_relaxed);
+}
+
+void fd_set_flags(int fd, uint32_t flags) {
+        if (fd_has_word(fd))
+                atomic_fetch_or_explicit(&fd_words[fd], flags, memory_order_relaxed);
+}
+
+void fd_clear_flags(int fd, uint32_t flags) {
+        if (fd_has_word(fd))
+                atomic_fetch_and_explicit(&fd_words[fd], ~(uint64_t)flags, memory_order_relaxed);
+}
+
+bool fd_is_ours(int fd) {
+        uint32_t forks = atomic_load_explicit(&fd_forks, memory_order_relaxed) & FD_FORK_MASK;
+
+        return fd_has_word(fd) && ((fd_word(fd) >> FD_FORK_SHIFT) & FD_FORK_MASK) == forks;
+}
+
+void fd_note_fork(void) {
+        atomic_fetch_add_explicit(&fd_forks, 1, memory_order_relaxed);
+}
+
+/* Records */
+
+/* Who owns the record of fd while it lives this life; 0: nobody. */
+static uint64_t fd_owner(int fd) {
+        uint64_t serial = fd_word(fd) >> FD_SERIAL_SHIFT;
+
+        return serial ? serial << FD_SERIAL_SHIFT | (uint32_t)fd : 0;
+}
+
+const struct fd_record *fd_record(int fd) {
+        uint64_t owner = fd_owner(fd);
+        struct fd_record *record = &fd_records[(unsigned int)fd % FD_RECORDS];
+
+        if (!owner || atomic_load_explicit(&record->owner, memory_order_acquire) != owner)
+                return NULL;
+        return record;
+}
+
+/* Does a life that has ended own this record, or one that needs it no more? */
+static bool fd_is_free(const struct fd_record *record) {
+        uint64_t owner = atomic_load_explicit(&record->owner, memory_order_relaxed);
+        int fd = (int)(uint32_t)owner;
+
+        return !owner || fd_owner(fd) != owner ||
+               ((fd_flags(fd) & FD_CONNECTED) && !(fd_flags(fd) & FD_ACCEPTED));
+}
+
+/* The record of fd for writing: to be ended with fd_end(). NULL: FD_INEXACT is set. */
+static struct fd_record *fd_start(int fd) {
+        uint64_t owner = fd_owner(fd);
+        struct fd_record *record = &fd_records[(unsigned int)fd % FD_RECORDS];
+
+        if (!owner)
+                return NULL;
+        if (atomic_exchange_explicit(&record->busy, 1, memory_order_acquire)) {
+                fd_set_flags(fd, FD_INEXACT);
+                return NULL;
+        }
+        if (atomic_load_explicit(&record->owner, memory_order_relaxed) == owner)
+                return record;
+        if (fd_is_free(record) && !(fd_flags(fd) & FD_INEXACT)) {
+                atomic_store_explicit(&record->n_options, 0, memory_order_relaxed);
+                atomic_store_explicit(&record->n_watches, 0, memory_order_relaxed);
+                atomic_store_explicit(&record->owner, owner, memory_order_release);
+                return record;
+        }
+        fd_set_flags(fd, FD_INEXACT);
+        atomic_store_explicit(&record->busy, 0, memory_order_release);
+        return NULL;
+}
+
+static void fd_end(struct fd_record *record) {
+        atomic_store_explicit(&record->busy, 0, memory_order_release);
+}
+
+static struct fd_option *fd_option(struct fd_record *record, int level, int name) {
+        uint32_t n = atomic_load_explicit(&record->n_options, memory_order_acquire);
+
+        for (uint32_t i = 0; i < n; i++)
+                if (record->options[i].level == level && record->options[i].name == name)
+                        return &record->options[i];
+        return NULL;
+}
+
+const struct fd_option *fd_find_option(int fd, int level, int name) {
+        struct fd_record *record = &fd_records[(unsigned int)fd % FD_RECORDS];
+
+        return fd_record(fd) ? fd_option(record, level, name) : NULL;
+}
+
+void fd_note_option(int fd, int level, int name, const void *value, socklen_t len, bool accepted) {
+        struct fd_record *record = fd_start(fd);
+        struct fd_option *option;
+        uint32_t n;
+
+        if (!record)
+                return;
+        option = fd_option(record, level, name);
+        n = atomic_load_explicit(&record->n_options, memory_order_relaxed);
+        if (len > FD_VALUE || (unsigned int)level > UINT16_MAX || (unsigned int)name > UINT16_MAX ||
+            (!option && n == FD_OPTIONS)) {
+                fd_set_flags(fd, FD_INEXACT);
+        } else {
+                if (!option) {
+                        option = &record->options[n];
+                        option->level = (uint16_t)level;
+                        option->name = (uint16_t)name;
+                }
+                option->len = (uint8_t)len;
+                option->accepted = accepted;
+                memcpy(option->value, value, len);
+                if (option == &record->options[n])
+                        atomic_store_explicit(&record->n_options, n + 1, memory_order_release);
+                if (accepted)
+                        fd_set_flags(fd, FD_ACCEPTED);
+        }
+        fd_end(record);
+}
+
+void fd_note_watch(int fd, int epfd, const struct epoll_event *event) {
+        struct fd_record *record = fd_start(fd);
+        struct fd_watch *watch = NULL;
+        uint32_t n;
+
+        if (!record)
+                return;
+        n = atomic_load_explicit(&record->n_watches, memory_order_relaxed);
+        for (uint32_t i = 0; i < n; i++)
+                if (record->watches[i].epfd == epfd || (!watch && record->watches[i].epfd < 0))
+                        watch = &record->watches[i];
+        if (!watch && n < FD_WATCHES) {
+                watch = &record->watches[n];
+                atomic_store_explicit(&record->n_watches, n + 1, memory_order_release);
+        }
+        if (watch) {
+                watch->event = *event;
+                watch->epfd = epfd;
+        } else {
+                fd_set_flags(fd, FD_INEXACT);
+        }
+        fd_end(record);
+}
+
+void fd_drop_watch(int fd, int epfd) {
+        struct fd_record *record = fd_start(fd);
+        uint32_t n;
+
+        if (!record)
+                return;
+        n = atomic_load_explicit(&record->n_watches, memory_order_relaxed);
+        for (uint32_t i = 0; i < n; i++)
+                if (record->watches[i].epfd == epfd)
+                        record->watches[i].epfd = -1;
+        fd_end(record);
+}

@@ -1,0 +1,101 @@
+/*
+ * What the hooks remember of descriptors: one atomic word each, and for sockets that may still have
+ * to become TCP (demote.h) a record of what was done to them.
+ *
+ * All of it is a hint. A descriptor can be closed and used again behind our back (closefrom(),
+ * stdio, direct system calls, another libc, the other side of a vfork()), so that whatever has
+ * consequences asks the kernel first; what it says counts, and mends the word.
+ *
+ * Fixed arrays, no locks: safe in signal handlers, threads and vfork children. Descriptors from
+ * FD_WORDS on have no word, and read as FD_UNKNOWN.
+ */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#define FD_WORDS   65536
+#define FD_RECORDS 2048 /* descriptors that are this far apart share one: the later one has it */
+
+/* What it is. */
+#define FD_KIND    0x03u
+#define FD_UNKNOWN 0x00u /* never seen */
+#define FD_OTHER   0x01u /* no MPTCP socket */
+#define FD_MPTCP   0x02u /* an MPTCP socket, or accepted from one: then it may be TCP */
+
+/* How far it is. None of both: neither connected nor listening. */
+#define FD_CONNECTED 0x04u /* connect() has succeeded or is under way, or it was accepted */
+#define FD_LISTENING 0x08u
+
+#define FD_SHARED   0x010u /* duplicated, passed on: what happens to it happens to others */
+#define FD_NONBLOCK 0x020u /* O_NONBLOCK is set, as far as we have seen */
+#define FD_INEXACT  0x040u /* something was done to it that the record has not */
+#define FD_ACCEPTED 0x080u /* the record has options that were accepted and have no effect */
+#define FD_TIMEOUT  0x100u /* SO_RCVTIMEO was set */
+#define FD_DEVICE   0x200u /* bound to a device; the record has the name or index */
+
+/* An option, as the application set it. */
+#define FD_VALUE 40u
+
+struct fd_option {
+        uint16_t level;
+        uint16_t name;
+        uint8_t len;
+        bool accepted; /* the kernel refused it, the application was told that it is set */
+        char value[FD_VALUE];
+};
+
+struct fd_watch {
+        int epfd; /* -1: none */
+        struct epoll_event event;
+};
+
+#define FD_OPTIONS 32u
+#define FD_WATCHES 4u
+
+/*
+ * Owned by the descriptor whose serial it has. Filled by one thread at a time: who finds it busy
+ * sets FD_INEXACT instead of waiting.
+ */
+struct fd_record {
+        _Atomic uint64_t owner; /* serial << 32 | fd; 0: nobody */
+        _Atomic uint32_t busy;
+        _Atomic uint32_t n_options;
+        _Atomic uint32_t n_watches;
+        struct fd_option options[FD_OPTIONS];
+        struct fd_watch watches[FD_WATCHES];
+};
+
+/* The flags (FD_*) of a descriptor; FD_UNKNOWN for those without a word. */
+uint32_t fd_flags(int fd);
+
+/* A new life of this descriptor, with these flags and an empty record. */
+void fd_begin(int fd, uint32_t flags);
+
+void fd_set_flags(int fd, uint32_t flags);
+void fd_clear_flags(int fd, uint32_t flags);
+
+/* Was it made in this process, or before the last fork()? Then no other one has it. */
+bool fd_is_ours(int fd);
+
+/* Called before a fork(): all descriptors are shared from now on. */
+void fd_note_fork(void);
+
+/* The record of a descriptor, to read; NULL if it has none. */
+const struct fd_record *fd_record(int fd);
+
+/*
+ * Notes an option or the registration with an epoll instance; a later one of the same level and
+ * name (epfd) replaces the earlier. What can't be noted (no word, too long, no room, busy) sets
+ * FD_INEXACT. fd_drop_watch() forgets a registration.
+ */
+void fd_note_option(int fd, int level, int name, const void *value, socklen_t len, bool accepted);
+void fd_note_watch(int fd, int epfd, const struct epoll_event *event);
+void fd_drop_watch(int fd, int epfd);
+
+/* The value of an accepted option, or NULL. The record may change while it is read. */
+const struct fd_option *fd_find_option(int fd, int level, int name);
