@@ -15,6 +15,7 @@ static _Atomic uint64_t fd_words[FD_WORDS];
 static struct fd_record fd_records[FD_RECORDS];
 static _Atomic uint32_t fd_serial;
 static _Atomic uint32_t fd_forks;
+static _Atomic uint32_t fd_confined;
 
 static bool fd_has_word(int fd) {
         return fd >= 0 && fd < FD_WORDS;
@@ -61,6 +62,14 @@ bool fd_is_ours(int fd) {
 
 void fd_note_fork(void) {
         atomic_fetch_add_explicit(&fd_forks, 1, memory_order_relaxed);
+}
+
+void fd_confine(void) {
+        atomic_store_explicit(&fd_confined, 1, memory_order_relaxed);
+}
+
+bool fd_is_confined(void) {
+        return atomic_load_explicit(&fd_confined, memory_order_relaxed);
 }
 
 /* Records */

@@ -85,6 +85,13 @@ bool fd_is_ours(int fd);
 /* Called before a fork(): all descriptors are shared from now on. */
 void fd_note_fork(void);
 
+/*
+ * The process has asked for a sandbox (prctl(2) PR_SET_NO_NEW_PRIVS or PR_SET_SECCOMP): from now on
+ * hooks make no system call but the one that the application made, which may be all it may make.
+ */
+void fd_confine(void);
+bool fd_is_confined(void);
+
 /* The record of a descriptor, to read; NULL if it has none. */
 const struct fd_record *fd_record(int fd);
 

@@ -1,0 +1,26 @@
+/*
+ * What the library tells others: counters for `mptcpctl run --verbose` (policy/report.h) and
+ * datagrams for the daemon (policy/hint.h). Both are nothing when nobody asked for them.
+ */
+#pragma once
+
+#include <stdint.h>
+
+#include "policy/hint.h"
+#include "policy/report.h"
+
+/* Maps the report that MPTCPIZE_REPORT names. From the constructor only. */
+void hint_init(void);
+
+/* Counts in the report, see report_count(). */
+void hint_count(enum report_kind kind, uint32_t detail, const char *what);
+
+/* Does anybody count? If not, what only counting needs to know need not be found out. */
+int hint_is_counting(void);
+
+/*
+ * Tells the daemon of the socket fd: opens a socket, sends without waiting, closes it. Does nothing
+ * if the policy has "hints": false, there is no daemon's database, or the process has confined
+ * itself (fd_is_confined()). text may be NULL. errno is kept.
+ */
+void hint_send(int fd, enum hint_kind kind, uint32_t user_timeout_msec, const char *text);
