@@ -12,7 +12,6 @@
 #include <fnmatch.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define DEFAULT_PLUGIN "fullmesh"
@@ -228,33 +227,6 @@ static int read_interfaces(const struct conf_reader *reader, const struct json_p
         return read_each(reader, path, value, read_role);
 }
 
-/* Shortest form that reads as the same number. */
-static int real_print(double number, char text[static LIMIT_VALUE]) {
-        int digits, n = 0;
-
-        for (digits = 15; digits <= 17; digits++) {
-                n = snprintf(text, LIMIT_VALUE, "%.*g", digits, number);
-                if (strtod(text, NULL) == number)
-                        break;
-        }
-        return n;
-}
-
-/* Writes a value as text; false if it is of no kind that has one, or too long. */
-static bool value_print(const json_t *value, char text[static LIMIT_VALUE]) {
-        int n = -1;
-
-        if (json_is_string(value))
-                n = snprintf(text, LIMIT_VALUE, "%s", json_string_value(value));
-        else if (json_is_integer(value))
-                n = snprintf(text, LIMIT_VALUE, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
-        else if (json_is_real(value))
-                n = real_print(json_real_value(value), text);
-        else if (json_is_boolean(value))
-                n = snprintf(text, LIMIT_VALUE, "%s", json_is_true(value) ? "true" : "false");
-        return n >= 0 && n < (int)LIMIT_VALUE;
-}
-
 static int read_option(const struct conf_reader *reader, const struct json_path *path,
                        json_t *value) {
         const char *plugin = path->parent->key;
@@ -266,7 +238,7 @@ static int read_option(const struct conf_reader *reader, const struct json_path 
                 return json_doc_fail_key(reader->doc, path, reader->error,
                                          "expected the name of an option, 1 to %u bytes",
                                          LIMIT_NAME - 1);
-        if (!value_print(value, option.value))
+        if (!json_scalar_print(value, option.value, LIMIT_VALUE))
                 return json_doc_fail(reader->doc, path, value, reader->error,
                                      "expected a string of at most %u bytes, a number, true or "
                                      "false",

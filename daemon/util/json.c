@@ -10,8 +10,8 @@
 #include "limits.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define VALUE_TEXT 60 /* bytes of the wrong value that an error quotes */
@@ -165,6 +165,32 @@ int json_doc_fail_key(const struct json_doc *doc, const struct json_path *path,
                 json_error_quote(error, key);
         json_decref(key);
         return -EINVAL;
+}
+
+/* Shortest form that reads as the same number. */
+static int real_print(double number, char *text, size_t size) {
+        int digits, n = 0;
+
+        for (digits = 15; digits <= 17; digits++) {
+                n = snprintf(text, size, "%.*g", digits, number);
+                if (strtod(text, NULL) == number)
+                        break;
+        }
+        return n;
+}
+
+bool json_scalar_print(const json_t *value, char *text, size_t size) {
+        int n = -1;
+
+        if (json_is_string(value))
+                n = snprintf(text, size, "%s", json_string_value(value));
+        else if (json_is_integer(value))
+                n = snprintf(text, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
+        else if (json_is_real(value))
+                n = real_print(json_real_value(value), text, size);
+        else if (json_is_boolean(value))
+                n = snprintf(text, size, "%s", json_is_true(value) ? "true" : "false");
+        return n >= 0 && (size_t)n < size;
 }
 
 /* A reading position in a document; at == end when there is nothing more. */

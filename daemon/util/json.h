@@ -6,6 +6,7 @@
 #pragma once
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <jansson.h>
@@ -60,3 +61,6 @@ int json_doc_fail(const struct json_doc *doc, const struct json_path *path, cons
 int json_doc_fail_key(const struct json_doc *doc, const struct json_path *path,
                       struct json_error *error, const char *format, ...)
                 __attribute__((format(printf, 4, 5)));
+
+/* A string, a number, true or false as text; false if it is of another kind, or too long. */
+bool json_scalar_print(const json_t *value, char *text, size_t size);
