@@ -27,9 +27,17 @@ uint32_t policy_generation(const void *map, size_t size) {
         return __atomic_load_n(&header->generation, __ATOMIC_ACQUIRE);
 }
 
+/*
+ * A number that a writer may change while we look: read once, so that what was checked is what is
+ * used.
+ */
+static uint32_t policy_once(const uint32_t *number) {
+        return __atomic_load_n(number, __ATOMIC_RELAXED);
+}
+
 static bool policy_half_is_sound(const struct policy_half *half) {
         const size_t summed = offsetof(struct policy_half, bytes);
-        uint32_t bytes = half->bytes;
+        uint32_t bytes = policy_once(&half->bytes);
 
         if (bytes < sizeof(*half) || bytes > POLICY_HALF_BYTES || bytes % sizeof(uint64_t) != 0)
                 return false;
@@ -61,20 +69,24 @@ bool policy_end(const struct policy_read *read) {
 
 const void *policy_at(const struct policy_read *read, const struct policy_span *span, uint32_t i,
                       size_t size) {
-        uint64_t end = span->offset + (uint64_t)size * (i + (uint64_t)1);
+        uint32_t offset = policy_once(&span->offset);
+        uint64_t end = offset + (uint64_t)size * (i + (uint64_t)1);
 
-        if (i >= span->n || span->offset % sizeof(uint32_t) != 0 || end > POLICY_HALF_BYTES)
+        if (i >= policy_once(&span->n) || i >= POLICY_TABLE_MAX)
                 return NULL;
-        return (const char *)read->half + span->offset + size * (size_t)i;
+        if (offset % sizeof(uint32_t) != 0 || end > POLICY_HALF_BYTES)
+                return NULL;
+        return (const char *)read->half + offset + size * (size_t)i;
 }
 
 struct policy_text policy_text(const struct policy_read *read, const struct policy_span *span) {
+        uint32_t offset = policy_once(&span->offset), n = policy_once(&span->n);
         struct policy_text text = { NULL, 0 };
 
-        if (span->n == 0 || (uint64_t)span->offset + span->n > POLICY_HALF_BYTES)
+        if (n == 0 || (uint64_t)offset + n > POLICY_HALF_BYTES)
                 return text;
-        text.bytes = (const char *)read->half + span->offset;
-        text.n = span->n;
+        text.bytes = (const char *)read->half + offset;
+        text.n = n;
         return text;
 }
 
@@ -134,6 +146,14 @@ const struct policy_app *policy_find(const struct policy_read *read,
         return NULL;
 }
 
+bool policy_own_counts(const struct policy_app *system, const struct policy_app *own) {
+        if (!own || !system)
+                return own != NULL;
+        if (system->mode == POLICY_MODE_OFF && own->mode != POLICY_MODE_OFF)
+                return false;
+        return system->auth != POLICY_AUTH_REQUIRE || own->auth == POLICY_AUTH_REQUIRE;
+}
+
 /* Addresses */
 
 struct policy_address policy_address(const void *sockaddr, size_t len) {
@@ -176,9 +196,11 @@ bool policy_is_loopback(const struct policy_address *address) {
 
 static bool policy_prefix_has(const struct policy_prefix *prefix,
                               const struct policy_address *address) {
-        unsigned int whole = prefix->len / 8u, rest = prefix->len % 8u;
+        unsigned int len = __atomic_load_n(&prefix->len, __ATOMIC_RELAXED);
+        unsigned int whole = len / 8u, rest = len % 8u;
 
-        if (prefix->family != address->family || prefix->len > (prefix->family == 4 ? 32 : 128))
+        if (address->family == 0 || prefix->family != address->family ||
+            len > (address->family == 4 ? 32 : 128))
                 return false;
         if (memcmp(prefix->bytes, address->bytes, whole) != 0)
                 return false;
@@ -269,6 +291,21 @@ static bool policy_source_allowed(const struct policy_read *read, const struct p
         return (app->flags & POLICY_APP_SOURCE) || policy_any_rule(read, &app->source, &bound);
 }
 
+/* Connecting to 0.0.0.0 or :: leads to loopback (ip_route_output_key_hash_rcu()). */
+static bool policy_is_local(const struct policy_call *call) {
+        bool anywhere = call->remote.family != 0 && policy_is_wildcard(&call->remote);
+
+        return anywhere || policy_is_loopback(&call->remote) || policy_is_loopback(&call->local);
+}
+
+static void policy_refuse_listener(const struct policy_read *read, const struct policy_app *app,
+                                   struct policy_verdict *verdict) {
+        const struct policy_rule *first = policy_at(read, &app->listen, 0, sizeof(*first));
+
+        policy_refuse(verdict, POLICY_REASON_LISTEN, first ? first->line : 0,
+                      first ? first->column : 0);
+}
+
 static void policy_judge_addresses(const struct policy_read *read, const struct policy_app *app,
                                    const struct policy_call *call, struct policy_verdict *verdict) {
         enum policy_reason bound = policy_bound(call);
@@ -276,13 +313,13 @@ static void policy_judge_addresses(const struct policy_read *read, const struct 
         const struct policy_rule *rule;
 
         if (!app || !(app->flags & POLICY_APP_LOOPBACK)) {
-                if (policy_is_loopback(&call->remote) || policy_is_loopback(&call->local))
+                if (policy_is_local(call))
                         return policy_refuse(verdict, POLICY_REASON_LOOPBACK, 0, 0);
                 if (read && policy_any_prefix(read, &read->half->own, &call->remote))
                         return policy_refuse(verdict, POLICY_REASON_OWN, 0, 0);
         }
         if (listed && !policy_any_rule(read, &app->listen, call))
-                return policy_refuse(verdict, POLICY_REASON_LISTEN, app->socket_line, 0);
+                return policy_refuse_listener(read, app, verdict);
         if (!listed && bound != POLICY_REASON_NONE && !policy_source_allowed(read, app, call))
                 return policy_refuse(verdict, bound, 0, 0);
         rule = app ? policy_any_rule(read, &app->except, call) : NULL;

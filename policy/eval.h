@@ -106,6 +106,12 @@ const struct policy_app *policy_find(const struct policy_read *read,
                                      const struct policy_identity *who);
 
 /*
+ * A program may have a policy in two databases, the system's and the user's own. The user's own
+ * counts, unless it weakens an "off" or "require" of the system's; either may be NULL.
+ */
+bool policy_own_counts(const struct policy_app *system, const struct policy_app *own);
+
+/*
  * What becomes of a socket. read may be NULL if app is NULL: there is no database then.
  * Cannot fail.
  */

@@ -24,6 +24,10 @@
 #define POLICY_HALF_BYTES   524288u
 #define POLICY_FILE_BYTES   (POLICY_HEADER_BYTES + 2u * POLICY_HALF_BYTES)
 
+#define POLICY_TABLE_MAX                                                         \
+        4096u /* elements of one table, so that reading a hostile file ends soon \
+               */
+
 #define POLICY_ANY_UID UINT32_MAX
 
 struct policy_header {
