@@ -28,3 +28,13 @@
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
 #define LIMIT_KERN_QUEUE       1024u   /* commands waiting for one kern thread */
 #define LIMIT_PLUGINS          16u     /* loaded at a time */
+
+/* Of policies; what else bounds a database is in policy/format.h. */
+#define LIMIT_POLICIES        1000u /* files */
+#define LIMIT_POLICY_ERRORS   100u  /* that are told of */
+#define LIMIT_POLICY_TEXT     256u  /* bytes of a pattern or a path in a file, with its NUL */
+#define LIMIT_POLICY_RULES    64u   /* in one list */
+#define LIMIT_POLICY_PREFIXES 256u  /* in one condition */
+#define LIMIT_POLICY_PORTS    64u   /* ranges, in one condition */
+#define LIMIT_POLICY_PAIRS    64u   /* interfaces, or options of the plugin */
+#define LIMIT_POLICY_NETWORKS 4096u /* addresses of this host: see LIMIT_ADDRESSES */

@@ -59,7 +59,8 @@ LAYERS = (
     Layer("plugins/", ("plugins/",), ("plugin.h",), pure=True),
     Layer("policy/eval.", POLICY, pure=True),
     Layer("policy/report.", POLICY, pure=True),
-    Layer("policy/", POLICY),
+    # The compiler, for the daemon and mptcpctl.
+    Layer("policy/", (UTIL, "policy/"), ("jansson",), silent=(LOG,)),
     Layer("shim/", ("shim/", CONFIG) + POLICY),
 )
 
