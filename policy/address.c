@@ -159,9 +159,6 @@ int policy_endpoint_parse(const char *text, struct policy_endpoint *ret_endpoint
                                                "\"[2001:db8::1]:443\"");
         if (range_parse(port, strlen(port), &endpoint.ports, ret_why) < 0)
                 return -EINVAL;
-        /* the wildcard address is what a socket that is not bound has */
-        if (policy_is_wildcard(&endpoint.address))
-                endpoint.address.family = 0;
         *ret_endpoint = endpoint;
         return 0;
 }

@@ -88,8 +88,9 @@ struct policy_networks {
 
 /*
  * Compiles: ret_half has *ret_size bytes, belongs to the caller, and is what policy_store_write()
- * takes. 0; or 1: errors has more, and the files with mistakes are left out; or -ENOBUFS: more
- * networks than LIMIT_POLICY_NETWORKS; or -ENOMEM. ret_half is set for 0 and 1.
+ * takes; there are POLICY_HALF_BYTES in it, so that eval.h may read it, too. 0; or 1: errors has
+ * more, and the files with mistakes are left out; or -ENOBUFS: more networks than
+ * LIMIT_POLICY_NETWORKS; or -ENOMEM. ret_half is set for 0 and 1.
  */
 int policy_compile(const struct policy_sources *sources, const struct policy_networks *networks,
                    void **ret_half, size_t *ret_size, struct policy_errors *errors);

@@ -179,7 +179,8 @@ static void parse_endpoint(struct parse *parse, const struct json_path *path, js
         }
         parse->rule.flags = POLICY_RULE_PORT;
         parse->rule.ports = blob_table(parse->blob, &endpoint.ports, sizeof(endpoint.ports), 1);
-        if (endpoint.address.family == 0)
+        /* 0.0.0.0 and :: are what a socket that is not bound has */
+        if (policy_is_wildcard(&endpoint.address))
                 return;
         prefix = policy_prefix_of(&endpoint.address);
         parse->rule.flags |= POLICY_RULE_SOURCE;

@@ -3,15 +3,12 @@
  */
 #include "parse.h"
 
-#include <errno.h>
 #include <limits.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <string.h>
-#include <sys/socket.h>
 
 #include "daemon/util/cleanup.h"
 #include "daemon/util/limits.h"
+#include "option.h"
 
 static void parse_flag(struct parse *parse, const struct json_path *path, json_t *value) {
         if (!json_is_boolean(value))
@@ -51,39 +48,33 @@ static void parse_upgrade(struct parse *parse, const struct json_path *path, jso
         }
 }
 
-/* Options that are set on upgraded sockets; parse_key.detail is an index. */
-struct option {
-        int level;
-        int name;
-};
+/* Options that are set on upgraded sockets; parse_key.detail is an enum policy_option_key. */
 
-static const struct option options[] = {
-        { IPPROTO_TCP, TCP_NODELAY }, { SOL_SOCKET, SO_KEEPALIVE }, { SOL_SOCKET, SO_SNDBUF },
-        { SOL_SOCKET, SO_RCVBUF },    { SOL_SOCKET, SO_MARK },      { IPPROTO_IP, IP_TOS },
-        { SOL_SOCKET, SO_PRIORITY },
-};
+static struct policy_set option_set(size_t option) {
+        return (struct policy_set){ .level = policy_options[option].level,
+                                    .name = policy_options[option].name };
+}
 
 static void parse_add_set(struct parse *parse, struct policy_set set) {
-        int r = ARRAY_APPEND(&parse->sets, set, ARRAY_SIZE(options) + 1);
+        int r = ARRAY_APPEND(&parse->sets, set, _POLICY_OPTION_MAX);
 
         if (r < 0)
                 parse->failure = r;
 }
 
 static void parse_switch(struct parse *parse, const struct json_path *path, json_t *value) {
-        struct policy_set set = { .level = options[parse->key->detail].level,
-                                  .name = options[parse->key->detail].name,
-                                  .value = json_is_true(value) };
+        struct policy_set set = option_set(parse->key->detail);
 
-        if (json_is_boolean(value))
-                parse_add_set(parse, set);
-        else
+        if (!json_is_boolean(value)) {
                 PARSE_FAIL(parse, path, value, "expected true or false");
+                return;
+        }
+        set.value = json_is_true(value);
+        parse_add_set(parse, set);
 }
 
 static void parse_number(struct parse *parse, const struct json_path *path, json_t *value) {
-        struct policy_set set = { .level = options[parse->key->detail].level,
-                                  .name = options[parse->key->detail].name };
+        struct policy_set set = option_set(parse->key->detail);
         json_int_t number = json_integer_value(value);
 
         if (!json_is_integer(value) || number < parse->key->min || number > parse->key->max) {
@@ -96,7 +87,7 @@ static void parse_number(struct parse *parse, const struct json_path *path, json
 }
 
 static void parse_congestion(struct parse *parse, const struct json_path *path, json_t *value) {
-        struct policy_set set = { .level = IPPROTO_TCP, .name = TCP_CONGESTION };
+        struct policy_set set = option_set(POLICY_OPTION_CONGESTION);
         const char *text = json_string_value(value);
         size_t n = text ? strspn(text, "abcdefghijklmnopqrstuvwxyz0123456789_-") : 0;
 
@@ -119,13 +110,15 @@ static const struct parse_key socket_keys[] = {
         KEY("pacing", parse_pacing),
         KEY("hints", parse_flag, .detail = POLICY_APP_HINTS),
         KEY("congestion", parse_congestion),
-        KEY("nodelay", parse_switch, .detail = 0),
-        KEY("keepalive", parse_switch, .detail = 1),
-        KEY("send_buffer", parse_number, .detail = 2, .min = 4096, .max = 1 << 30),
-        KEY("receive_buffer", parse_number, .detail = 3, .min = 4096, .max = 1 << 30),
-        KEY("mark", parse_number, .detail = 4, .min = 0, .max = UINT32_MAX),
-        KEY("tos", parse_number, .detail = 5, .min = 0, .max = 255),
-        KEY("priority", parse_number, .detail = 6, .min = 0, .max = 15),
+        KEY("nodelay", parse_switch, .detail = POLICY_OPTION_NODELAY),
+        KEY("keepalive", parse_switch, .detail = POLICY_OPTION_KEEPALIVE),
+        KEY("send_buffer", parse_number, .detail = POLICY_OPTION_SEND_BUFFER, .min = 4096,
+            .max = 1 << 30),
+        KEY("receive_buffer", parse_number, .detail = POLICY_OPTION_RECEIVE_BUFFER, .min = 4096,
+            .max = 1 << 30),
+        KEY("mark", parse_number, .detail = POLICY_OPTION_MARK, .min = 0, .max = UINT32_MAX),
+        KEY("tos", parse_number, .detail = POLICY_OPTION_TOS, .min = 0, .max = 255),
+        KEY("priority", parse_number, .detail = POLICY_OPTION_PRIORITY, .min = 0, .max = 15),
 };
 
 /* Listeners at loopback stay TCP unless the policy says otherwise: what is listed would not count.

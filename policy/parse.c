@@ -398,6 +398,7 @@ static bool parse_file_name(struct parse *parse) {
 static void parse_file(struct parse *parse) {
         parse->app = (struct policy_app){
                 .uid = parse->source->owner,
+                .line = 1, /* without "match" */
                 .flags = POLICY_APP_CONNECT | POLICY_APP_LISTEN | POLICY_APP_HINTS |
                          POLICY_APP_KTLS | POLICY_APP_PACING,
         };

@@ -33,6 +33,7 @@ int cmd_status(const struct ctl *ctl);
 int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
+int cmd_policy(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
 
 /*

@@ -32,6 +32,8 @@ static const struct command commands[] = {
         { "show", " TOKEN", "one connection: its subflows, and what was done and why", 1, 1,
           cmd_show, false },
         { "reload", "", "make the daemon read its configuration again", 0, 0, cmd_reload, false },
+        { "policy", " list|show|check|compile|explain [ARGUMENT...]",
+          "the policies, and what they say of a program", 1, SIZE_MAX, cmd_policy, true },
         { "run", " [--] COMMAND [ARGUMENT...]", "run a program with MPTCP", 1, SIZE_MAX, cmd_run,
           true },
 };

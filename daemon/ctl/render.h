@@ -20,3 +20,9 @@ void render_status(const struct output *output, const json_t *status);
 void render_connections(const struct output *output, const json_t *connections);
 void render_connection(const struct output *output, const json_t *connection);
 void render_nothing(const struct output *output, const json_t *value);
+
+/* render-policy.c */
+void render_policies(const struct output *output, const json_t *policies);
+void render_policy(const struct output *output, const json_t *policy);
+void render_check(const struct output *output, const json_t *check);
+void render_explanation(const struct output *output, const json_t *explanation);

@@ -53,7 +53,7 @@ LAYERS = (
     Layer(KERN, (UTIL, CORE, KERN), ("libnl", "linux", "plugin.h")),
     Layer(HOST, (UTIL, CORE, HOST, CONFIG), ("plugin.h",)),
     Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", CONFIG), ("systemd", "plugin.h")),
-    Layer(CTL, (UTIL, CTL, CONFIG), ("systemd", "jansson")),
+    Layer(CTL, (UTIL, CTL, CONFIG, "policy/"), ("systemd", "jansson")),
     Layer("daemon/", EVERYTHING, ("systemd", "plugin.h")),
     Layer("plugins/include/", (), pure=True),
     Layer("plugins/", ("plugins/",), ("plugin.h",), pure=True),
