@@ -37,7 +37,10 @@ struct daemon {
         bool took_over;
         char path_manager[SYSCTL_VALUE];
         char previous_path_manager[SYSCTL_VALUE];
+        uint32_t dead_after; /* seconds, as the kernel has it */
 };
+
+#define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
 
 /* Life */
 
@@ -123,9 +126,29 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
         return 0;
 }
 
+/* What somebody else has put there is replaced only when the configuration has changed. */
+static void daemon_take_dead_after(struct daemon *daemon) {
+        uint32_t wanted = setting_conf(daemon->setting)->dead_after;
+        char value[SYSCTL_VALUE], previous[SYSCTL_VALUE];
+        int r;
+
+        snprintf(value, sizeof(value), "%u", wanted);
+        r = sysctl_take(daemon->options->runtime, "close_timeout", value, previous);
+        if (r == -ENOENT)
+                log_notice("this kernel has no net.mptcp.close_timeout: a connection without "
+                           "a path dies after %u seconds, not after %u",
+                           DEAD_AFTER_FIXED, wanted);
+        else if (r < 0)
+                log_error("net.mptcp.close_timeout can't be set to %u: %s", wanted, strerror(-r));
+        if (r < 0 && sysctl_read("close_timeout", value) < 0)
+                snprintf(value, sizeof(value), "%u", DEAD_AFTER_FIXED);
+        daemon->dead_after = (uint32_t)strtoul(value, NULL, 10);
+}
+
 /* The old configuration stays when the new one is wrong. */
 static int daemon_reload(void *userdata, char *error, size_t size) {
         struct daemon *daemon = userdata;
+        uint32_t dead_after = setting_conf(daemon->setting)->dead_after;
         struct setting *setting;
         char text[SETTING_ERROR];
         int r;
@@ -139,6 +162,8 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
                 daemon_apply(daemon, setting);
+                if (setting_conf(setting)->dead_after != dead_after)
+                        daemon_take_dead_after(daemon);
                 log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
         }
         sd_notify(0, "READY=1");
@@ -276,6 +301,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .kern = daemon->kern,
                 .path_manager = daemon->path_manager,
                 .previous_path_manager = daemon->previous_path_manager,
+                .dead_after = &daemon->dead_after,
                 .reload = daemon_reload,
                 .userdata = daemon,
         };
@@ -358,6 +384,7 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon->kern->ops->list_net(daemon->kern);
         if (r < 0)
                 return r;
+        daemon_take_dead_after(daemon);
         started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);

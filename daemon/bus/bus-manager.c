@@ -53,6 +53,8 @@ static int manager_get_number(sd_bus *bus, const char *path, const char *interfa
                 number = host->engine->conf->max_subflows;
         else if (strcmp(property, "MaxConnections") == 0)
                 number = host->engine->conf->max_connections;
+        else if (strcmp(property, "DeadAfter") == 0)
+                number = *host->dead_after;
         return sd_bus_message_append(reply, "u", number);
 }
 
@@ -258,6 +260,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("SubflowCount", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("DeadAfter", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0, 0),
         SD_BUS_VTABLE_END,

@@ -24,6 +24,7 @@ struct bus_host {
         struct kern *kern;
         const char *path_manager;          /* of new sockets: "userspace" */
         const char *previous_path_manager; /* before the daemon started */
+        const uint32_t *dead_after;        /* seconds that a connection without a path lives */
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;

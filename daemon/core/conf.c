@@ -61,6 +61,7 @@ void conf_init(struct conf *conf) {
                 .plugin = DEFAULT_PLUGIN,
                 .max_subflows = LIMIT_SUBFLOWS_DEFAULT,
                 .max_connections = LIMIT_CONNECTIONS,
+                .dead_after = CONF_DEAD_AFTER_DEFAULT,
         };
 }
 
@@ -161,26 +162,34 @@ static int read_plugin(const struct conf_reader *reader, const struct json_path 
         return 0;
 }
 
-static int read_limit(const struct conf_reader *reader, const struct json_path *path, json_t *value,
-                      uint32_t max, uint32_t *ret_limit) {
+/* min is not 0. */
+static int read_number(const struct conf_reader *reader, const struct json_path *path,
+                       json_t *value, uint32_t min, uint32_t max, uint32_t *ret_number) {
         json_int_t number = json_integer_value(value); /* 0 if it is none */
 
-        if (number < 1 || number > max)
+        if (number < min || number > max)
                 return json_doc_fail(reader->doc, path, value, reader->error,
-                                     "expected a whole number from 1 to %u", max);
-        *ret_limit = (uint32_t)number;
+                                     "expected a whole number from %u to %u", min, max);
+        *ret_number = (uint32_t)number;
         return 0;
 }
 
 static int read_max_subflows(const struct conf_reader *reader, const struct json_path *path,
                              json_t *value) {
         /* half of what the model keeps: subflows that are closing count there too */
-        return read_limit(reader, path, value, LIMIT_SUBFLOWS / 2, &reader->conf->max_subflows);
+        return read_number(reader, path, value, 1, LIMIT_SUBFLOWS / 2, &reader->conf->max_subflows);
 }
 
 static int read_max_connections(const struct conf_reader *reader, const struct json_path *path,
                                 json_t *value) {
-        return read_limit(reader, path, value, LIMIT_CONNECTIONS, &reader->conf->max_connections);
+        return read_number(reader, path, value, 1, LIMIT_CONNECTIONS,
+                           &reader->conf->max_connections);
+}
+
+static int read_dead_after(const struct conf_reader *reader, const struct json_path *path,
+                           json_t *value) {
+        return read_number(reader, path, value, CONF_DEAD_AFTER_MIN, CONF_DEAD_AFTER_MAX,
+                           &reader->conf->dead_after);
 }
 
 static const struct conf_key limit_keys[] = {
@@ -276,9 +285,8 @@ static int read_plugins(const struct conf_reader *reader, const struct json_path
 }
 
 static const struct conf_key root_keys[] = {
-        { "plugin", read_plugin },
-        { "limits", read_limits },
-        { "interfaces", read_interfaces },
+        { "plugin", read_plugin },         { "limits", read_limits },
+        { "dead_after", read_dead_after }, { "interfaces", read_interfaces },
         { "plugins", read_plugins },
 };
 

@@ -5,6 +5,7 @@
  *         {
  *           "plugin": "fullmesh",
  *           "limits": { "max_subflows": 4, "max_connections": 100000 },
+ *           "dead_after": 15,
  *           "interfaces": { "wwan*": "backup", "docker0": "on" },
  *           "plugins": { "fullmesh": { "announced": true } }
  *         }
@@ -19,6 +20,11 @@
 #include "../util/json.h"
 #include "../util/limits.h"
 #include <mptcpize/plugin.h>
+
+/* Seconds. With less, a path has no time to be tried again before its connection dies. */
+#define CONF_DEAD_AFTER_MIN     12u
+#define CONF_DEAD_AFTER_MAX     600u
+#define CONF_DEAD_AFTER_DEFAULT 15u
 
 struct conf_role {
         char pattern[LIMIT_NAME]; /* fnmatch(3) */
@@ -37,6 +43,7 @@ struct conf {
         struct json_place plugin_place; /* line 0: the default */
         uint32_t max_subflows;
         uint32_t max_connections;
+        uint32_t dead_after; /* seconds that a connection without any path lives */
         ARRAY_OF(struct conf_role) roles;
         ARRAY_OF(struct conf_option) options;
 };

@@ -42,6 +42,7 @@ static const struct field use_fields[] = {
         { "Plugin", "plugin", field_copy },
         { "ConnectionCount", "connections", field_copy },
         { "SubflowCount", "subflows", field_copy },
+        { "DeadAfter", "dead_after", field_copy },
 };
 
 static const struct field tail_fields[] = {

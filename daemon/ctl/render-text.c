@@ -64,6 +64,11 @@ static void cell_subflow_count(const json_t *row, const char *field, char text[s
                  number_of(row, field), number_of(limits, "max_subflows"));
 }
 
+static void cell_dead_after(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        snprintf(text, CELL_TEXT, "%" JSON_INTEGER_FORMAT " s without a path",
+                 number_of(row, field));
+}
+
 /* "yes", or "no: why not". */
 static void cell_usable(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         const char *reason = string_of(row, "reason", "");
@@ -107,6 +112,7 @@ static const struct column status_columns[] = {
         { "plugin", "plugin", cell_plain, ALIGN_LEFT },
         { "connections", "connections", cell_connection_count, ALIGN_LEFT },
         { "subflows", "subflows", cell_subflow_count, ALIGN_LEFT },
+        { "dead after", "dead_after", cell_dead_after, ALIGN_LEFT },
 };
 
 static const struct column interface_columns[] = {

@@ -8,9 +8,26 @@
 #include <unistd.h>
 
 #include "../util/cleanup.h"
+#include "../util/limits.h"
 #include "../util/log.h"
 
-#define SYSCTL_DIR "/proc/sys/net/mptcp/"
+#define SYSCTL_DIR  "/proc/sys/net/mptcp/"
+#define SYSCTL_NAME 64
+
+/*
+ * The record: a line for each sysctl. There are two of one name while it is being changed once
+ * more, so that a crash at any moment leaves a line that fits; then the later one goes first.
+ */
+struct sysctl_line {
+        char name[SYSCTL_NAME];
+        char was[SYSCTL_VALUE]; /* before us */
+        char is[SYSCTL_VALUE];  /* what we made of it */
+};
+
+struct sysctl_record {
+        struct sysctl_line lines[LIMIT_SYSCTLS];
+        size_t n;
+};
 
 static int sysctl_open(const char *name, int flags) {
         char path[PATH_MAX];
@@ -45,18 +62,90 @@ static int sysctl_write(const char *name, const char *value) {
         return write(fd, value, strlen(value)) < 0 ? -errno : 0;
 }
 
-/* The record is one line a sysctl: name, what it was, what we made of it. */
-static int sysctl_record(const char *dir, const char *name, const char *was, const char *is) {
+/* Record */
+
+/* 0; or positive: there is none, and ret_record is empty; or a negative errno. */
+static int record_read(const char *dir, struct sysctl_record *ret_record) {
         char path[PATH_MAX];
+        _cleanup_(fclosep) FILE *file = NULL;
+        struct sysctl_line line;
+
+        snprintf(path, sizeof(path), "%s/sysctl", dir);
+        ret_record->n = 0;
+        file = fopen(path, "re");
+        if (!file)
+                return errno == ENOENT ? 1 : -errno;
+        while (ret_record->n < LIMIT_SYSCTLS &&
+               fscanf(file, "%63s %63s %63s", line.name, line.was, line.is) == 3)
+                ret_record->lines[ret_record->n++] = line;
+        return 0;
+}
+
+/* All of it or nothing. */
+static int record_write(const char *dir, const struct sysctl_record *record) {
+        char path[PATH_MAX], new_path[PATH_MAX];
         _cleanup_(fclosep) FILE *file = NULL;
 
         snprintf(path, sizeof(path), "%s/sysctl", dir);
-        file = fopen(path, "ae");
+        snprintf(new_path, sizeof(new_path), "%s/sysctl.new", dir);
+        file = fopen(new_path, "we");
         if (!file)
                 return -errno;
-        if (fprintf(file, "%s %s %s\n", name, was, is) < 0 || fflush(file) != 0)
+        for (size_t i = 0; i < record->n; i++)
+                if (fprintf(file, "%s %s %s\n", record->lines[i].name, record->lines[i].was,
+                            record->lines[i].is) < 0)
+                        return -EIO;
+        if (fflush(file) != 0)
                 return -EIO;
+        return rename(new_path, path) < 0 ? -errno : 0;
+}
+
+static int record_append(struct sysctl_record *record, const char *name, const char *was,
+                         const char *is) {
+        struct sysctl_line *line = &record->lines[record->n];
+
+        if (record->n == LIMIT_SYSCTLS)
+                return -ENOBUFS;
+        snprintf(line->name, sizeof(line->name), "%s", name);
+        snprintf(line->was, sizeof(line->was), "%s", was);
+        snprintf(line->is, sizeof(line->is), "%s", is);
+        record->n++;
         return 0;
+}
+
+/*
+ * The last line is true now, so an earlier one of its name goes. Of both, the older value is kept
+ * if what it had become was ours until now.
+ */
+static bool record_merge(struct sysctl_record *record) {
+        struct sysctl_line *last = &record->lines[record->n - 1], *line;
+
+        for (line = record->lines; line < last && strcmp(line->name, last->name) != 0; line++)
+                ;
+        if (line == last)
+                return false;
+        if (strcmp(line->is, last->was) != 0)
+                memcpy(line->was, last->was, sizeof(line->was));
+        memcpy(line->is, last->is, sizeof(line->is));
+        record->n--;
+        return true;
+}
+
+/* Taking and giving back */
+
+static int sysctl_change(const char *dir, const char *name, const char *was, const char *value) {
+        struct sysctl_record record;
+        int r = record_read(dir, &record);
+
+        if (r >= 0)
+                r = record_append(&record, name, was, value);
+        if (r == 0)
+                r = record_write(dir, &record);
+        if (r == 0)
+                r = sysctl_write(name, value);
+        if (r == 0 && record_merge(&record))
+                r = record_write(dir, &record);
+        return r;
 }
 
 int sysctl_take(const char *dir, const char *name, const char *value,
@@ -64,48 +153,45 @@ int sysctl_take(const char *dir, const char *name, const char *value,
         char previous[SYSCTL_VALUE];
         int r = sysctl_read(name, previous);
 
-        if (r == 0 && strcmp(previous, value) != 0) {
-                r = sysctl_record(dir, name, previous, value);
-                if (r == 0)
-                        r = sysctl_write(name, value);
-        }
+        if (r == 0 && strcmp(previous, value) != 0)
+                r = sysctl_change(dir, name, previous, value);
         if (r < 0)
                 return r;
         memcpy(ret_previous, previous, sizeof(previous));
         return 0;
 }
 
-static int sysctl_put_back(const char *name, const char *was, const char *is, bool verbose) {
+static int sysctl_put_back(const struct sysctl_line *line, bool verbose) {
         char now[SYSCTL_VALUE];
-        int r = sysctl_read(name, now);
+        int r = sysctl_read(line->name, now);
 
-        if (r == 0 && strcmp(now, is) != 0) {
-                log_notice("net.mptcp.%s is %s, which is not ours: left alone", name, now);
+        if (r == 0 && strcmp(now, line->is) != 0) {
+                log_notice("net.mptcp.%s is %s, which is not ours: left alone", line->name, now);
                 return 0;
         }
         if (r == 0)
-                r = sysctl_write(name, was);
+                r = sysctl_write(line->name, line->was);
         if (r < 0)
-                log_error("net.mptcp.%s can't be put back to %s: %s", name, was, strerror(-r));
+                log_error("net.mptcp.%s can't be put back to %s: %s", line->name, line->was,
+                          strerror(-r));
         else if (verbose)
-                log_info("net.mptcp.%s is %s again", name, was);
+                log_info("net.mptcp.%s is %s again", line->name, line->was);
         return r;
 }
 
 int sysctl_restore(const char *dir, bool verbose) {
-        char path[PATH_MAX], name[64], was[SYSCTL_VALUE], is[SYSCTL_VALUE];
-        _cleanup_(fclosep) FILE *file = NULL;
-        int r = 0, k;
+        struct sysctl_record record;
+        char path[PATH_MAX];
+        int r = record_read(dir, &record), k;
 
-        snprintf(path, sizeof(path), "%s/sysctl", dir);
-        file = fopen(path, "re");
-        if (!file)
-                return errno == ENOENT ? 1 : -errno;
-        while (fscanf(file, "%63s %63s %63s", name, was, is) == 3) {
-                k = sysctl_put_back(name, was, is, verbose);
+        if (r != 0)
+                return r;
+        for (size_t i = record.n; i > 0; i--) {
+                k = sysctl_put_back(&record.lines[i - 1], verbose);
                 if (k < 0)
                         r = k;
         }
+        snprintf(path, sizeof(path), "%s/sysctl", dir);
         if (r == 0 && unlink(path) < 0)
                 r = -errno;
         return r;

@@ -19,7 +19,8 @@ int sysctl_read(const char *name, char value[static SYSCTL_VALUE]);
 
 /*
  * Sets net/mptcp/NAME to value and keeps the old value in dir/sysctl. 0 or a negative errno; the
- * sysctl is unchanged then. ret_previous gets the old value.
+ * sysctl is unchanged then. ret_previous gets the value until now. Taken once more, it is put back
+ * to what it was before the first time; unless somebody else has changed it between: then to that.
  */
 int sysctl_take(const char *dir, const char *name, const char *value,
                 char ret_previous[static SYSCTL_VALUE]);

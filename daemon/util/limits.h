@@ -28,6 +28,7 @@
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
 #define LIMIT_KERN_QUEUE       1024u   /* commands waiting for one kern thread */
 #define LIMIT_PLUGINS          16u     /* loaded at a time */
+#define LIMIT_SYSCTLS          8u      /* that are taken over */
 
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */

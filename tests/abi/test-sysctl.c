@@ -17,6 +17,7 @@
 #include <cmocka.h>
 
 #include "../../daemon/host/sysctl.h"
+#include "../../daemon/util/limits.h"
 #include "../../daemon/util/log.h"
 
 #define SKIPPED 77
@@ -199,6 +200,74 @@ static void test_sysctl_restore_two_are_judged_one_by_one(void **state) {
         assert_is(SWITCH, SWITCH_WAS);
 }
 
+/* A new configuration: what counts is how it was before the first one. */
+static void test_sysctl_restore_taken_twice_is_as_before_both(void **state) {
+        const struct runtime *runtime = *state;
+        char previous[SYSCTL_VALUE];
+
+        assert_int_equal(sysctl_take(runtime->path, NUMBER, "77", previous), 0);
+        assert_int_equal(sysctl_take(runtime->path, NUMBER, "88", previous), 0);
+        assert_string_equal(previous, "77");
+        assert_is(NUMBER, "88");
+        assert_int_equal(sysctl_restore(runtime->path, false), 0);
+        assert_is(NUMBER, NUMBER_WAS);
+        assert_record(runtime, false);
+}
+
+static void test_sysctl_restore_changed_between_is_the_others(void **state) {
+        const struct runtime *runtime = *state;
+        char previous[SYSCTL_VALUE];
+
+        assert_int_equal(sysctl_take(runtime->path, NUMBER, "77", previous), 0);
+        assert_int_equal(set(NUMBER, "99"), 0);
+        assert_int_equal(sysctl_take(runtime->path, NUMBER, "88", previous), 0);
+        assert_int_equal(sysctl_restore(runtime->path, false), 0);
+        assert_is(NUMBER, "99");
+}
+
+/* The record of a crash between its two lines and the change: either may be true. */
+static void test_sysctl_restore_crash_during_second_take_is_as_before_both(void **state) {
+        const struct runtime *runtime = *state;
+
+        for (int changed = 0; changed <= 1; changed++) {
+                FILE *file = fopen(runtime->record, "we");
+
+                assert_non_null(file);
+                fputs(NUMBER " " NUMBER_WAS " 77\n" NUMBER " 77 88\n", file);
+                fclose(file);
+                assert_int_equal(set(NUMBER, changed ? "88" : "77"), 0);
+                assert_int_equal(sysctl_restore(runtime->path, false), 0);
+                assert_is(NUMBER, NUMBER_WAS);
+        }
+}
+
+/* However often the configuration changes, the record stays as long as there are sysctls. */
+static void test_sysctl_take_many_times_fits_the_limit(void **state) {
+        const struct runtime *runtime = *state;
+        char value[SYSCTL_VALUE], previous[SYSCTL_VALUE];
+
+        for (unsigned int i = 1; i <= 3 * LIMIT_SYSCTLS; i++) {
+                snprintf(value, sizeof(value), "%u", i);
+                assert_int_equal(sysctl_take(runtime->path, NUMBER, value, previous), 0);
+        }
+        assert_int_equal(sysctl_restore(runtime->path, false), 0);
+        assert_is(NUMBER, NUMBER_WAS);
+}
+
+static void test_sysctl_take_over_the_limit_changes_nothing(void **state) {
+        const struct runtime *runtime = *state;
+        char previous[SYSCTL_VALUE] = "untouched";
+        FILE *file = fopen(runtime->record, "we");
+
+        assert_non_null(file);
+        for (unsigned int i = 0; i < LIMIT_SYSCTLS; i++)
+                fprintf(file, "name%u 1 2\n", i);
+        fclose(file);
+        assert_int_equal(sysctl_take(runtime->path, NUMBER, "77", previous), -ENOBUFS);
+        assert_string_equal(previous, "untouched");
+        assert_is(NUMBER, NUMBER_WAS);
+}
+
 /* A daemon that crashes again and again: what counts is how it was before the first one. */
 static void test_sysctl_restore_two_crashes_is_as_before_both(void **state) {
         const struct runtime *runtime = *state;
@@ -256,6 +325,11 @@ int main(void) {
                 WITH_RUNTIME(test_sysctl_restore_after_crash_is_put_back),
                 WITH_RUNTIME(test_sysctl_restore_changed_by_others_is_left_alone),
                 WITH_RUNTIME(test_sysctl_restore_two_are_judged_one_by_one),
+                WITH_RUNTIME(test_sysctl_restore_taken_twice_is_as_before_both),
+                WITH_RUNTIME(test_sysctl_restore_changed_between_is_the_others),
+                WITH_RUNTIME(test_sysctl_restore_crash_during_second_take_is_as_before_both),
+                WITH_RUNTIME(test_sysctl_take_many_times_fits_the_limit),
+                WITH_RUNTIME(test_sysctl_take_over_the_limit_changes_nothing),
                 WITH_RUNTIME(test_sysctl_restore_two_crashes_is_as_before_both),
                 WITH_RUNTIME(test_sysctl_restore_half_a_record_changes_nothing),
                 cmocka_unit_test(test_sysctl_restore_no_directory_has_nothing_to_do),

@@ -102,7 +102,7 @@ static const struct constant constants[] = {
         { "MaxConnections", NULL, 100000 }, { "Token", NULL, TOKEN },
         { "State", "established", 0 },      { "Role", "server", 0 },
         { "Local", "192.0.2.1:443", 0 },    { "Remote", "198.51.100.7:5555", 0 },
-        { "Uid", NULL, UNKNOWN_UID },
+        { "Uid", NULL, UNKNOWN_UID },       { "DeadAfter", NULL, 15 },
 };
 
 static int get_constant(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -175,6 +175,7 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("SubflowCount", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("MaxSubflows", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("DeadAfter", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_VTABLE_END,

@@ -248,6 +248,7 @@ class Answers(Fake):
             "plugin": "fullmesh",
             "connections": 300,
             "subflows": 600,
+            "dead_after": 15,
             "limits": {"max_subflows": 4, "max_connections": 100000},
             "counters": {"actions_done": 7, "events": 2**63 - 1},
             "interfaces": [
@@ -262,6 +263,7 @@ class Answers(Fake):
         text = self.text("status")
         self.assertIn("path manager  userspace (before: kernel)\n", text)
         self.assertIn("connections   300, at most 100000\n", text)
+        self.assertIn("dead after    15 s without a path\n", text)
         self.assertIn(
             "INTERFACE    INDEX  ROLE    FROM     USABLE          ADDRESSES\n"
             "wlan0            3  backup  wlan*    yes             192.0.2.1, 2001:db8::1\n"

@@ -5,6 +5,7 @@ and with check() what it has checked, and fails by an exception. Output is TAP; 
 0, 1 if a test failed, 77 if none could run here.
 """
 
+import os
 import sys
 import traceback
 
@@ -22,9 +23,16 @@ def topology(names=lab.NAMES[:2], rates=(20, 20)):
     return decorate
 
 
-def needs_ipv6(function):
-    function.needs_ipv6 = True
-    return function
+def needs(path, reason):
+    """Decorator: the test is skipped, for that reason, where path does not exist."""
+    def decorate(function):
+        function.needs = (path, reason)
+        return function
+    return decorate
+
+
+needs_ipv6 = needs("/proc/sys/net/ipv6", "this kernel has no IPv6")
+needs_close_timeout = needs(programs.CLOSE_TIMEOUT, "this kernel has no net.mptcp.close_timeout")
 
 
 def check(condition, what):
@@ -57,8 +65,9 @@ def _run_in_lab(function):
 
 def _run_one(function):
     """One test. (status, reason of a skip)."""
-    if getattr(function, "needs_ipv6", False) and not lab.have_ipv6():
-        return SKIPPED, "this kernel has no IPv6"
+    path, reason = getattr(function, "needs", ("/", ""))
+    if not os.path.exists(path):
+        return SKIPPED, reason
     print(f"# {function.__name__}: {' '.join((function.__doc__ or '').split())}", flush=True)
     return lab.run_sandboxed(lambda: _run_in_lab(function)), ""
 

@@ -20,6 +20,7 @@ from lab import PATIENCE, SERVER, WORK, Failed, Missing, command, read, wait_for
 
 PATH_MANAGER = "/proc/sys/net/mptcp/path_manager"
 PM_TYPE = "/proc/sys/net/mptcp/pm_type"  # before Linux 6.15
+CLOSE_TIMEOUT = "/proc/sys/net/mptcp/close_timeout"  # since Linux 6.7
 SHIM_VARIABLE = "MPTCPIZE_SHIM"  # where mptcpctl looks for the library in a build tree
 BUS_ADDRESS = f"unix:path={WORK}/bus"
 BUS_CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"

@@ -5,9 +5,10 @@ import re
 import signal
 
 import harness
-from harness import check, check_equal
-from lab import SERVICE4, wait_for, write
-from programs import Curl, Daemon, path_manager, set_path_manager, stage, start_bus
+from harness import check, check_equal, needs_close_timeout
+from lab import SERVICE4, read, wait_for, write
+from programs import (CLOSE_TIMEOUT, Curl, Daemon, path_manager, set_path_manager, stage,
+                      start_bus)
 
 NO_NET_ADMIN = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"]
 BROKEN = {
@@ -31,6 +32,10 @@ def refused(daemon, wanted, prefix=()):
     lines = [line for line in text.splitlines() if line.strip()]
     check(code != 0, f"it gives up (exit {code})")
     check(len(lines) == 1 and wanted in lines[0], f"it says why in one line: {text.strip()!r}")
+
+
+def close_timeout():
+    return int(read(CLOSE_TIMEOUT))
 
 
 def test_service_start_and_stop_path_manager_is_put_back(lab):
@@ -76,6 +81,48 @@ def test_service_killed_restore_puts_path_manager_back(lab):
     check_equal(path_manager(), "kernel", "path manager afterwards")
     check_equal(daemon.refusal(more=["--restore"])[0], 0, "exit code of a second --restore")
     check_equal(path_manager(), "kernel", "path manager afterwards")
+
+
+@needs_close_timeout
+def test_service_dead_after_is_set_and_put_back(lab):
+    """net.mptcp.close_timeout while it runs, by default and by configuration."""
+    start_bus(lab)
+    before = close_timeout()
+    for conf, wanted in (({}, 15), ({"dead_after": 12}, 12)):
+        daemon = Daemon(lab, conf).start()
+        check_equal(close_timeout(), wanted, f"close_timeout with {conf}")
+        check_equal(daemon.query("status")["dead_after"], wanted, "what status says")
+        check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+        check_equal(close_timeout(), before, "close_timeout afterwards")
+
+
+@needs_close_timeout
+def test_service_dead_after_reloaded_keeps_the_original(lab):
+    """A reload with another value, then SIGKILL: --restore still knows the first value."""
+    start_bus(lab)
+    before = close_timeout()
+    daemon = Daemon(lab).start()
+    for seconds in (20, 30):
+        daemon.configure({"dead_after": seconds})
+        check_equal(daemon.ctl("reload").returncode, 0, "exit code of reload")
+        check_equal(close_timeout(), seconds, "close_timeout")
+    check_equal(daemon.query("status")["dead_after"], 30, "what status says")
+    daemon.kill()
+    check_equal(daemon.refusal(more=["--restore"])[0], 0, "exit code of --restore")
+    check_equal(close_timeout(), before, "close_timeout afterwards")
+
+
+@needs_close_timeout
+def test_service_dead_after_changed_by_others_stays(lab):
+    """Neither a reload that doesn't change it nor the end touches the value of somebody else."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    write(CLOSE_TIMEOUT, "33")
+    daemon.configure({"dead_after": 15, "limits": {"max_subflows": 2}})
+    check_equal(daemon.ctl("reload").returncode, 0, "exit code of reload")
+    check_equal(close_timeout(), 33, "close_timeout after a reload")
+    check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+    check_equal(close_timeout(), 33, "close_timeout afterwards")
 
 
 def test_service_interrupted_ends_like_terminated(lab):
@@ -169,6 +216,9 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_userspace_before_stays_userspace,
               test_service_killed_next_run_puts_path_manager_back,
               test_service_killed_restore_puts_path_manager_back,
+              test_service_dead_after_is_set_and_put_back,
+              test_service_dead_after_reloaded_keeps_the_original,
+              test_service_dead_after_changed_by_others_stays,
               test_service_interrupted_ends_like_terminated,
               test_service_without_net_admin_refuses,
               test_service_bus_name_taken_refuses,

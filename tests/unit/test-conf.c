@@ -41,6 +41,7 @@ static void assert_defaults(const struct conf *conf) {
         assert_string_equal(conf->plugin, "fullmesh");
         assert_int_equal(conf->max_subflows, LIMIT_SUBFLOWS_DEFAULT);
         assert_int_equal(conf->max_connections, LIMIT_CONNECTIONS);
+        assert_int_equal(conf->dead_after, 15);
         assert_int_equal(conf->roles.n, 0);
         assert_int_equal(conf->options.n, 0);
 }
@@ -77,6 +78,7 @@ static void test_parse_all_keys_are_stored(void **state) {
         struct conf conf = read_text("{ \"plugin\": \"backup2\",\n"
                                      "  \"limits\": { \"max_subflows\": 32,\n"
                                      "                \"max_connections\": 1 },\n"
+                                     "  \"dead_after\": 12,\n"
                                      "  \"interfaces\": { \"wwan*\": \"backup\" },\n"
                                      "  \"plugins\": { \"fullmesh\": { \"announced\": true } } }");
 
@@ -86,13 +88,14 @@ static void test_parse_all_keys_are_stored(void **state) {
         assert_int_equal(conf.plugin_place.column, 13);
         assert_int_equal(conf.max_subflows, 32);
         assert_int_equal(conf.max_connections, 1);
+        assert_int_equal(conf.dead_after, 12);
         assert_int_equal(conf.roles.n, 1);
         assert_string_equal(conf.roles.items[0].pattern, "wwan*");
         assert_int_equal(conf.roles.items[0].role, MPTCPIZE_ROLE_BACKUP);
         assert_int_equal(conf.options.n, 1);
         assert_string_equal(conf.options.items[0].plugin, "fullmesh");
         assert_string_equal(conf.options.items[0].key, "announced");
-        assert_int_equal(conf.options.items[0].place.line, 5);
+        assert_int_equal(conf.options.items[0].place.line, 6);
         assert_int_equal(conf.options.items[0].place.column, 43);
         conf_done(&conf);
 }
@@ -127,8 +130,8 @@ static void test_parse_syntax_error_has_a_place(void **state) {
 static void test_parse_unknown_key_lists_the_known(void **state) {
         (void)state;
         refuse("{\n  \"plugni\": 1 }", 2, 3,
-               "unknown key, expected \"plugin\", \"limits\", \"interfaces\", \"plugins\" "
-               "(here: \"plugni\")");
+               "unknown key, expected \"plugin\", \"limits\", \"dead_after\", \"interfaces\", "
+               "\"plugins\" (here: \"plugni\")");
         refuse("{ \"limits\": { \"max\": 1 } }", 1, 15,
                "unknown key, expected \"max_subflows\", \"max_connections\" (here: \"max\")");
 }
@@ -178,6 +181,25 @@ static void test_parse_limits_outside_are_refused(void **state) {
                "expected a whole number from 1 to 100000 (here: 100001)");
         refuse("{\"limits\": {\"max_connections\": \"9\"}}", 1, 32,
                "expected a whole number from 1 to 100000 (here: \"9\")");
+}
+
+static void test_parse_dead_after_outside_is_refused(void **state) {
+        (void)state;
+        refuse("{\"dead_after\": 11}", 1, 16, "expected a whole number from 12 to 600 (here: 11)");
+        refuse("{\"dead_after\": 601}", 1, 16,
+               "expected a whole number from 12 to 600 (here: 601)");
+        refuse("{\"dead_after\": -15}", 1, 16,
+               "expected a whole number from 12 to 600 (here: -15)");
+        refuse("{\"dead_after\": \"15\"}", 1, 16,
+               "expected a whole number from 12 to 600 (here: \"15\")");
+}
+
+static void test_parse_dead_after_at_the_edge_is_taken(void **state) {
+        struct conf conf = read_text("{\"dead_after\": 600}");
+
+        (void)state;
+        assert_int_equal(conf.dead_after, 600);
+        conf_done(&conf);
 }
 
 static void test_parse_limits_at_the_edge_are_taken(void **state) {
@@ -366,6 +388,8 @@ int main(void) {
                 cmocka_unit_test(test_parse_wrong_kinds_are_refused),
                 cmocka_unit_test(test_parse_limits_outside_are_refused),
                 cmocka_unit_test(test_parse_limits_at_the_edge_are_taken),
+                cmocka_unit_test(test_parse_dead_after_outside_is_refused),
+                cmocka_unit_test(test_parse_dead_after_at_the_edge_is_taken),
                 cmocka_unit_test(test_parse_bad_role_is_refused),
                 cmocka_unit_test(test_parse_names_and_values_at_their_limits),
                 cmocka_unit_test(test_parse_empty_names_are_refused),
