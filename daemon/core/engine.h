@@ -58,6 +58,7 @@ struct engine {
         uint64_t random;
         uint64_t sweep_usec; /* when to compare next; 0: no connection */
         uint32_t serial;     /* of the last action */
+        uint32_t net_serial; /* another one after each change of links, addresses or roles */
         bool net_known;      /* a full listing has been seen */
         bool net_changed;    /* since the last engine_settle() */
         bool routes_changed;

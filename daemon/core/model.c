@@ -106,7 +106,7 @@ int model_address(struct model *model, const struct address_event *event) {
         int r;
 
         if (known) {
-                r = known->is.usable != event->usable;
+                r = known->is.usable != event->usable || known->is.prefix_len != event->prefix_len;
                 *known = entry;
                 return r;
         }

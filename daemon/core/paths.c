@@ -240,6 +240,7 @@ void engine_settle(struct engine *engine) {
         if (!engine->net_changed || !engine->net_known)
                 return;
         engine->net_changed = engine->routes_changed = false;
+        engine->net_serial++;
         again |= engine_update_locals(engine);
         model_each(&engine->model, engine_judge_paths, engine);
         if (again)

@@ -203,6 +203,18 @@ static void test_settle_unusable_addresses_are_left_out(void **state) {
         }
 }
 
+static void test_settle_network_changes_are_numbered(void **state) {
+        struct world *world = *state;
+        uint32_t before = world->engine.net_serial;
+
+        world_settle(world);
+        assert_int_equal(world->engine.net_serial, before);
+        world_address(world, 2, "192.0.2.9", true);
+        assert_int_equal(world->engine.net_serial, before);
+        world_settle(world);
+        assert_int_equal(world->engine.net_serial, before + 1);
+}
+
 static void test_settle_docker_switched_on_is_used(void **state) {
         struct world *world = *state;
         struct conf_role role = { .pattern = "docker0", .role = MPTCPIZE_ROLE_ON };
@@ -485,6 +497,7 @@ int main(void) {
                 T(test_decide_other_family_is_not_paired),
                 T(test_decide_temporary_address_covers_its_interface),
                 T(test_settle_unusable_addresses_are_left_out),
+                T(test_settle_network_changes_are_numbered),
                 T(test_settle_docker_switched_on_is_used),
                 T(test_decide_no_route_is_not_tried),
                 T(test_decide_peer_on_this_host_is_left_alone),

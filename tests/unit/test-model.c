@@ -98,6 +98,20 @@ static void test_find_address_on_two_links_prefers_one_that_is_up(void **state) 
         assert_int_equal(model_find_address(model, &first.address)->is.ifindex, 3);
 }
 
+/* The network that an interface is in is part of what the host is. */
+static void test_address_with_another_prefix_is_a_change(void **state) {
+        struct model *model = *state;
+        struct address_event event = {
+                .ifindex = 2, .address = at("192.0.2.1"), .prefix_len = 24, .usable = true
+        };
+
+        assert_int_equal(model_address(model, &event), 1);
+        assert_int_equal(model_address(model, &event), 0);
+        event.prefix_len = 25;
+        assert_int_equal(model_address(model, &event), 1);
+        assert_int_equal(model_address(model, &event), 0);
+}
+
 static void test_link_over_the_limit_is_refused(void **state) {
         struct model *model = *state;
         struct link_event link = { .name = "eth0" };
@@ -316,6 +330,7 @@ int main(void) {
                 T(test_route_over_the_limit_nothing_is_said_missing),
                 T(test_net_end_drops_what_was_not_listed),
                 T(test_find_address_on_two_links_prefers_one_that_is_up),
+                T(test_address_with_another_prefix_is_a_change),
                 T(test_link_over_the_limit_is_refused),
                 T(test_add_same_token_twice_returns_the_first),
                 T(test_find_colliding_tokens_are_kept_apart),
