@@ -16,6 +16,7 @@
 
 #include "bus/bus.h"
 #include "core/engine.h"
+#include "host/rules.h"
 #include "host/setting.h"
 #include "host/sysctl.h"
 #include "kern/kern.h"
@@ -29,15 +30,19 @@ struct daemon {
         sd_event_source *kern_sources[KERN_FDS];
         sd_event_source *post;
         sd_event_source *timer;
+        sd_event_source *lull; /* when there is nothing else to do */
         struct kern *kern;
         struct bus *bus;
         struct setting *setting; /* configuration and its plugin, in use */
+        struct rules *rules;     /* policies */
         struct engine engine;
+        uint32_t net_serial; /* of the network that the policies were compiled for */
         int lock_fd;
         bool took_over;
         char path_manager[SYSCTL_VALUE];
         char previous_path_manager[SYSCTL_VALUE];
-        uint32_t dead_after; /* seconds, as the kernel has it */
+        char database[PATH_MAX]; /* of policies */
+        uint32_t dead_after;     /* seconds, as the kernel has it */
 };
 
 #define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
@@ -74,11 +79,13 @@ void daemon_free(struct daemon *daemon) {
         bus_free(daemon->bus);
         for (int i = 0; i < KERN_FDS; i++)
                 sd_event_source_unref(daemon->kern_sources[i]);
+        sd_event_source_unref(daemon->lull);
         sd_event_source_unref(daemon->timer);
         sd_event_source_unref(daemon->post);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
         setting_free(daemon->setting);
+        rules_free(daemon->rules);
         sd_event_unref(daemon->event);
         if (daemon->lock_fd >= 0)
                 close(daemon->lock_fd);
@@ -145,7 +152,91 @@ static void daemon_take_dead_after(struct daemon *daemon) {
         daemon->dead_after = (uint32_t)strtoul(value, NULL, 10);
 }
 
-/* The old configuration stays when the new one is wrong. */
+/* Policies */
+
+static void daemon_log_policies(const struct daemon *daemon, const char *consequence) {
+        struct rules_status status;
+
+        rules_status(daemon->rules, &status);
+        for (size_t i = 0; i < status.n_errors; i++)
+                log_error("%s", status.errors[i]);
+        if (status.n_errors > 0)
+                log_notice("%s", consequence);
+        log_info("%u policies in %s, generation %u", status.policies, status.database,
+                 status.generation);
+}
+
+static int daemon_setup_rules(struct daemon *daemon) {
+        const struct daemon_options *options = daemon->options;
+        int r;
+
+        snprintf(daemon->database, sizeof(daemon->database), "%s/policy.db", options->runtime);
+        r = rules_new(options->policies, options->n_policies, daemon->database, &daemon->rules);
+        if (r == -EWOULDBLOCK)
+                log_error("%s is being written by another program", daemon->database);
+        else if (r < 0)
+                log_error("%s can't be opened: %s", daemon->database, strerror(-r));
+        return r;
+}
+
+static int daemon_start_rules(struct daemon *daemon) {
+        int r = rules_start(daemon->rules, &daemon->engine.model);
+
+        if (r < 0) {
+                log_error("policies can't be compiled: %s", strerror(-r));
+                return r;
+        }
+        daemon->net_serial = daemon->engine.net_serial;
+        daemon_log_policies(daemon, "these policies are left out");
+        return 0;
+}
+
+/* One sentence in error, and all in the log. */
+static int daemon_reload_rules(struct daemon *daemon, char error[static RULES_ERROR]) {
+        struct rules_status status;
+        int r = rules_reload(daemon->rules, &daemon->engine.model);
+
+        if (r >= 0)
+                return 0;
+        rules_status(daemon->rules, &status);
+        snprintf(error, RULES_ERROR, "%s", status.n_errors > 0 ? status.errors[0] : strerror(-r));
+        for (size_t i = 1; i < status.n_errors; i++)
+                log_error("%s", status.errors[i]);
+        return r;
+}
+
+static int on_lull(sd_event_source *source, void *userdata) {
+        struct daemon *daemon = userdata;
+        int r;
+
+        (void)source;
+        daemon->net_serial = daemon->engine.net_serial;
+        r = rules_follow(daemon->rules, &daemon->engine.model);
+        if (r < 0)
+                log_error("policies can't be compiled for the changed network: %s", strerror(-r));
+        return 0;
+}
+
+/* Reload */
+
+/* Configuration and policies: both, or with a mistake in either none. */
+static int daemon_read_again(struct daemon *daemon, struct setting **ret_setting,
+                             char error[static SETTING_ERROR]) {
+        struct setting *setting;
+        int r = setting_read(daemon->options->config, daemon->options->config_optional,
+                             daemon->options->plugins, &setting, error);
+
+        if (r < 0)
+                return r;
+        r = daemon_reload_rules(daemon, error);
+        if (r < 0) {
+                setting_free(setting);
+                return r;
+        }
+        *ret_setting = setting;
+        return 0;
+}
+
 static int daemon_reload(void *userdata, char *error, size_t size) {
         struct daemon *daemon = userdata;
         uint32_t dead_after = setting_conf(daemon->setting)->dead_after;
@@ -154,8 +245,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
         int r;
 
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_usec());
-        r = setting_read(daemon->options->config, daemon->options->config_optional,
-                         daemon->options->plugins, &setting, text);
+        r = daemon_read_again(daemon, &setting, text);
         if (r < 0) {
                 log_error("%s", text);
                 log_notice("the old configuration is kept");
@@ -201,6 +291,8 @@ static int on_post(sd_event_source *source, void *userdata) {
         engine_settle(&daemon->engine);
         daemon_flush(daemon);
         daemon_set_timer(daemon);
+        if (daemon->net_serial != daemon->engine.net_serial)
+                (void)sd_event_source_set_enabled(daemon->lull, SD_EVENT_ONESHOT);
         return 0;
 }
 
@@ -265,6 +357,12 @@ static int daemon_setup_loop(struct daemon *daemon) {
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_MONOTONIC, UINT64_MAX,
                                       1000, on_timer, daemon);
+        if (r >= 0)
+                r = sd_event_add_defer(daemon->event, &daemon->lull, on_lull, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->lull, SD_EVENT_PRIORITY_IDLE);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(daemon->lull, SD_EVENT_OFF);
         if (r < 0)
                 log_error("event loop: %s", strerror(-r));
         return r < 0 ? r : 0;
@@ -302,6 +400,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .path_manager = daemon->path_manager,
                 .previous_path_manager = daemon->previous_path_manager,
                 .dead_after = &daemon->dead_after,
+                .rules = daemon->rules,
                 .reload = daemon_reload,
                 .userdata = daemon,
         };
@@ -377,6 +476,8 @@ int daemon_setup(struct daemon *daemon) {
                 return daemon->lock_fd;
         r = daemon_restore_last(daemon->options->runtime);
         if (r == 0)
+                r = daemon_setup_rules(daemon);
+        if (r == 0)
                 r = daemon_setup_bus(daemon);
         if (r == 0)
                 r = daemon_take_over(daemon);
@@ -388,6 +489,9 @@ int daemon_setup(struct daemon *daemon) {
         started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);
+        r = daemon_start_rules(daemon);
+        if (r < 0)
+                return r;
         log_info("ready: plugin %s, at most %u subflows a connection",
                  setting_plugin(daemon->setting)->name,
                  setting_conf(daemon->setting)->max_subflows);
@@ -406,18 +510,24 @@ int daemon_run(struct daemon *daemon) {
 
 /* Without running */
 
+static void on_policy_error(const char *error) {
+        log_error("%s", error);
+}
+
 int daemon_check(const struct daemon_options *options) {
         char error[SETTING_ERROR];
         struct setting *setting;
         int r = setting_read(options->config, options->config_optional, options->plugins, &setting,
                              error);
+        int k = rules_check(options->policies, options->n_policies, on_policy_error);
 
-        if (r < 0) {
+        if (r < 0)
                 log_error("%s", error);
-                return r;
-        }
-        setting_free(setting);
-        return 0;
+        else
+                setting_free(setting);
+        if (k < 0 && k != -EINVAL)
+                log_error("policies can't be compiled: %s", strerror(-k));
+        return r < 0 ? r : k;
 }
 
 int daemon_restore(const struct daemon_options *options) {

@@ -10,12 +10,17 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
+
+#include "util/limits.h"
 
 struct daemon_options {
-        const char *config;   /* configuration file */
-        bool config_optional; /* it need not exist */
-        const char *runtime;  /* directory for what must survive a crash */
-        const char *plugins;  /* directory of the plugins */
+        const char *config;                      /* configuration file */
+        bool config_optional;                    /* it need not exist */
+        const char *runtime;                     /* directory for what must survive a crash */
+        const char *plugins;                     /* directory of the plugins */
+        const char *policies[LIMIT_POLICY_DIRS]; /* directories of policies: later ones override */
+        size_t n_policies;
 };
 
 struct daemon;

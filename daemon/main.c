@@ -14,6 +14,9 @@
 
 DEFINE_CLEANUP(struct daemon *, daemon_free)
 
+/* Of policies: the shipped ones, and those of the administrator, which override. */
+#define POLICY_DIRS MPTCPIZE_APPS ":" MPTCPIZE_APPS_CONF
+
 static const char usage[] =
                 "Usage: mptcpized [OPTION...]\n"
                 "Manages the paths of this host's Multipath TCP connections.\n"
@@ -21,7 +24,9 @@ static const char usage[] =
                 "  --config FILE   configuration (default " MPTCPIZE_CONF ")\n"
                 "  --runtime DIR   what must survive a crash (default " MPTCPIZE_RUNTIME ")\n"
                 "  --plugins DIR   path managers (default " MPTCPIZE_PLUGINS ")\n"
-                "  --check         read the configuration, say what is wrong, and exit\n"
+                "  --policies DIR:DIR...\n"
+                "                  policies (default " POLICY_DIRS ")\n"
+                "  --check         read configuration and policies, say what is wrong, and exit\n"
                 "  --restore       put back what a daemon that crashed left changed, and exit\n"
                 "  --verbose       log more\n"
                 "  --help, --version\n"
@@ -34,6 +39,7 @@ enum {
         OPTION_CONFIG = 256,
         OPTION_RUNTIME,
         OPTION_PLUGINS,
+        OPTION_POLICIES,
         OPTION_CHECK,
         OPTION_RESTORE,
         OPTION_VERBOSE,
@@ -45,6 +51,7 @@ static const struct option long_options[] = {
         { "config", required_argument, NULL, OPTION_CONFIG },
         { "runtime", required_argument, NULL, OPTION_RUNTIME },
         { "plugins", required_argument, NULL, OPTION_PLUGINS },
+        { "policies", required_argument, NULL, OPTION_POLICIES },
         { "check", no_argument, NULL, OPTION_CHECK },
         { "restore", no_argument, NULL, OPTION_RESTORE },
         { "verbose", no_argument, NULL, OPTION_VERBOSE },
@@ -52,6 +59,24 @@ static const struct option long_options[] = {
         { "version", no_argument, NULL, OPTION_VERSION },
         { 0 },
 };
+
+/* Directories with colons between them, as in PATH; the text is cut. 0, or -EINVAL, said. */
+static int policies_split(char *text, struct daemon_options *options) {
+        char *dir;
+
+        options->n_policies = 0;
+        while ((dir = strsep(&text, ":"))) {
+                if (!*dir)
+                        continue;
+                if (options->n_policies == LIMIT_POLICY_DIRS) {
+                        fprintf(stderr, "mptcpized: --policies: at most %u directories\n",
+                                LIMIT_POLICY_DIRS);
+                        return -EINVAL;
+                }
+                options->policies[options->n_policies++] = dir;
+        }
+        return 0;
+}
 
 /* 0, or -EINVAL after having said why. */
 static int option_apply(int option, struct daemon_options *options, enum mode *mode) {
@@ -66,6 +91,8 @@ static int option_apply(int option, struct daemon_options *options, enum mode *m
         case OPTION_PLUGINS:
                 options->plugins = optarg;
                 return 0;
+        case OPTION_POLICIES:
+                return policies_split(optarg, options);
         case OPTION_CHECK:
                 *mode = MODE_CHECK;
                 return 0;
@@ -123,9 +150,10 @@ int main(int argc, char **argv) {
                 .runtime = runtime ? runtime : MPTCPIZE_RUNTIME,
                 .plugins = MPTCPIZE_PLUGINS,
         };
+        char policies[] = POLICY_DIRS;
         enum mode mode = MODE_RUN;
 
-        if (options_read(argc, argv, &options, &mode) < 0)
+        if (policies_split(policies, &options) < 0 || options_read(argc, argv, &options, &mode) < 0)
                 return 2;
         if (mode == MODE_DONE)
                 return 0;

@@ -83,6 +83,10 @@ int policy_store_open(const char *path, struct policy_store **ret_store) {
         return 0;
 }
 
+uint32_t policy_store_generation(const struct policy_store *store) {
+        return policy_generation(store->header, POLICY_FILE_BYTES);
+}
+
 /* Generation and sum are made anew by each writing; the rest tells halves apart. */
 static bool store_has(const struct policy_store *store, const struct policy_half *half) {
         const size_t from = offsetof(struct policy_half, apps);

@@ -29,6 +29,9 @@ void policy_store_close(struct policy_store *store); /* takes NULL */
  */
 int policy_store_write(struct policy_store *store, const void *half, size_t size);
 
+/* The generation in force; 0: nothing has been written yet. */
+uint32_t policy_store_generation(const struct policy_store *store);
+
 /*
  * A private copy, of POLICY_FILE_BYTES, of the database in a file, for programs that look at it
  * once: what is in it does not change any more. -ENODATA: it is none, or damaged. free() it.

@@ -71,6 +71,44 @@ static int manager_get_counters(sd_bus *bus, const char *path, const char *inter
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* Policies */
+
+static int manager_get_policy_number(sd_bus *bus, const char *path, const char *interface,
+                                     const char *property, sd_bus_message *reply, void *userdata,
+                                     sd_bus_error *error) {
+        struct rules_status status;
+
+        (void)bus, (void)path, (void)interface, (void)error;
+        rules_status(manager_host(userdata)->rules, &status);
+        return sd_bus_message_append(reply, "u",
+                                     strcmp(property, "PolicyCount") == 0 ? status.policies
+                                                                          : status.generation);
+}
+
+static int manager_get_policy_database(sd_bus *bus, const char *path, const char *interface,
+                                       const char *property, sd_bus_message *reply, void *userdata,
+                                       sd_bus_error *error) {
+        struct rules_status status;
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        rules_status(manager_host(userdata)->rules, &status);
+        return sd_bus_message_append(reply, "s", status.database);
+}
+
+static int manager_get_policy_texts(sd_bus *bus, const char *path, const char *interface,
+                                    const char *property, sd_bus_message *reply, void *userdata,
+                                    sd_bus_error *error) {
+        const bool errors = strcmp(property, "PolicyErrors") == 0;
+        struct rules_status status;
+        int r = sd_bus_message_open_container(reply, 'a', "s");
+
+        (void)bus, (void)path, (void)interface, (void)error;
+        rules_status(manager_host(userdata)->rules, &status);
+        for (size_t i = 0; i < (errors ? status.n_errors : status.n_dirs) && r >= 0; i++)
+                r = sd_bus_message_append(reply, "s", errors ? status.errors[i] : status.dirs[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 /* Interfaces */
 
 /* Why no subflow can start from this interface, or NULL. */
@@ -261,6 +299,11 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("DeadAfter", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("PolicyCount", "u", manager_get_policy_number, 0, 0),
+        SD_BUS_PROPERTY("PolicyGeneration", "u", manager_get_policy_number, 0, 0),
+        SD_BUS_PROPERTY("PolicyDatabase", "s", manager_get_policy_database, 0, 0),
+        SD_BUS_PROPERTY("PolicyDirectories", "as", manager_get_policy_texts, 0, 0),
+        SD_BUS_PROPERTY("PolicyErrors", "as", manager_get_policy_texts, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0, 0),
         SD_BUS_VTABLE_END,

@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 #include "../core/engine.h"
+#include "../host/rules.h"
 #include "../kern/kern.h"
 
 #define BUS_NAME     "org.mptcpize1"
@@ -25,6 +26,7 @@ struct bus_host {
         const char *path_manager;          /* of new sockets: "userspace" */
         const char *previous_path_manager; /* before the daemon started */
         const uint32_t *dead_after;        /* seconds that a connection without a path lives */
+        const struct rules *rules;         /* policies */
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;

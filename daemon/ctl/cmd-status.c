@@ -25,6 +25,14 @@ static const struct field limit_fields[] = {
         { "MaxConnections", "max_connections", field_copy },
 };
 
+static const struct field policy_fields[] = {
+        { "PolicyCount", "count", field_copy },
+        { "PolicyDirectories", "directories", field_copy },
+        { "PolicyDatabase", "database", field_copy },
+        { "PolicyGeneration", "generation", field_copy },
+        { "PolicyErrors", "errors", field_copy },
+};
+
 static json_t *interfaces_convert(json_t *value) {
         return fields_rows(value, interface_fields, ARRAY_SIZE(interface_fields));
 }
@@ -74,6 +82,7 @@ static const struct group groups[] = {
         { "path_manager", path_manager_fields, ARRAY_SIZE(path_manager_fields) },
         { NULL, use_fields, ARRAY_SIZE(use_fields) },
         { "limits", limit_fields, ARRAY_SIZE(limit_fields) },
+        { "policies", policy_fields, ARRAY_SIZE(policy_fields) },
         { NULL, tail_fields, ARRAY_SIZE(tail_fields) },
 };
 

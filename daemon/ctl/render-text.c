@@ -79,18 +79,36 @@ static void cell_usable(const json_t *row, const char *field, char text[static C
                 snprintf(text, CELL_TEXT, "no%s%s", *reason ? ": " : "", reason);
 }
 
-static void cell_addresses(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+/* Strings, joined by commas. */
+static void cell_list(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         const json_t *value;
         size_t i, used = 0;
 
         snprintf(text, CELL_TEXT, "-");
         json_array_foreach(json_object_get(row, field), i, value) {
-                const char *address = json_string_value(value);
+                const char *string = json_string_value(value);
 
-                if (address && used < CELL_TEXT)
+                if (string && used < CELL_TEXT)
                         used += (size_t)snprintf(text + used, CELL_TEXT - used, "%s%s",
-                                                 used ? ", " : "", address);
+                                                 used ? ", " : "", string);
         }
+}
+
+/* "7 from /usr/share/mptcpize/apps.d, /etc/mptcpize/apps.d". */
+static void cell_policies(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *policies = json_object_get(row, field);
+        char dirs[CELL_TEXT];
+
+        cell_list(policies, "directories", dirs);
+        snprintf(text, CELL_TEXT, "%" JSON_INTEGER_FORMAT " from %.900s",
+                 number_of(policies, "count"), dirs);
+}
+
+static void cell_database(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *policies = json_object_get(row, field);
+
+        snprintf(text, CELL_TEXT, "%.900s, generation %" JSON_INTEGER_FORMAT,
+                 string_of(policies, "database", "unknown"), number_of(policies, "generation"));
 }
 
 /* The priority bits: who asked for it. */
@@ -113,6 +131,12 @@ static const struct column status_columns[] = {
         { "connections", "connections", cell_connection_count, ALIGN_LEFT },
         { "subflows", "subflows", cell_subflow_count, ALIGN_LEFT },
         { "dead after", "dead_after", cell_dead_after, ALIGN_LEFT },
+        { "policies", "policies", cell_policies, ALIGN_LEFT },
+        { "database", "policies", cell_database, ALIGN_LEFT },
+};
+
+static const struct column error_columns[] = {
+        { "POLICY ERROR", "text", cell_plain, ALIGN_LEFT },
 };
 
 static const struct column interface_columns[] = {
@@ -121,7 +145,7 @@ static const struct column interface_columns[] = {
         { "ROLE", "role", cell_plain, ALIGN_LEFT },
         { "FROM", "role_reason", cell_plain, ALIGN_LEFT },
         { "USABLE", "usable", cell_usable, ALIGN_LEFT },
-        { "ADDRESSES", "addresses", cell_addresses, ALIGN_LEFT },
+        { "ADDRESSES", "addresses", cell_list, ALIGN_LEFT },
 };
 
 static const struct column counter_columns[] = {
@@ -198,13 +222,29 @@ static json_t *rows_of_counters(json_t *counters) {
         return rows;
 }
 
+/* [ "text" ] as [ { "text": "text" } ]. */
+static json_t *rows_of_errors(const json_t *errors) {
+        json_t *rows = json_array();
+        json_t *value;
+        size_t i;
+
+        json_array_foreach(errors, i, value) {
+                json_array_append_new(rows, json_pack("{s:O}", "text", value));
+        }
+        return rows;
+}
+
 void render_status(const struct output *output, const json_t *status) {
         json_t *counters = rows_of_counters(json_object_get(status, "counters"));
+        json_t *errors = rows_of_errors(
+                        json_object_get(json_object_get(status, "policies"), "errors"));
 
         record_print(output, status_columns, ARRAY_SIZE(status_columns), status);
+        section_print(output, "", error_columns, ARRAY_SIZE(error_columns), errors);
         section_print(output, "", interface_columns, ARRAY_SIZE(interface_columns),
                       json_object_get(status, "interfaces"));
         section_print(output, "", counter_columns, ARRAY_SIZE(counter_columns), counters);
+        json_decref(errors);
         json_decref(counters);
 }
 

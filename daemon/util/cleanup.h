@@ -25,6 +25,14 @@
                 _fd;               \
         })
 
+/* Each owner gets what the other had. */
+#define SWAP(a, b)                    \
+        do {                          \
+                typeof(a) _was = (a); \
+                (a) = (b);            \
+                (b) = _was;           \
+        } while (0)
+
 /* Defines name##p, the cleanup function of a local pointer. */
 #define DEFINE_CLEANUP(type, fn)            \
         static inline void fn##p(type *p) { \

@@ -32,6 +32,7 @@
 
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */
+#define LIMIT_POLICY_DIRS     8u    /* directories of them */
 #define LIMIT_POLICY_ERRORS   100u  /* that are told of */
 #define LIMIT_POLICY_TEXT     256u  /* bytes of a pattern or a path in a file, with its NUL */
 #define LIMIT_POLICY_RULES    64u   /* in one list */

@@ -95,14 +95,25 @@ struct constant {
 };
 
 static const struct constant constants[] = {
-        { "Version", "9.8.7", 0 },          { "Kernel", "6.1.0", 0 },
-        { "PathManager", "userspace", 0 },  { "PreviousPathManager", "kernel", 0 },
-        { "Plugin", "fullmesh", 0 },        { "ConnectionCount", NULL, CONNECTIONS },
-        { "SubflowCount", NULL, 600 },      { "MaxSubflows", NULL, 4 },
-        { "MaxConnections", NULL, 100000 }, { "Token", NULL, TOKEN },
-        { "State", "established", 0 },      { "Role", "server", 0 },
-        { "Local", "192.0.2.1:443", 0 },    { "Remote", "198.51.100.7:5555", 0 },
-        { "Uid", NULL, UNKNOWN_UID },       { "DeadAfter", NULL, 15 },
+        { "Version", "9.8.7", 0 },
+        { "Kernel", "6.1.0", 0 },
+        { "PathManager", "userspace", 0 },
+        { "PreviousPathManager", "kernel", 0 },
+        { "Plugin", "fullmesh", 0 },
+        { "ConnectionCount", NULL, CONNECTIONS },
+        { "SubflowCount", NULL, 600 },
+        { "MaxSubflows", NULL, 4 },
+        { "MaxConnections", NULL, 100000 },
+        { "Token", NULL, TOKEN },
+        { "State", "established", 0 },
+        { "Role", "server", 0 },
+        { "Local", "192.0.2.1:443", 0 },
+        { "Remote", "198.51.100.7:5555", 0 },
+        { "Uid", NULL, UNKNOWN_UID },
+        { "DeadAfter", NULL, 15 },
+        { "PolicyCount", NULL, 7 },
+        { "PolicyGeneration", NULL, 3 },
+        { "PolicyDatabase", "/run/mptcpize/policy.db", 0 },
 };
 
 static int get_constant(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -142,6 +153,12 @@ static int get_dictionaries(sd_bus *bus, const char *path, const char *interface
                                              "Name", "s", "eth\033[31m", "Index", "i", 12, "Role",
                                              "s", "on", "RoleReason", "s", "default", "Usable", "b",
                                              0, "Reason", "s", "no carrier", "Addresses", "as", 0);
+        if (strcmp(property, "PolicyDirectories") == 0)
+                return sd_bus_message_append(reply, "as", 2, "/usr/share/mptcpize/apps.d",
+                                             "/etc/mptcpize/apps.d");
+        if (strcmp(property, "PolicyErrors") == 0)
+                return sd_bus_message_append(reply, "as", 1,
+                                             "/etc/mptcpize/apps.d/a.json:1:3: unknown \033[31m");
         if (strcmp(property, "Remotes") == 0)
                 return sd_bus_message_append(reply, "aa{sv}", 1, 2, "Id", "y", 0, "Address", "s",
                                              "198.51.100.7:5555");
@@ -176,6 +193,11 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("MaxSubflows", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("DeadAfter", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("PolicyCount", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("PolicyGeneration", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("PolicyDatabase", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("PolicyDirectories", "as", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("PolicyErrors", "as", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_VTABLE_END,

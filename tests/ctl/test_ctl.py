@@ -250,6 +250,13 @@ class Answers(Fake):
             "subflows": 600,
             "dead_after": 15,
             "limits": {"max_subflows": 4, "max_connections": 100000},
+            "policies": {
+                "count": 7,
+                "directories": ["/usr/share/mptcpize/apps.d", "/etc/mptcpize/apps.d"],
+                "database": "/run/mptcpize/policy.db",
+                "generation": 3,
+                "errors": ["/etc/mptcpize/apps.d/a.json:1:3: unknown \x1b[31m"],
+            },
             "counters": {"actions_done": 7, "events": 2**63 - 1},
             "interfaces": [
                 {"name": "wlan0", "index": 3, "role": "backup", "role_reason": "wlan*",
@@ -263,6 +270,10 @@ class Answers(Fake):
         text = self.text("status")
         self.assertIn("path manager  userspace (before: kernel)\n", text)
         self.assertIn("connections   300, at most 100000\n", text)
+        self.assertIn("policies      7 from /usr/share/mptcpize/apps.d, /etc/mptcpize/apps.d\n"
+                      "database      /run/mptcpize/policy.db, generation 3\n", text)
+        self.assertIn("POLICY ERROR\n"
+                      "/etc/mptcpize/apps.d/a.json:1:3: unknown \\x1b[31m\n", text)
         self.assertIn("dead after    15 s without a path\n", text)
         self.assertIn(
             "INTERFACE    INDEX  ROLE    FROM     USABLE          ADDRESSES\n"

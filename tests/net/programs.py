@@ -213,8 +213,10 @@ class Daemon:
         self.build = Build.find()
         self.conf_path = f"{WORK}/{name}.conf"
         self.runtime = f"{WORK}/{name}"
+        self.policy_dirs = [f"{WORK}/{name}-share", f"{WORK}/{name}-etc"]
         self.process = None
-        os.makedirs(self.runtime, exist_ok=True)
+        for directory in (self.runtime, *self.policy_dirs):
+            os.makedirs(directory, exist_ok=True)
         self.configure(conf or {})
 
     def configure(self, conf):
@@ -222,7 +224,16 @@ class Daemon:
 
     def argv(self, *more):
         return [self.build.daemon, "--config", self.conf_path, "--runtime", self.runtime,
-                "--plugins", self.build.plugins, *more]
+                "--plugins", self.build.plugins, "--policies", ":".join(self.policy_dirs), *more]
+
+    def policy(self, name, policy, shipped=False):
+        """Writes a policy, a dictionary or text as it is, or with None removes it. Its path."""
+        path = f"{self.policy_dirs[0 if shipped else 1]}/{name}.json"
+        if policy is None:
+            os.unlink(path)
+        else:
+            write(path, policy if isinstance(policy, str) else json.dumps(policy, indent=2))
+        return path
 
     def start(self):
         """Returns when it is ready."""

@@ -1,0 +1,58 @@
+/*
+ * The policies of this host: files of the policy directories, compiled into the one database that
+ * the preload libraries have mapped (see policy/compile.h, policy/store.h).
+ *
+ * The database also has this host's own addresses and the networks of its interfaces, so it is
+ * written anew when those change: from the files as they were read last, for a file that somebody
+ * is editing counts only after a reload.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define RULES_ERROR 1024
+
+struct model;
+struct rules;
+
+/* What there is to show. Strings are valid until the next call that changes something. */
+struct rules_status {
+        const char *database;
+        const char *const *dirs; /* later ones override */
+        size_t n_dirs;
+        uint32_t policies;   /* in the database */
+        uint32_t generation; /* of the database */
+        char *const *errors; /* of the last reading: "FILE:LINE:COLUMN: what" */
+        size_t n_errors;
+};
+
+/*
+ * Opens the database, and makes it if it isn't there; nothing is read or written yet. dirs and
+ * database must outlive the rules. 0 or a negative errno; -EWOULDBLOCK: somebody else writes it.
+ */
+int rules_new(const char *const *dirs, size_t n_dirs, const char *database,
+              struct rules **ret_rules);
+
+/* The database stays. Takes NULL. */
+void rules_free(struct rules *rules);
+
+/*
+ * Reads all files and writes the database, for the network that model has. Files with mistakes are
+ * left out. 0; positive: there are errors in the status; or a negative errno.
+ */
+int rules_start(struct rules *rules, const struct model *model);
+
+/* The same, but with any mistake all stays as it is: a negative errno, and errors in the status. */
+int rules_reload(struct rules *rules, const struct model *model);
+
+/* Writes the database if the network has changed in a way that matters. 0 or a negative errno. */
+int rules_follow(struct rules *rules, const struct model *model);
+
+/*
+ * Only looks for mistakes, and gives each to on_error. 0, -EINVAL if there are any, or another
+ * negative errno.
+ */
+int rules_check(const char *const *dirs, size_t n_dirs, void (*on_error)(const char *error));
+
+void rules_status(const struct rules *rules, struct rules_status *ret_status);
