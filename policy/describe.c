@@ -41,7 +41,9 @@ static json_t *describe_prefixes(const struct policy_read *read, const struct po
         char text[POLICY_ADDRESS_TEXT];
         json_t *list = json_array();
 
-        for (uint32_t i = 0; (prefix = policy_at(read, span, i, sizeof(*prefix))); i++) {
+        for (uint32_t i = 0;
+             i < LIMIT_POLICY_PREFIXES && (prefix = policy_at(read, span, i, sizeof(*prefix)));
+             i++) {
                 policy_prefix_print(prefix, text);
                 json_array_append_new(list, json_string(text));
         }
@@ -53,7 +55,8 @@ static json_t *describe_ports(const struct policy_read *read, const struct polic
         const struct policy_ports *ports;
         size_t used = 0;
 
-        for (uint32_t i = 0; (ports = policy_at(read, span, i, sizeof(*ports))); i++) {
+        for (uint32_t i = 0;
+             i < LIMIT_POLICY_PORTS && (ports = policy_at(read, span, i, sizeof(*ports))); i++) {
                 policy_ports_print(ports, one);
                 if (used < sizeof(text))
                         used += (size_t)snprintf(text + used, sizeof(text) - used, "%s%s",
@@ -108,7 +111,8 @@ static json_t *describe_rules(const struct policy_read *read, const struct polic
         const struct policy_rule *rule;
         json_t *list = json_array();
 
-        for (uint32_t i = 0; (rule = policy_at(read, span, i, sizeof(*rule))); i++)
+        for (uint32_t i = 0;
+             i < LIMIT_POLICY_RULES && (rule = policy_at(read, span, i, sizeof(*rule))); i++)
                 json_array_append_new(list, describe(read, rule));
         return list;
 }
@@ -182,7 +186,8 @@ static json_t *describe_pairs(const struct policy_read *read, const struct polic
         const struct policy_pair *pair;
         json_t *object = json_object();
 
-        for (uint32_t i = 0; (pair = policy_at(read, span, i, sizeof(*pair))); i++) {
+        for (uint32_t i = 0;
+             i < LIMIT_POLICY_PAIRS && (pair = policy_at(read, span, i, sizeof(*pair))); i++) {
                 struct policy_text key = policy_text(read, &pair->key);
                 struct policy_text value = policy_text(read, &pair->value);
                 char name[LIMIT_NAME];

@@ -15,7 +15,9 @@
 bool parse_interface_is_valid(const char *text) {
         size_t n = strlen(text);
 
-        return n > 0 && n < LIMIT_IFNAME && !strpbrk(text, "/ \t\n");
+        /* what consists of digits and dots only was meant to be an address */
+        return n > 0 && n < LIMIT_IFNAME && !strpbrk(text, "/: \t\n\v\f\r") &&
+               strspn(text, "0123456789.") < n;
 }
 
 /* The networks of the interfaces that fit. */
@@ -203,7 +205,7 @@ bool parse_is_loopback(const json_t *listener) {
                policy_is_loopback(&endpoint.address);
 }
 
-/* "192.0.2.0/24" or "eth*": what consists of digits and dots only was meant to be an address. */
+/* "192.0.2.0/24" or "eth*" */
 static void parse_place(struct parse *parse, const struct json_path *path, json_t *value) {
         const char *text = json_string_value(value), *why = "";
         struct policy_prefix prefix;
@@ -211,8 +213,7 @@ static void parse_place(struct parse *parse, const struct json_path *path, json_
         if (text && policy_prefix_parse(text, &prefix, &why) == 0) {
                 parse->rule.flags = POLICY_RULE_SOURCE;
                 parse->rule.source = blob_table(parse->blob, &prefix, sizeof(prefix), 1);
-        } else if (text && parse_interface_is_valid(text) && !strchr(text, ':') &&
-                   strspn(text, "0123456789.") < strlen(text)) {
+        } else if (text && parse_interface_is_valid(text)) {
                 rule_set_interface(parse, text);
         } else {
                 PARSE_FAIL(parse, path, value,

@@ -55,13 +55,20 @@ static size_t distance(const char *a, const char *b) {
         return row[n];
 }
 
+/* Two letters at most, and not half of the word. */
+static bool is_slip(const char *typed, const char *name) {
+        size_t wrong = distance(typed, name);
+
+        return wrong <= 2 && 2 * wrong <= strlen(name);
+}
+
 static void parse_fail_unknown(struct parse *parse, const struct json_path *path,
                                const struct parse_key *keys, size_t n) {
         char known[128] = "";
         size_t i, used = 0;
 
         for (i = 0; i < n; i++)
-                if (strlen(path->key) < LIMIT_NAME && distance(path->key, keys[i].name) <= 2) {
+                if (is_slip(path->key, keys[i].name)) {
                         PARSE_FAIL_KEY(parse, path, "unknown key, did you mean \"%s\"?",
                                        keys[i].name);
                         return;

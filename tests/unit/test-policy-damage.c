@@ -1,0 +1,149 @@
+/*
+ * policy/eval: nothing in a database can harm its reader.
+ *
+ * Images are blocks of exactly the size of a mapped file, so that a sanitizer sees every read
+ * beyond it.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+
+#include "../../daemon/util/cleanup.h"
+#include "../../policy/describe.h"
+#include "policies.h"
+
+static const struct policies_file rich_files[] = {
+        { "a.json",
+          "{\"match\":{\"app\":\"a*\",\"exe\":\"/usr/*/a\",\"unit\":\"a*\",\"uid\":1000},"
+          "\"socket\":{\"except\":[{\"to\":[\"198.51.100.0/24\",\"2001:db8::/32\"]},"
+          "{\"port\":\"22,80-90\"},{\"interface\":\"e*\"},{\"source\":\"192.0.2.7\"}],"
+          "\"source\":[\"eth*\",\"192.0.2.0/24\"],\"listen\":[\"*:80\",\"192.0.2.7:443\"],"
+          "\"congestion\":\"bbr\",\"mark\":7},"
+          "\"paths\":{\"plugin\":\"p\",\"interfaces\":{\"w*\":\"backup\"},\"options\":{\"x\":1}},"
+          "\"auth\":{\"mode\":\"require\",\"psk\":\"/etc/k\"}}" },
+        { "b.json", "{\"match\":{\"app\":\"*\"},\"socket\":{\"except\":[{\"port\":1}]}}" },
+        { "default.json", "{}" },
+};
+
+static uint64_t random_state = 88172645463325252u; /* xorshift64: the same numbers each time */
+
+static uint32_t random_below(uint32_t n) {
+        random_state ^= random_state << 13;
+        random_state ^= random_state >> 7;
+        random_state ^= random_state << 17;
+        return (uint32_t)(random_state >> 32) % n;
+}
+
+/* Asks everything that can be asked of a database. */
+static void ask_all(const void *image) {
+        const struct policy_identity who = { policies_text("a1"), policies_text("/usr/bin/a"),
+                                             policies_text("a.service"), 1000 };
+        const struct policy_call calls[] = {
+                { POLICY_SOCKET, { 0 }, { 0 }, { NULL, 0 } },
+                { POLICY_CONNECT, { 0 }, policies_address("203.0.113.9:99"), { NULL, 0 } },
+                { POLICY_CONNECT, policies_address("192.0.2.7:1"),
+                  policies_address("[2001:db8::1]:80"), policies_text("eth0") },
+                { POLICY_LISTEN, policies_address("192.0.2.7:443"), { 0 }, { NULL, 0 } },
+        };
+        struct policy_verdict verdict;
+        const struct policy_app *app;
+        struct policy_read read;
+
+        if (!policy_begin(image, POLICY_FILE_BYTES, &read))
+                return;
+        app = policy_find(&read, &who);
+        for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
+                policy_judge(&read, app, &calls[i], &verdict);
+        for (uint32_t i = 0; i < 3; i++)
+                if ((app = policy_at(&read, &read.half->apps, i, sizeof(*app))))
+                        json_decref(policy_describe(&read, app));
+}
+
+/* A number as damage has it: any, or one at an edge. */
+static uint32_t random_number(void) {
+        static const uint32_t edges[] = { 0,
+                                          1,
+                                          4,
+                                          255,
+                                          POLICY_TABLE_MAX,
+                                          POLICY_HALF_BYTES - 4,
+                                          POLICY_HALF_BYTES,
+                                          POLICY_HALF_BYTES - 136,
+                                          INT32_MAX,
+                                          UINT32_MAX - 3,
+                                          UINT32_MAX };
+
+        return random_below(2) ? edges[random_below(ARRAY_SIZE(edges))]
+                               : random_below(POLICY_HALF_BYTES);
+}
+
+/* Numbers anywhere, with the sum made right: what a hostile writer could do. */
+static void test_hostile_numbers_harm_nobody(void **state) {
+        struct policy_networks networks = policies_networks();
+        void *good = policies_new(rich_files, ARRAY_SIZE(rich_files), &networks);
+        void *image = malloc(POLICY_FILE_BYTES);
+        const uint32_t bytes = policies_half(good)->bytes;
+
+        (void)state;
+        memcpy(image, good, POLICY_FILE_BYTES);
+        for (int i = 0; i < 20000; i++) {
+                struct policy_half *half = policies_half(image);
+
+                memcpy(half, policies_half(good), bytes);
+                for (uint32_t n = random_below(3) + 1; n > 0; n--)
+                        ((uint32_t *)half)[4 + random_below(bytes / 4 - 4)] = random_number();
+                policies_stamp(image);
+                ask_all(image);
+        }
+        free(image);
+        free(good);
+}
+
+static void test_random_bytes_are_noticed(void **state) {
+        void *image = policies_new(rich_files, ARRAY_SIZE(rich_files), NULL);
+        struct policy_half *half = policies_half(image);
+        struct policy_read read;
+
+        (void)state;
+        for (int i = 0; i < 20000; i++) {
+                uint32_t at = random_below(half->bytes);
+                char bits = (char)(1u << random_below(8));
+
+                ((char *)half)[at] ^= bits;
+                if (policy_begin(image, POLICY_FILE_BYTES, &read))
+                        fail_msg("byte %u", at);
+                ((char *)half)[at] ^= bits;
+        }
+        assert_true(policy_begin(image, POLICY_FILE_BYTES, &read));
+        free(image);
+}
+
+/* All of it the same byte, or noise, with the sum right. */
+static void test_garbage_harms_nobody(void **state) {
+        void *image = policies_new(rich_files, 1, NULL);
+        struct policy_half *half = policies_half(image);
+
+        (void)state;
+        for (int fill = 0; fill < 300; fill += 5) {
+                for (uint32_t i = 16; i < POLICY_HALF_BYTES; i++)
+                        ((uint8_t *)half)[i] =
+                                        (uint8_t)(fill < 256 ? (uint32_t)fill : random_below(256));
+                half->bytes = POLICY_HALF_BYTES;
+                policies_stamp(image);
+                ask_all(image);
+        }
+        free(image);
+}
+
+int main(void) {
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_hostile_numbers_harm_nobody),
+                cmocka_unit_test(test_random_bytes_are_noticed),
+                cmocka_unit_test(test_garbage_harms_nobody),
+        };
+
+        return cmocka_run_group_tests(tests, NULL, NULL);
+}
