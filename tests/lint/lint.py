@@ -28,7 +28,8 @@ NOT_OURS = ("LICENSE",)
 
 # Documents point to standards, manuals and projects, and to nothing else.
 HOSTS = re.compile(r"https?://(?!(?:[\w-]+\.)*(?:freedesktop\.org|gnu\.org|fsf\.org|kernel\.org|"
-                   r"rfc-editor\.org|mptcp\.dev|multipath-tcp\.org|example\.(?:com|net|org))"
+                   r"rfc-editor\.org|json-schema\.org|mptcp\.dev|multipath-tcp\.org|"
+                   r"example\.(?:com|net|org))"
                    r"(?:[/\s:)>\"'`.,]|$)|"
                    r"github\.com/(?:multipath-tcp|mptcpize)/|\{|%s|\$|localhost|\[|[\d.]+)",
                    re.I)
