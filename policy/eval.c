@@ -44,19 +44,28 @@ static bool policy_half_is_sound(const struct policy_half *half) {
         return half->sum == policy_sum((const char *)half + summed, bytes - summed);
 }
 
-bool policy_begin(const void *map, size_t size, struct policy_read *ret_read) {
-        const struct policy_header *header = map;
-        struct policy_read read = { .header = header };
+struct policy_read policy_resume(const void *map, uint32_t generation) {
+        const char *halves = (const char *)map + POLICY_HEADER_BYTES;
 
-        read.generation = policy_generation(map, size);
-        if (read.generation == 0)
+        return (struct policy_read){
+                .header = map,
+                .half = (const void *)(halves + (size_t)(generation & 1u) * POLICY_HALF_BYTES),
+                .generation = generation,
+        };
+}
+
+bool policy_begin(const void *map, size_t size, struct policy_read *ret_read) {
+        uint32_t generation = policy_generation(map, size);
+        const struct policy_header *header = map;
+        struct policy_read read;
+
+        if (generation == 0)
                 return false;
         if (memcmp(header->magic, POLICY_MAGIC, sizeof(header->magic)) != 0 ||
             header->version != POLICY_VERSION || header->half_bytes != POLICY_HALF_BYTES)
                 return false;
-        read.half = (const void *)((const char *)map + POLICY_HEADER_BYTES +
-                                   (size_t)(read.generation & 1u) * POLICY_HALF_BYTES);
-        if (read.half->generation != read.generation || !policy_half_is_sound(read.half))
+        read = policy_resume(map, generation);
+        if (read.half->generation != generation || !policy_half_is_sound(read.half))
                 return false;
         *ret_read = read;
         return true;

@@ -98,6 +98,12 @@ uint32_t policy_generation(const void *map, size_t size);
  */
 bool policy_begin(const void *map, size_t size, struct policy_read *ret_read);
 
+/*
+ * Starts to read again what policy_begin() has accepted, without summing it up: the caller has
+ * checked that policy_generation() is still generation.
+ */
+struct policy_read policy_resume(const void *map, uint32_t generation);
+
 /* Is what was read still the current generation? */
 bool policy_end(const struct policy_read *read);
 

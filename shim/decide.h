@@ -1,30 +1,62 @@
 /*
- * What to do with a call of the application: pure functions of its arguments.
+ * What the policy says of this program's sockets.
  *
- * Separate from the hooks so that every rule can be tested without a kernel. Nothing here calls
- * libc, touches errno or keeps state, so it is safe in signal handlers, threads and vfork children.
+ * Two databases are asked: the system's, which the daemon compiles, and the user's own. A user's
+ * policy that matches this program decides, but not against a policy of the system that says "off";
+ * what matches neither is the system's default (policy/eval.h).
+ *
+ * A database that is rewritten counts from the next call on. What was found out of it is kept in
+ * one atomic word, so that a call costs two loads and a compare, and no system call. Safe in signal
+ * handlers, threads and vfork children.
  */
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
+
+#include "policy/eval.h"
+#include "policy/hint.h"
 
 enum {
         /* Linux 5.6, include/uapi/linux/in.h; our own copy since libc headers may lack it. */
         DECIDE_IPPROTO_MPTCP = 262,
+        DECIDE_SETS = 8, /* options of "sets" that count */
+};
+
+/* What this program's policy says of more than one socket. */
+struct decide_policy {
+        uint32_t flags; /* POLICY_APP_* */
+        uint32_t mode;  /* enum policy_mode; 0 without a policy */
+        uint32_t n_sets;
+        struct policy_set sets[DECIDE_SETS];
+        char name[HINT_TEXT]; /* "": no policy matches */
 };
 
 /*
- * The protocol to ask the kernel for when the application calls socket(domain, type, protocol).
- *
- * Returns DECIDE_IPPROTO_MPTCP when the call asks for a TCP socket, and protocol itself, which
- * means "leave this call alone", in every other case. A call that asks for MPTCP already is left
- * alone too: its error belongs to the application. Cannot fail.
+ * The protocol to ask the kernel for when the application calls socket(domain, type, protocol), if
+ * the policy has nothing against it: DECIDE_IPPROTO_MPTCP when the call asks for a TCP socket, and
+ * protocol itself, which means "leave this call alone", in every other case. A call that asks for
+ * MPTCP already is left alone too: its error belongs to the application. Pure; cannot fail.
  */
 int decide_protocol(int domain, int type, int protocol);
 
 /*
- * Whether error, the positive errno of a refused MPTCP socket, says that there is no MPTCP for
- * this process, so that the application gets what it asked for. All other errors (EMFILE, ENFILE,
- * ENOBUFS, ENOMEM, EAFNOSUPPORT, ...) would hit a TCP socket as well and are the application's.
+ * Maps the databases. From the constructor only; before it there is no database. What is not fit is
+ * ignored, with one line on stderr if MPTCPIZE_DEBUG is in the environment. errno is kept.
  */
-bool decide_is_refusal(int error);
+void decide_init(void);
+
+/* Does the policy want this program's TCP sockets to be MPTCP, as far as is known at socket()? */
+enum policy_reason decide_socket(void);
+
+/* Has the policy options to be set on upgraded sockets? */
+bool decide_has_sets(void);
+
+/* What the policy says of one call. */
+void decide_call(const struct policy_call *call, struct policy_verdict *ret_verdict);
+
+/* The policy itself. */
+void decide_policy(struct decide_policy *ret_policy);
+
+/* Is there a database of the daemon, which means that there is or was a daemon? */
+bool decide_has_daemon(void);

@@ -19,6 +19,7 @@ enum demote_refusal {
         DEMOTE_USED,      /* connected, connecting or listening */
         DEMOTE_SHARED,    /* duplicated, passed on, or from before a fork() */
         DEMOTE_UNKNOWN,   /* not all that was done to it is known (FD_INEXACT), or not from us */
+        DEMOTE_SANDBOX,   /* the process has confined itself (fd_is_confined()) */
         DEMOTE_FAILED,    /* the kernel refused a step; the old socket is as it was */
         _DEMOTE_REFUSAL_MAX
 };
@@ -29,3 +30,13 @@ enum demote_refusal {
  * is kept.
  */
 enum demote_refusal demote(int fd, enum report_kind kind, uint32_t detail, const char *what);
+
+/*
+ * For a socket that connect() has been called on: finds out, once, whether the connection has
+ * become MPTCP or has fallen back to TCP. Has it fallen back, the options that were accepted
+ * without effect are set for real where the kernel takes them now, and the fall-back is counted and
+ * told to the daemon. To be called when a connect() is known to have ended: when it has succeeded,
+ * and, non-blocking, when the application asks for SO_ERROR. Costs nothing if nothing was accepted
+ * and nobody counts. errno is kept.
+ */
+void demote_settle(int fd);

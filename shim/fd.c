@@ -1,20 +1,24 @@
 #include "fd.h"
 
+#include <errno.h>
 #include <string.h>
+
+#include "next.h"
 
 /*
  * A word: flags below, then the number of forks at its beginning (FD_FORKS bits), then its serial
  * number, which tells one life of a descriptor from the next.
  */
-#define FD_FLAGS        0xffffu
+#define FD_PROTOCOL     262 /* IPPROTO_MPTCP, which old headers lack */
 #define FD_FORK_SHIFT   16
 #define FD_FORK_MASK    0xffffu
 #define FD_SERIAL_SHIFT 32
 
-static _Atomic uint64_t fd_words[FD_WORDS];
+_Atomic uint64_t fd_words[FD_WORDS];
 static struct fd_record fd_records[FD_RECORDS];
 static _Atomic uint32_t fd_serial;
 static _Atomic uint32_t fd_forks;
+static _Atomic uint32_t fd_top; /* no word from here on has ever been written */
 static _Atomic uint32_t fd_confined;
 
 static bool fd_has_word(int fd) {
@@ -25,8 +29,27 @@ static uint64_t fd_word(int fd) {
         return fd_has_word(fd) ? atomic_load_explicit(&fd_words[fd], memory_order_relaxed) : 0;
 }
 
-uint32_t fd_flags(int fd) {
-        return (uint32_t)fd_word(fd) & FD_FLAGS;
+uint32_t fd_recheck(int fd) {
+        uint64_t word = fd_word(fd), mended = FD_OTHER;
+        socklen_t len = sizeof(int);
+        int saved = errno, protocol = 0;
+
+        if (fd_is_confined())
+                return FD_UNKNOWN;
+        if (next_functions()->getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+            protocol == FD_PROTOCOL)
+                mended = (word & ~(uint64_t)FD_KIND) | FD_MPTCP | FD_SHARED;
+        errno = saved;
+        if (!atomic_compare_exchange_strong(&fd_words[fd], &word, mended))
+                return FD_UNKNOWN; /* a new life began meanwhile, in another thread */
+        return (uint32_t)mended & FD_FLAGS;
+}
+
+static void fd_raise_top(uint32_t top) {
+        uint32_t now = atomic_load_explicit(&fd_top, memory_order_relaxed);
+
+        while (now < top && !atomic_compare_exchange_weak(&fd_top, &now, top))
+                ;
 }
 
 void fd_begin(int fd, uint32_t flags) {
@@ -41,7 +64,20 @@ void fd_begin(int fd, uint32_t flags) {
                 word |= (uint64_t)(serial + 1) << FD_SERIAL_SHIFT |
                         (uint64_t)(forks & FD_FORK_MASK) << FD_FORK_SHIFT;
         }
+        fd_raise_top((uint32_t)fd + 1);
         atomic_store_explicit(&fd_words[fd], word, memory_order_relaxed);
+}
+
+void fd_note_close(int fd) {
+        if ((fd_word(fd) & FD_KIND) == FD_MPTCP)
+                atomic_fetch_or_explicit(&fd_words[fd], FD_CLOSED, memory_order_relaxed);
+}
+
+void fd_note_close_range(unsigned int first, unsigned int last) {
+        uint32_t top = atomic_load_explicit(&fd_top, memory_order_relaxed);
+
+        for (uint32_t fd = first; fd < top && fd <= last; fd++)
+                fd_note_close((int)fd);
 }
 
 void fd_set_flags(int fd, uint32_t flags) {
@@ -94,9 +130,10 @@ const struct fd_record *fd_record(int fd) {
 static bool fd_is_free(const struct fd_record *record) {
         uint64_t owner = atomic_load_explicit(&record->owner, memory_order_relaxed);
         int fd = (int)(uint32_t)owner;
+        uint64_t word = fd_word(fd);
 
-        return !owner || fd_owner(fd) != owner ||
-               ((fd_flags(fd) & FD_CONNECTED) && !(fd_flags(fd) & FD_ACCEPTED));
+        return !owner || fd_owner(fd) != owner || (word & FD_KIND) != FD_MPTCP ||
+               ((word & FD_CONNECTED) && !(word & FD_ACCEPTED));
 }
 
 /* The record of fd for writing: to be ended with fd_end(). NULL: FD_INEXACT is set. */

@@ -21,11 +21,14 @@
 #define FD_WORDS   65536
 #define FD_RECORDS 2048 /* descriptors that are this far apart share one: the later one has it */
 
+#define FD_FLAGS 0xffffu /* all of the following */
+
 /* What it is. */
 #define FD_KIND    0x03u
 #define FD_UNKNOWN 0x00u /* never seen */
 #define FD_OTHER   0x01u /* no MPTCP socket */
 #define FD_MPTCP   0x02u /* an MPTCP socket, or accepted from one: then it may be TCP */
+#define FD_CLOSED  0x03u /* was one until a close(), perhaps of a vfork child: see fd_flags() */
 
 /* How far it is. None of both: neither connected nor listening. */
 #define FD_CONNECTED 0x04u /* connect() has succeeded or is under way, or it was accepted */
@@ -36,7 +39,13 @@
 #define FD_INEXACT  0x040u /* something was done to it that the record has not */
 #define FD_ACCEPTED 0x080u /* the record has options that were accepted and have no effect */
 #define FD_TIMEOUT  0x100u /* SO_RCVTIMEO was set */
-#define FD_DEVICE   0x200u /* bound to a device; the record has the name or index */
+#define FD_DEVICE   0x200u /* SO_BINDTODEVICE or SO_BINDTOIFINDEX was set */
+
+#define FD_BOUND     0x0400u /* bind() has succeeded */
+#define FD_INET6     0x0800u /* of AF_INET6, else of AF_INET */
+#define FD_OWNED     0x1000u /* F_SETOWN, F_SETOWN_EX, F_SETSIG, or the like by ioctl() */
+#define FD_SETTLED   0x2000u /* connected, and known to be MPTCP or to have fallen back */
+#define FD_FELL_BACK 0x4000u /* fallen back, and counted as such */
 
 /* An option, as the application set it. */
 #define FD_VALUE 40u
@@ -70,11 +79,32 @@ struct fd_record {
         struct fd_watch watches[FD_WATCHES];
 };
 
-/* The flags (FD_*) of a descriptor; FD_UNKNOWN for those without a word. */
-uint32_t fd_flags(int fd);
+extern _Atomic uint64_t fd_words[FD_WORDS];
+
+/* What fd_flags() does with FD_CLOSED. */
+uint32_t fd_recheck(int fd);
+
+/*
+ * The flags (FD_*) of a descriptor; FD_UNKNOWN for those without a word, and never FD_CLOSED: a
+ * vfork child shares our memory and not our descriptors, so what it closed we may still have. The
+ * kernel is asked once; what is still an MPTCP socket has its flags again, and FD_SHARED. errno is
+ * kept.
+ */
+static inline uint32_t fd_flags(int fd) {
+        uint32_t flags;
+
+        if (__builtin_expect((unsigned int)fd >= FD_WORDS, 0))
+                return FD_UNKNOWN;
+        flags = (uint32_t)atomic_load_explicit(&fd_words[fd], memory_order_relaxed) & FD_FLAGS;
+        return __builtin_expect((flags & FD_KIND) == FD_CLOSED, 0) ? fd_recheck(fd) : flags;
+}
 
 /* A new life of this descriptor, with these flags and an empty record. */
 void fd_begin(int fd, uint32_t flags);
+
+/* Called before a close(), or before all from first to last are closed. */
+void fd_note_close(int fd);
+void fd_note_close_range(unsigned int first, unsigned int last);
 
 void fd_set_flags(int fd, uint32_t flags);
 void fd_clear_flags(int fd, uint32_t flags);

@@ -1,78 +1,129 @@
 /*
- * Exported symbols of libmptcpize.so, which the dynamic linker finds before those of libc.
- *
- * A hook decides (decide.h), calls the next library that has the function, so that other preload
- * libraries keep working, and falls back to the call as the application made it.
- *
- * Invariants, since a hook may run in a signal handler, in a vfork child, under a seccomp filter,
- * in a program that closes all descriptors, and before or after any constructor:
- *  - no allocation, lock, stdio, getenv or descriptor of our own;
- *  - the only state is next_socket, written with the same value by whoever comes first;
- *  - on success errno is what it was before the call; on failure it is the error of the call whose
- *    result the application gets;
- *  - only libc symbols that every libc for Linux has: musl runs this file as built for glibc.
+ * Start, and socket(): where an MPTCP socket begins. See hook.h.
  */
-#include <dlfcn.h>
-#include <errno.h>
-#include <stdatomic.h>
-#include <stddef.h>
-#include <sys/socket.h>
+#include "hook.h"
+
+#include <string.h>
 
 #include "decide.h"
+#include "hint.h"
+#include "next.h"
 
-#define HOOK_EXPORT __attribute__((visibility("default")))
-
-typedef int socket_func(int domain, int type, int protocol);
-
-static _Atomic(socket_func *) next_socket;
-
-/*
- * The socket() behind ours, or NULL if there is none. Must not end in the call of dlsym(): as a
- * tail call RTLD_NEXT would be relative to our caller, and the answer would be our own hook.
- */
-static socket_func *hook_next_socket(void) {
-        socket_func *next = atomic_load_explicit(&next_socket, memory_order_relaxed);
-        int saved;
-
-        if (next)
-                return next;
-
-        saved = errno;
-        next = (socket_func *)dlsym(RTLD_NEXT, "socket");
-        atomic_store_explicit(&next_socket, next, memory_order_relaxed);
-        errno = saved;
-        return next;
-}
+/* In the report, beside the reasons of the policy (enum policy_reason). */
+#define HOOK_REASON_SANDBOX (_POLICY_REASON_MAX + 0u)
+#define HOOK_REASON_NUMBER  (_POLICY_REASON_MAX + 1u)
 
 /*
- * Resolves early, because dlsym() takes the linker's lock and is thus best not called in a signal
- * handler. The hook resolves by itself as well: constructors of others may run before this one.
+ * Everything that needs system calls of ours is done here: a program can put itself into a sandbox
+ * or chroot later. Constructors of others may run before this one; their hooks find the functions
+ * behind by themselves, no policy, and so the built-in default.
  */
 __attribute__((constructor)) static void hook_init(void) {
-        (void)hook_next_socket();
+        next_resolve();
+        hint_init();
+        decide_init();
+}
+
+static void hook_set_options(const struct next *next, int fd) {
+        struct decide_policy policy;
+        int saved = errno;
+
+        decide_policy(&policy);
+        for (uint32_t i = 0; i < policy.n_sets; i++) {
+                const struct policy_set *set = &policy.sets[i];
+                bool text = set->text[0] != '\0';
+                socklen_t len = text ? (socklen_t)strnlen(set->text, sizeof(set->text))
+                                     : (socklen_t)sizeof(set->value);
+
+                (void)next->setsockopt(fd, set->level, set->name,
+                                       text ? (const void *)set->text : &set->value, len);
+        }
+        errno = saved;
+}
+
+/* Words are there for so many; what has none is TCP, since it could not become TCP later. */
+static int hook_give_up(const struct next *next, int fd, int domain, int type, int protocol) {
+        int saved = errno;
+
+        (void)next->close(fd);
+        errno = saved;
+        hint_count(REPORT_POLICY, HOOK_REASON_NUMBER, "the number of the descriptor is too high");
+        return next->socket(domain, type, protocol);
+}
+
+static uint32_t hook_flags(int domain, int type) {
+        return FD_MPTCP | (type & SOCK_NONBLOCK ? FD_NONBLOCK : 0) |
+               (domain == AF_INET6 ? FD_INET6 : 0);
+}
+
+static const char *hook_error_name(int error) {
+        switch (error) {
+        case EINVAL: /* before Linux 5.6: a protocol above 255 */
+        case EPROTONOSUPPORT:
+                return "the kernel has no MPTCP";
+        case ENOPROTOOPT:
+                return "MPTCP is off (net.mptcp.enabled)";
+        case EACCES:
+        case EPERM:
+                return "a security module or filter forbids MPTCP";
+        default:
+                return "socket() failed";
+        }
+}
+
+/* Whatever is against MPTCP, the application gets what it asked for, and the errno of that. */
+static int hook_upgrade(const struct next *next, int domain, int type, int protocol) {
+        int saved = errno, fd = next->socket(domain, type, DECIDE_IPPROTO_MPTCP), error;
+
+        if (__builtin_expect(fd < 0, 0)) {
+                error = errno;
+                errno = saved;
+                fd = next->socket(domain, type, protocol);
+                if (fd >= 0)
+                        hint_count(REPORT_REFUSED, (uint32_t)error, hook_error_name(error));
+                fd_begin(fd, FD_OTHER);
+                return fd;
+        }
+        if (__builtin_expect(fd >= FD_WORDS, 0))
+                return hook_give_up(next, fd, domain, type, protocol);
+        fd_begin(fd, hook_flags(domain, type));
+        hint_count(REPORT_UPGRADED, 0, "");
+        if (__builtin_expect(decide_has_sets(), 0))
+                hook_set_options(next, fd);
+        return fd;
+}
+
+/* What speaks against an upgrade at this moment, REPORT_POLICY's detail, or POLICY_REASON_NONE. */
+static uint32_t hook_objection(void) {
+        return __builtin_expect(fd_is_confined(), 0) ? HOOK_REASON_SANDBOX : decide_socket();
+}
+
+static void hook_count_objection(uint32_t reason) {
+        hint_count(REPORT_POLICY, reason,
+                   reason == HOOK_REASON_SANDBOX ? "the program has put itself into a sandbox"
+                                                 : policy_reason_name(reason));
 }
 
 /*
- * socket(2), with MPTCP in place of TCP (RFC 8684; the socket API is Linux 5.6, net/mptcp).
- *
- * Where MPTCP is refused (decide_is_refusal()) the application gets the socket it asked for, with
- * its own arguments, and errno as it was before. Fails with ENOSYS if no other library has a
- * socket(), which only a broken link map can cause.
+ * socket(2), with MPTCP in place of TCP (RFC 8684; the socket API is Linux 5.6, net/mptcp), if the
+ * policy has nothing against it. In a sandbox that the program has made for itself it is left
+ * alone: a filter may kill for an unknown protocol, and demotion would take system calls of ours.
+ * Fails with ENOSYS if no other library has a socket(), which only a broken link map can cause.
  */
 HOOK_EXPORT int socket(int domain, int type, int protocol) {
-        socket_func *next = hook_next_socket();
-        int wanted = decide_protocol(domain, type, protocol);
-        int saved = errno, fd;
+        const struct next *next = next_functions();
+        uint32_t objection;
+        int fd;
 
-        if (!next) {
-                errno = ENOSYS;
-                return -1;
+        if (__builtin_expect(!next->socket, 0))
+                return hook_missing();
+        if (decide_protocol(domain, type, protocol) != protocol) {
+                objection = hook_objection();
+                if (objection == POLICY_REASON_NONE)
+                        return hook_upgrade(next, domain, type, protocol);
+                hook_count_objection(objection);
         }
-
-        fd = next(domain, type, wanted);
-        if (fd >= 0 || wanted == protocol || !decide_is_refusal(errno))
-                return fd;
-
-        errno = saved;
-        return next(domain, type, protocol);
+        fd = next->socket(domain, type, protocol);
+        fd_begin(fd, FD_OTHER);
+        return fd;
 }

@@ -26,7 +26,10 @@
         X(int, accept, (int fd, struct sockaddr *address, socklen_t *len))                         \
         X(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))             \
         X(int, getsockname, (int fd, struct sockaddr *address, socklen_t *len))                    \
+        X(int, getpeername, (int fd, struct sockaddr *address, socklen_t *len))                    \
         X(int, close, (int fd))                                                                    \
+        X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
+        X(void, closefrom, (int first))                                                            \
         X(int, dup, (int fd))                                                                      \
         X(int, dup2, (int fd, int to))                                                             \
         X(int, dup3, (int fd, int to, int flags))                                                  \

@@ -1,4 +1,4 @@
-/* Unit tests of shim/decide.c: the whole matrix of calls, and every errno. */
+/* Unit tests of shim/decide.c: the whole matrix of calls. */
 #include <errno.h>
 #include <limits.h>
 #include <netinet/in.h>
@@ -72,24 +72,12 @@ static void test_decide_protocol_any_other_call_left_alone(void **state) {
         assert_int_equal(count_upgrades(IPPROTO_TCP | 1 << 16), 0);
 }
 
-static void test_decide_is_refusal_every_errno_matches_table(void **state) {
-        (void)state;
-
-        for (int error = -1; error <= 4096; error++) {
-                const bool expected = error == EINVAL || error == EPROTONOSUPPORT ||
-                                      error == ENOPROTOOPT || error == EACCES || error == EPERM;
-
-                assert_int_equal(decide_is_refusal(error), expected);
-        }
-}
-
 static void test_decide_protocol_any_call_keeps_errno(void **state) {
         (void)state;
 
         errno = 4711;
         (void)decide_protocol(AF_INET, SOCK_STREAM, 0);
         (void)decide_protocol(AF_UNIX, SOCK_STREAM, 0);
-        (void)decide_is_refusal(EPERM);
         assert_int_equal(errno, 4711);
 }
 
@@ -97,7 +85,6 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decide_protocol_tcp_socket_becomes_mptcp),
                 cmocka_unit_test(test_decide_protocol_any_other_call_left_alone),
-                cmocka_unit_test(test_decide_is_refusal_every_errno_matches_table),
                 cmocka_unit_test(test_decide_protocol_any_call_keeps_errno),
         };
 
