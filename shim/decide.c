@@ -12,13 +12,13 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "config.h"
 #include "database.h"
+#include "environment.h"
 #include "identity.h"
 
 /* A database that changes while it is read is read again, so many times. */
@@ -291,8 +291,8 @@ static bool decide_join(char (*path)[PATH_MAX], const char *folder, const char *
 /* A user's own database. Not in a setuid program, whose environment is another user's. */
 static void decide_open_user(bool debug) {
         static char path[PATH_MAX];
-        const char *chosen = secure_getenv("MPTCPIZE_POLICY");
-        const char *runtime = secure_getenv("XDG_RUNTIME_DIR");
+        const char *chosen = environment_get("MPTCPIZE_POLICY");
+        const char *runtime = environment_get("XDG_RUNTIME_DIR");
 
         if (chosen && *chosen ? decide_join(&path, chosen, "")
                               : runtime && decide_join(&path, runtime, "/mptcpize/policy.db"))
@@ -301,7 +301,7 @@ static void decide_open_user(bool debug) {
 
 void decide_init(void) {
         int saved = errno;
-        bool debug = secure_getenv("MPTCPIZE_DEBUG") != NULL;
+        bool debug = environment_get("MPTCPIZE_DEBUG") != NULL;
 
         identity_init();
         decide_open(&decide_system, MPTCPIZE_RUNTIME "/policy.db", false, debug);

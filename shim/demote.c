@@ -285,23 +285,33 @@ static void demote_replay_accepted(const struct next *next, int fd) {
         }
 }
 
+bool demote_has_fallen_back(int fd) {
+        const struct next *next = next_functions();
+        int saved = errno;
+        bool fallen = !fd_is_confined() &&
+                      demote_get(next, fd, IPPROTO_TCP, DEMOTE_TCP_IS_MPTCP) == 0 &&
+                      demote_get(next, fd, SOL_SOCKET, SO_PROTOCOL) == DECIDE_IPPROTO_MPTCP;
+
+        errno = saved;
+        return fallen;
+}
+
 void demote_settle(int fd) {
         const struct next *next = next_functions();
         uint32_t flags = fd_flags(fd);
         struct sockaddr_storage peer;
         socklen_t len = sizeof(peer);
-        int saved = errno, mptcp;
+        int saved = errno;
 
         if ((flags & FD_KIND) != FD_MPTCP || !(flags & FD_CONNECTED) || (flags & FD_SETTLED) ||
             !((flags & FD_ACCEPTED) || hint_is_counting()) || fd_is_confined())
                 return;
-        mptcp = demote_get(next, fd, IPPROTO_TCP, DEMOTE_TCP_IS_MPTCP);
-        if (mptcp == 0 && demote_get(next, fd, SOL_SOCKET, SO_PROTOCOL) == DECIDE_IPPROTO_MPTCP) {
+        if (demote_has_fallen_back(fd)) {
                 fd_set_flags(fd, FD_SETTLED | FD_FELL_BACK);
                 demote_replay_accepted(next, fd);
                 hint_count(REPORT_FELL_BACK, 0, "");
                 hint_send(fd, HINT_FELL_BACK, 0, NULL);
-        } else if (mptcp == 1 && next->getpeername(fd, (struct sockaddr *)&peer, &len) == 0) {
+        } else if (next->getpeername(fd, (struct sockaddr *)&peer, &len) == 0) {
                 fd_set_flags(fd, FD_SETTLED);
         }
         errno = saved;

@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "policy/report.h"
@@ -40,3 +41,6 @@ enum demote_refusal demote(int fd, enum report_kind kind, uint32_t detail, const
  * and nobody counts. errno is kept.
  */
 void demote_settle(int fd);
+
+/* Is the socket, connected, MPTCP here and TCP on the wire? One system call or two. */
+bool demote_has_fallen_back(int fd);

@@ -57,7 +57,7 @@ void fd_begin(int fd, uint32_t flags) {
 
         if (!fd_has_word(fd))
                 return;
-        if ((flags & FD_KIND) == FD_MPTCP) {
+        if (flags & FD_MPTCP) {
                 uint32_t serial = atomic_fetch_add_explicit(&fd_serial, 1, memory_order_relaxed);
                 uint32_t forks = atomic_load_explicit(&fd_forks, memory_order_relaxed);
 
@@ -66,6 +66,17 @@ void fd_begin(int fd, uint32_t flags) {
         }
         fd_raise_top((uint32_t)fd + 1);
         atomic_store_explicit(&fd_words[fd], word, memory_order_relaxed);
+}
+
+void fd_note_sharing(int fd) {
+        if (fd_has_word(fd) && (fd_word(fd) & FD_MPTCP))
+                fd_set_flags(fd, FD_SHARED);
+}
+
+void fd_note_duplicate(int fd, int duplicate) {
+        uint32_t flags = fd_flags(fd);
+
+        fd_begin(duplicate, (flags & FD_KIND) == FD_MPTCP ? flags | FD_CLOSED : flags & FD_KIND);
 }
 
 void fd_note_close(int fd) {
@@ -149,7 +160,7 @@ static struct fd_record *fd_start(int fd) {
         }
         if (atomic_load_explicit(&record->owner, memory_order_relaxed) == owner)
                 return record;
-        if (fd_is_free(record) && !(fd_flags(fd) & FD_INEXACT)) {
+        if (fd_is_free(record) && !(fd_word(fd) & FD_INEXACT)) {
                 atomic_store_explicit(&record->n_options, 0, memory_order_relaxed);
                 atomic_store_explicit(&record->n_watches, 0, memory_order_relaxed);
                 atomic_store_explicit(&record->owner, owner, memory_order_release);

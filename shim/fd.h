@@ -28,7 +28,7 @@
 #define FD_UNKNOWN 0x00u /* never seen */
 #define FD_OTHER   0x01u /* no MPTCP socket */
 #define FD_MPTCP   0x02u /* an MPTCP socket, or accepted from one: then it may be TCP */
-#define FD_CLOSED  0x03u /* was one until a close(), perhaps of a vfork child: see fd_flags() */
+#define FD_CLOSED  0x03u /* was one until a close(), or is one since a dup2(): see fd_flags() */
 
 /* How far it is. None of both: neither connected nor listening. */
 #define FD_CONNECTED 0x04u /* connect() has succeeded or is under way, or it was accepted */
@@ -86,9 +86,9 @@ uint32_t fd_recheck(int fd);
 
 /*
  * The flags (FD_*) of a descriptor; FD_UNKNOWN for those without a word, and never FD_CLOSED: a
- * vfork child shares our memory and not our descriptors, so what it closed we may still have. The
- * kernel is asked once; what is still an MPTCP socket has its flags again, and FD_SHARED. errno is
- * kept.
+ * vfork child shares our memory and not our descriptors, so what it closed we may still have, and
+ * what it made by dup2() we may not have. The kernel is asked once; what is an MPTCP socket has its
+ * flags again, and FD_SHARED. errno is kept.
  */
 static inline uint32_t fd_flags(int fd) {
         uint32_t flags;
@@ -101,6 +101,13 @@ static inline uint32_t fd_flags(int fd) {
 
 /* A new life of this descriptor, with these flags and an empty record. */
 void fd_begin(int fd, uint32_t flags);
+
+/*
+ * A duplicate of fd has been made; before that, fd_note_sharing(). In a vfork child it is not what
+ * our memory says.
+ */
+void fd_note_sharing(int fd);
+void fd_note_duplicate(int fd, int duplicate);
 
 /* Called before a close(), or before all from first to last are closed. */
 void fd_note_close(int fd);

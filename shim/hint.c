@@ -4,7 +4,6 @@
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -12,6 +11,7 @@
 
 #include "config.h"
 #include "decide.h"
+#include "environment.h"
 #include "fd.h"
 #include "next.h"
 
@@ -40,7 +40,7 @@ static struct report *hint_map_report(int fd) {
 
 void hint_init(void) {
         int saved = errno, fd;
-        const char *path = secure_getenv(REPORT_VARIABLE);
+        const char *path = environment_get(REPORT_VARIABLE);
 
         if (!path)
                 return;

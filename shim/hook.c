@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "decide.h"
+#include "environment.h"
 #include "hint.h"
 #include "next.h"
 
@@ -18,7 +19,10 @@
  * or chroot later. Constructors of others may run before this one; their hooks find the functions
  * behind by themselves, no policy, and so the built-in default.
  */
-__attribute__((constructor)) static void hook_init(void) {
+__attribute__((constructor)) static void hook_init(int argc, char **argv, char **variables) {
+        (void)argc;
+        (void)argv;
+        environment_init(variables);
         next_resolve();
         hint_init();
         decide_init();
@@ -39,6 +43,24 @@ static void hook_set_options(const struct next *next, int fd) {
                                        text ? (const void *)set->text : &set->value, len);
         }
         errno = saved;
+}
+
+void hook_copy_options(int from, int to, bool real) {
+        const struct fd_record *record = fd_record(from);
+        uint32_t n = record ? record->n_options : 0;
+
+        for (uint32_t i = 0; i < n; i++) {
+                struct fd_option option = record->options[i];
+
+                if (!option.accepted)
+                        continue;
+                if (real)
+                        (void)next_functions()->setsockopt(to, option.level, option.name,
+                                                           option.value, option.len);
+                else
+                        fd_note_option(to, option.level, option.name, option.value, option.len,
+                                       true);
+        }
 }
 
 /* Words are there for so many; what has none is TCP, since it could not become TCP later. */
@@ -110,7 +132,9 @@ static void hook_count_objection(uint32_t reason) {
  * alone: a filter may kill for an unknown protocol, and demotion would take system calls of ours.
  * Fails with ENOSYS if no other library has a socket(), which only a broken link map can cause.
  */
-HOOK_EXPORT int socket(int domain, int type, int protocol) {
+HOOK_DECLARE(int, socket, (int domain, int type, int protocol));
+
+int hook_socket(int domain, int type, int protocol) {
         const struct next *next = next_functions();
         uint32_t objection;
         int fd;

@@ -25,6 +25,14 @@
 
 #define HOOK_EXPORT __attribute__((visibility("default")))
 
+/*
+ * Declares hook_<name>(), which is the exported function <name>. So its type need not be the one
+ * that a header gives: glibc declares the addresses of connect() and others as unions, which clang
+ * takes for a conflict, and gives some functions other names for 64-bit offsets.
+ */
+#define HOOK_DECLARE(result, name, arguments) \
+        HOOK_EXPORT result hook_##name arguments __asm__(#name)
+
 /* An MPTCP socket that may still become TCP? */
 static inline bool hook_is_fresh(uint32_t flags) {
         return (flags & (FD_KIND | FD_CONNECTED | FD_LISTENING)) == FD_MPTCP;
@@ -43,3 +51,9 @@ static inline int hook_missing(void) {
  */
 void hook_connecting(int fd, const struct sockaddr *address, socklen_t len);
 void hook_connected(int fd, ssize_t result);
+
+/*
+ * What was accepted for one descriptor is so for another that comes from it: set for real on a TCP
+ * socket, else remembered. errno is not kept.
+ */
+void hook_copy_options(int from, int to, bool real);

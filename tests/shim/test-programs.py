@@ -1,10 +1,10 @@
 #!/usr/bin/python3
 """Real programs on loopback, in a network namespace of their own: what the kernel counted.
 
-    test-programs.py PRELOAD SHIM
+    test-programs.py PRELOAD SHIM MAKE_POLICY
 
-PRELOAD is the script of that name. Starts itself again inside the namespaces; exits 77 with a
-reason where it can't run.
+PRELOAD is the script of that name; MAKE_POLICY makes a policy database in which loopback is MPTCP,
+too. Starts itself again inside the namespaces; exits 77 with a reason where it can't run.
 """
 
 import fcntl
@@ -24,7 +24,10 @@ BODY = b"mptcpize\n" * 4096
 INSIDE = "MPTCPIZE_TEST_INSIDE"
 DEADLOCK_SEC = 60
 
-PRELOAD, SHIM = map(os.path.abspath, sys.argv[1:3])
+PRELOAD, SHIM, MAKE_POLICY = map(os.path.abspath, sys.argv[1:4])
+
+# POLICY_APP_CONNECT, _LISTEN, _LOOPBACK, _SOURCE: see policy/format.h.
+EVERYWHERE = 0x01 | 0x02 | 0x04 | 0x08
 
 
 def skip(reason):
@@ -80,8 +83,10 @@ class Server(http.server.HTTPServer):
         self.server_close()
 
 
-def preloaded(*command):
-    return [PRELOAD, SHIM, "--", *command]
+def preloaded(*command, policy=True):
+    """With the policy for loopback, or without any."""
+    database = os.path.join(DIRECTORY, "policy.db" if policy else "none")
+    return ["env", f"MPTCPIZE_POLICY={database}", PRELOAD, SHIM, "--", *command]
 
 
 def curl(url):
@@ -152,6 +157,12 @@ class TestPrograms(unittest.TestCase):
     def test_curl_mptcp_server_is_mptcp(self):
         self.check_mptcp_server(curl)
 
+    def test_curl_without_policy_loopback_is_tcp(self):
+        with Server(IPPROTO_MPTCP) as server:
+            self.get(preloaded(*curl(server.url), policy=False))
+            self.assertEqual(server.protocols, [socket.IPPROTO_TCP])
+        self.assertEqual(self.counted("MPCapableSYNTX"), 0)
+
     def test_curl_mptcp_server_over_ipv6_is_mptcp(self):
         self.check_mptcp_server(curl, socket.AF_INET6)
 
@@ -217,8 +228,10 @@ if __name__ == "__main__":
     if INSIDE not in os.environ:
         enter_namespaces()
     bring_loopback_up()
-    check_requirements()
     with tempfile.TemporaryDirectory() as DIRECTORY:
+        check_requirements()
+        subprocess.run([MAKE_POLICY, os.path.join(DIRECTORY, "policy.db"), str(EVERYWHERE)],
+                       check=True)
         with open(os.path.join(DIRECTORY, "body"), "wb") as body:
             body.write(BODY)
         unittest.main(argv=sys.argv[:1])
