@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "alloc.h"
@@ -25,7 +26,8 @@ EARLY_EXPORT NOT_INSTRUMENTED struct early early_probe(void) {
         fd = socket(AF_INET, SOCK_STREAM, 0);
         early.errno_after = errno;
         early.n_allocations = count() - early.n_allocations;
-        if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &early.protocol, &size) < 0)
+        if (fd < 0 ||
+            syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &early.protocol, &size) < 0)
                 early.protocol = -errno;
         if (fd >= 0)
                 (void)close(fd);

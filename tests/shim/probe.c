@@ -1,13 +1,14 @@
 /*
- * Says what a TCP socket of the application really is: prints SO_PROTOCOL, one line. For libcs that
- * our other tests are not built for. An argument is the protocol to ask for, instead of 0. Exit
- * code 1 if there is no socket, 3 if errno was touched.
+ * Says what a TCP socket of the application really is: prints SO_PROTOCOL as the kernel has it, one
+ * line. For libcs that our other tests are not built for. An argument is the protocol to ask for,
+ * instead of 0. Exit code 1 if there is no socket, 3 if errno was touched.
  */
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 enum { UNTOUCHED = 4711 };
@@ -25,7 +26,7 @@ int main(int argc, char **argv) {
                 return 1;
         }
 
-        (void)getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
+        (void)syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size);
         (void)close(fd);
         (void)printf("%d\n", protocol);
         return error == UNTOUCHED ? 0 : 3;

@@ -28,7 +28,9 @@ int support_protocol(int fd) {
         socklen_t size = sizeof(int);
         int protocol;
 
-        return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0 ? -errno : protocol;
+        if (syscall(SYS_getsockopt, fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) < 0)
+                return -errno;
+        return protocol;
 }
 
 int support_probe(int domain, int type, int protocol) {

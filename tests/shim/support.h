@@ -14,7 +14,7 @@ enum {
 /* The raw system call, which no library can hook. */
 int support_kernel_socket(int domain, int type, int protocol);
 
-/* SO_PROTOCOL of fd, or a negative errno. Closes nothing. */
+/* SO_PROTOCOL of fd as the kernel has it, past all hooks, or a negative errno. Closes nothing. */
 int support_protocol(int fd);
 
 /* SO_PROTOCOL of a socket(domain, type, protocol) of the application, or a negative errno. */
