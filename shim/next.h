@@ -59,7 +59,12 @@
           (int fd, void *data, size_t n, int flags, struct sockaddr *address, socklen_t *len))     \
         X(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags))                           \
         X(ssize_t, read, (int fd, void *data, size_t n))                                           \
-        X(ssize_t, readv, (int fd, const struct iovec *parts, int n))
+        X(ssize_t, readv, (int fd, const struct iovec *parts, int n))                              \
+        X(ssize_t, __read_chk, (int fd, void *data, size_t n, size_t room))                        \
+        X(ssize_t, __recv_chk, (int fd, void *data, size_t n, size_t room, int flags))             \
+        X(ssize_t, __recvfrom_chk,                                                                 \
+          (int fd, void *data, size_t n, size_t room, int flags, struct sockaddr *address,         \
+           socklen_t *len))
 
 struct next {
 #define NEXT_MEMBER(result, name, arguments) result(*name) arguments;

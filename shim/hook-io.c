@@ -1,0 +1,345 @@
+/*
+ * Hooks of what reads from and writes to sockets, so that a lost MPTCP connection ends in an error
+ * and never in a call that hangs, see wait.h; MSG_OOB, which MPTCP would put into the stream; and
+ * descriptors that are passed on.
+ *
+ * Reads, and writes to sockets that don't block, are made as the application makes them. A write to
+ * an MPTCP socket that may block is made without blocking, and what that leaves over is wait.c's.
+ * All other writes cost the look at one word.
+ *
+ * stdio does not call these functions, neither do io_uring and the raw system call.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+
+#include "fd.h"
+#include "next.h"
+#include "wait.h"
+
+#define HOOK_EXPORT __attribute__((visibility("default")))
+
+/* Out of the way of those calls that are only passed on. */
+#define IO_APART __attribute__((noinline))
+
+/* <sys/sendfile.h> would make one function of both. */
+ssize_t sendfile(int fd, int from, off_t *offset, size_t n);
+ssize_t sendfile64(int fd, int from, off64_t *offset, size_t n);
+
+/* No header has them without _FORTIFY_SOURCE. */
+ssize_t __read_chk(int fd, void *data, size_t n, size_t room);
+ssize_t __recv_chk(int fd, void *data, size_t n, size_t room, int flags);
+ssize_t __recvfrom_chk(int fd, void *data, size_t n, size_t room, int flags,
+                       struct sockaddr *address, socklen_t *len);
+
+/* A connection of MPTCP's, or accepted from one of its listeners, in a process without a sandbox */
+static inline bool io_is_ours(int fd) {
+        return (fd_flags(fd) & (FD_KIND | FD_CONNECTED)) == (FD_MPTCP | FD_CONNECTED) &&
+               !fd_is_confined();
+}
+
+static inline bool io_may_block(int fd) {
+        return (fd_flags(fd) & (FD_KIND | FD_CONNECTED | FD_NONBLOCK)) ==
+                               (FD_MPTCP | FD_CONNECTED) &&
+               !fd_is_confined();
+}
+
+static IO_APART void io_judge_error(int fd) {
+        if ((errno == ENOTCONN || errno == EPIPE) && io_is_ours(fd) && wait_is_dead(fd))
+                errno = ETIMEDOUT;
+}
+
+/* The result of a call that was made as the application has made it. */
+static inline ssize_t io_result(int fd, ssize_t r) {
+        if (__builtin_expect(r < 0, 0))
+                io_judge_error(fd);
+        return r;
+}
+
+/* Reading */
+
+HOOK_EXPORT ssize_t read(int fd, void *data, size_t n) {
+        return io_result(fd, next_functions()->read(fd, data, n));
+}
+
+HOOK_EXPORT ssize_t readv(int fd, const struct iovec *parts, int n) {
+        return io_result(fd, next_functions()->readv(fd, parts, n));
+}
+
+HOOK_EXPORT ssize_t recv(int fd, void *data, size_t n, int flags) {
+        return io_result(fd, next_functions()->recv(fd, data, n, flags));
+}
+
+HOOK_EXPORT ssize_t recvfrom(int fd, void *data, size_t n, int flags, struct sockaddr *address,
+                             socklen_t *len) {
+        return io_result(fd, next_functions()->recvfrom(fd, data, n, flags, address, len));
+}
+
+HOOK_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+        return io_result(fd, next_functions()->recvmsg(fd, message, flags));
+}
+
+/* The functions of glibc for _FORTIFY_SOURCE, which end the program if n > room */
+
+HOOK_EXPORT ssize_t __read_chk(int fd, void *data, size_t n, size_t room) {
+        return io_result(fd, next_functions()->__read_chk(fd, data, n, room));
+}
+
+HOOK_EXPORT ssize_t __recv_chk(int fd, void *data, size_t n, size_t room, int flags) {
+        return io_result(fd, next_functions()->__recv_chk(fd, data, n, room, flags));
+}
+
+HOOK_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t n, size_t room, int flags,
+                                   struct sockaddr *address, socklen_t *len) {
+        return io_result(fd,
+                         next_functions()->__recvfrom_chk(fd, data, n, room, flags, address, len));
+}
+
+/* Writing */
+
+/* With MSG_OOB an MPTCP socket puts the byte into the stream, where no receiver expects it. */
+static bool io_refuses(int fd, int flags) {
+        if (!(flags & MSG_OOB) || !wait_is_mptcp(fd))
+                return false;
+        errno = EOPNOTSUPP;
+        return true;
+}
+
+/* What is left over of a write of one part. See wait_finish(). */
+static bool io_finish(int fd, const void *data, size_t n, int flags, int saved, ssize_t *ret_sent) {
+        const union {
+                const void *data;
+                void *writable;
+        } base = { .data = data };
+        struct iovec part = { .iov_base = base.writable, .iov_len = n };
+        const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+
+        return *ret_sent == (ssize_t)n || wait_finish(fd, &message, flags, saved, ret_sent);
+}
+
+static IO_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
+        int saved = errno;
+        ssize_t r = next->send(fd, data, n, WAIT_FLAGS);
+
+        return io_finish(fd, data, n, 0, saved, &r) ? r : next->write(fd, data, n);
+}
+
+/* write() of nothing does more to some sockets than to send nothing. */
+HOOK_EXPORT ssize_t write(int fd, const void *data, size_t n) {
+        const struct next *next = next_functions();
+
+        if (io_may_block(fd) && n)
+                return io_write(next, fd, data, n);
+        return io_result(fd, next->write(fd, data, n));
+}
+
+static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
+                                  int n) {
+        const union {
+                const struct iovec *parts;
+                struct iovec *writable;
+        } all = { .parts = parts };
+        const struct msghdr message = { .msg_iov = all.writable, .msg_iovlen = (size_t)n };
+        int saved = errno;
+        ssize_t r = next->sendmsg(fd, &message, WAIT_FLAGS);
+
+        return wait_finish(fd, &message, 0, saved, &r) ? r : next->writev(fd, parts, n);
+}
+
+HOOK_EXPORT ssize_t writev(int fd, const struct iovec *parts, int n) {
+        const struct next *next = next_functions();
+
+        if (io_may_block(fd) && n > 0 && n <= IOV_MAX)
+                return io_writev(next, fd, parts, n);
+        return io_result(fd, next->writev(fd, parts, n));
+}
+
+static IO_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
+                                int flags) {
+        int saved = errno;
+        ssize_t r;
+
+        if (io_refuses(fd, flags))
+                return -1;
+        r = next->send(fd, data, n, flags | WAIT_FLAGS);
+        return io_finish(fd, data, n, flags, saved, &r) ? r : next->send(fd, data, n, flags);
+}
+
+HOOK_EXPORT ssize_t send(int fd, const void *data, size_t n, int flags) {
+        const struct next *next = next_functions();
+
+        return io_is_ours(fd) ? io_send(next, fd, data, n, flags) : next->send(fd, data, n, flags);
+}
+
+static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
+                                  int flags, const struct sockaddr *address, socklen_t len) {
+        int saved = errno;
+        ssize_t r;
+
+        if (io_refuses(fd, flags))
+                return -1;
+        r = next->sendto(fd, data, n, flags | WAIT_FLAGS, address, len);
+        return io_finish(fd, data, n, flags, saved, &r)
+                               ? r
+                               : next->sendto(fd, data, n, flags, address, len);
+}
+
+HOOK_EXPORT ssize_t sendto(int fd, const void *data, size_t n, int flags,
+                           const struct sockaddr *address, socklen_t len) {
+        const struct next *next = next_functions();
+
+        return io_is_ours(fd) ? io_sendto(next, fd, data, n, flags, address, len)
+                              : next->sendto(fd, data, n, flags, address, len);
+}
+
+/* Messages */
+
+static void io_note_descriptors(const unsigned char *data, size_t n) {
+        int fd;
+
+        for (; n >= sizeof(fd); data += sizeof(fd), n -= sizeof(fd)) {
+                memcpy(&fd, data, sizeof(fd));
+                if ((fd_flags(fd) & FD_KIND) == FD_MPTCP)
+                        fd_set_flags(fd, FD_SHARED);
+        }
+}
+
+/*
+ * Descriptors that were passed on with a message, once the kernel has read it. Not by the macros of
+ * <sys/socket.h>, one of which calls a function that only glibc has.
+ */
+static IO_APART void io_note_passed(const struct msghdr *message) {
+        const unsigned char *control = message->msg_control;
+        size_t left = message->msg_controllen;
+        struct cmsghdr header;
+
+        while (left >= sizeof(header)) {
+                memcpy(&header, control, sizeof(header));
+                if (header.cmsg_len < CMSG_LEN(0) || header.cmsg_len > left)
+                        return;
+                if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
+                        io_note_descriptors(control + CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
+                if (CMSG_ALIGN(header.cmsg_len) > left)
+                        return;
+                control += CMSG_ALIGN(header.cmsg_len);
+                left -= CMSG_ALIGN(header.cmsg_len);
+        }
+}
+
+static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct msghdr *message,
+                                   int flags) {
+        int saved;
+        ssize_t r;
+
+        if (io_refuses(fd, flags))
+                return -1;
+        saved = errno;
+        r = next->sendmsg(fd, message, flags | WAIT_FLAGS);
+        return wait_finish(fd, message, flags, saved, &r) ? r : next->sendmsg(fd, message, flags);
+}
+
+HOOK_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+        const struct next *next = next_functions();
+        ssize_t r;
+
+        if (io_is_ours(fd))
+                return io_sendmsg(next, fd, message, flags);
+        r = next->sendmsg(fd, message, flags);
+        if (r >= 0 && message->msg_controllen)
+                io_note_passed(message);
+        return r;
+}
+
+/* As the kernel does it: message by message, until one fails or goes out in part. */
+static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages, unsigned int n,
+                       int flags) {
+        unsigned int i = 0;
+        int saved = errno;
+        ssize_t r = 0;
+
+        while (i < n && i < IOV_MAX) {
+                r = io_sendmsg(next, fd, &messages[i].msg_hdr, flags);
+                if (r < 0)
+                        break;
+                messages[i].msg_len = (unsigned int)r;
+                if ((size_t)r < wait_total(&messages[i++].msg_hdr))
+                        break;
+        }
+        if (i == 0 && r < 0)
+                return -1;
+        errno = saved;
+        return (int)i;
+}
+
+HOOK_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
+        const struct next *next = next_functions();
+        int r;
+
+        if (io_is_ours(fd))
+                return io_sendmmsg(next, fd, messages, n, flags);
+        r = next->sendmmsg(fd, messages, n, flags);
+        for (int i = 0; i < r; i++)
+                io_note_passed(&messages[i].msg_hdr);
+        return r;
+}
+
+/* Moving */
+
+struct io_sendfile {
+        int fd, from;
+        off_t *offset;
+};
+
+static ssize_t on_sendfile(void *call, size_t n) {
+        const struct io_sendfile *c = call;
+
+        return next_functions()->sendfile(c->fd, c->from, c->offset, n);
+}
+
+HOOK_EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t n) {
+        struct io_sendfile call = { fd, from, offset };
+
+        return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile, &call)
+                                              : on_sendfile(&call, n));
+}
+
+struct io_sendfile64 {
+        int fd, from;
+        off64_t *offset;
+};
+
+static ssize_t on_sendfile64(void *call, size_t n) {
+        const struct io_sendfile64 *c = call;
+
+        return next_functions()->sendfile64(c->fd, c->from, c->offset, n);
+}
+
+HOOK_EXPORT ssize_t sendfile64(int fd, int from, off64_t *offset, size_t n) {
+        struct io_sendfile64 call = { fd, from, offset };
+
+        return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile64, &call)
+                                              : on_sendfile64(&call, n));
+}
+
+struct io_splice {
+        int from, fd;
+        off64_t *from_offset, *offset;
+        unsigned int flags;
+};
+
+static ssize_t on_splice(void *call, size_t n) {
+        const struct io_splice *c = call;
+
+        return next_functions()->splice(c->from, c->from_offset, c->fd, c->offset, n, c->flags);
+}
+
+/* From a pipe, or to one: the other end may be a socket. A part is what callers have to expect. */
+HOOK_EXPORT ssize_t splice(int from, off64_t *from_offset, int fd, off64_t *offset, size_t n,
+                           unsigned int flags) {
+        struct io_splice call = { from, fd, from_offset, offset, flags };
+
+        if (io_may_block(fd))
+                return io_result(fd, wait_move(fd, n, false, on_splice, &call));
+        return io_result(io_is_ours(from) ? from : fd, on_splice(&call, n));
+}
