@@ -12,6 +12,7 @@
 #include "demote.h"
 #include "hint.h"
 #include "next.h"
+#include "wait.h"
 
 /* Judging */
 
@@ -153,6 +154,19 @@ static void hook_inherit_options(const struct next *next, int listener, int fd) 
         errno = saved;
 }
 
+/* Waits for a connection if there is a timeout, which MPTCP's accept() does not know. */
+static bool hook_awaits(int listener) {
+        uint32_t flags = fd_flags(listener);
+        int r;
+
+        if ((flags & (FD_KIND | FD_TIMEOUT)) != (FD_MPTCP | FD_TIMEOUT) || fd_is_confined())
+                return true;
+        r = wait_for_accept(listener);
+        if (r < 0)
+                errno = -r;
+        return r == 0;
+}
+
 static int hook_accepted(const struct next *next, int listener, int fd, int type) {
         uint32_t flags = fd_flags(listener);
 
@@ -175,6 +189,8 @@ int hook_accept(int fd, struct sockaddr *address, socklen_t *len) {
 
         if (__builtin_expect(!next->accept, 0))
                 return hook_missing();
+        if (!hook_awaits(fd))
+                return -1;
         return hook_accepted(next, fd, next->accept(fd, address, len), 0);
 }
 
@@ -185,5 +201,7 @@ int hook_accept4(int fd, struct sockaddr *address, socklen_t *len, int flags) {
 
         if (__builtin_expect(!next->accept4, 0))
                 return hook_missing();
+        if (!hook_awaits(fd))
+                return -1;
         return hook_accepted(next, fd, next->accept4(fd, address, len, flags), flags);
 }

@@ -7,31 +7,23 @@
  * an MPTCP socket that may block is made without blocking, and what that leaves over is wait.c's.
  * All other writes cost the look at one word.
  *
- * stdio does not call these functions, neither do io_uring and the raw system call.
+ * stdio does not call these functions, neither do io_uring and the raw system call. See hook.h.
  */
-#include <errno.h>
-#include <fcntl.h>
+#include "hook.h"
+
 #include <limits.h>
 #include <string.h>
 
-#include "fd.h"
 #include "next.h"
 #include "wait.h"
-
-#define HOOK_EXPORT __attribute__((visibility("default")))
 
 /* Out of the way of those calls that are only passed on. */
 #define IO_APART __attribute__((noinline))
 
-/* <sys/sendfile.h> would make one function of both. */
-ssize_t sendfile(int fd, int from, off_t *offset, size_t n);
-ssize_t sendfile64(int fd, int from, off64_t *offset, size_t n);
-
-/* No header has them without _FORTIFY_SOURCE. */
-ssize_t __read_chk(int fd, void *data, size_t n, size_t room);
-ssize_t __recv_chk(int fd, void *data, size_t n, size_t room, int flags);
-ssize_t __recvfrom_chk(int fd, void *data, size_t n, size_t room, int flags,
-                       struct sockaddr *address, socklen_t *len);
+/* The call of the next library, as the application has made ours. */
+#define IO_CALL(name, ...)                                                                         \
+        (__builtin_expect(next_functions()->name != NULL, 1) ? next_functions()->name(__VA_ARGS__) \
+                                                             : hook_missing())
 
 /* A connection of MPTCP's, or accepted from one of its listeners, in a process without a sandbox */
 static inline bool io_is_ours(int fd) {
@@ -57,44 +49,29 @@ static inline ssize_t io_result(int fd, ssize_t r) {
         return r;
 }
 
-/* Reading */
+/* Reading: the last three are glibc's for _FORTIFY_SOURCE, which end the program if n > room. */
 
-HOOK_EXPORT ssize_t read(int fd, void *data, size_t n) {
-        return io_result(fd, next_functions()->read(fd, data, n));
-}
+#define IO_READER(name, arguments, ...)                           \
+        HOOK_DECLARE(ssize_t, name, arguments);                   \
+                                                                  \
+        ssize_t hook_##name arguments {                           \
+                return io_result(fd, IO_CALL(name, __VA_ARGS__)); \
+        }
 
-HOOK_EXPORT ssize_t readv(int fd, const struct iovec *parts, int n) {
-        return io_result(fd, next_functions()->readv(fd, parts, n));
-}
-
-HOOK_EXPORT ssize_t recv(int fd, void *data, size_t n, int flags) {
-        return io_result(fd, next_functions()->recv(fd, data, n, flags));
-}
-
-HOOK_EXPORT ssize_t recvfrom(int fd, void *data, size_t n, int flags, struct sockaddr *address,
-                             socklen_t *len) {
-        return io_result(fd, next_functions()->recvfrom(fd, data, n, flags, address, len));
-}
-
-HOOK_EXPORT ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
-        return io_result(fd, next_functions()->recvmsg(fd, message, flags));
-}
-
-/* The functions of glibc for _FORTIFY_SOURCE, which end the program if n > room */
-
-HOOK_EXPORT ssize_t __read_chk(int fd, void *data, size_t n, size_t room) {
-        return io_result(fd, next_functions()->__read_chk(fd, data, n, room));
-}
-
-HOOK_EXPORT ssize_t __recv_chk(int fd, void *data, size_t n, size_t room, int flags) {
-        return io_result(fd, next_functions()->__recv_chk(fd, data, n, room, flags));
-}
-
-HOOK_EXPORT ssize_t __recvfrom_chk(int fd, void *data, size_t n, size_t room, int flags,
-                                   struct sockaddr *address, socklen_t *len) {
-        return io_result(fd,
-                         next_functions()->__recvfrom_chk(fd, data, n, room, flags, address, len));
-}
+IO_READER(read, (int fd, void *data, size_t n), fd, data, n);
+IO_READER(readv, (int fd, const struct iovec *parts, int n), fd, parts, n);
+IO_READER(recv, (int fd, void *data, size_t n, int flags), fd, data, n, flags);
+IO_READER(recvfrom,
+          (int fd, void *data, size_t n, int flags, struct sockaddr *address, socklen_t *len), fd,
+          data, n, flags, address, len);
+IO_READER(recvmsg, (int fd, struct msghdr *message, int flags), fd, message, flags);
+IO_READER(__read_chk, (int fd, void *data, size_t n, size_t room), fd, data, n, room);
+IO_READER(__recv_chk, (int fd, void *data, size_t n, size_t room, int flags), fd, data, n, room,
+          flags);
+IO_READER(__recvfrom_chk,
+          (int fd, void *data, size_t n, size_t room, int flags, struct sockaddr *address,
+           socklen_t *len),
+          fd, data, n, room, flags, address, len);
 
 /* Writing */
 
@@ -126,12 +103,12 @@ static IO_APART ssize_t io_write(const struct next *next, int fd, const void *da
 }
 
 /* write() of nothing does more to some sockets than to send nothing. */
-HOOK_EXPORT ssize_t write(int fd, const void *data, size_t n) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(ssize_t, write, (int fd, const void *data, size_t n));
 
+ssize_t hook_write(int fd, const void *data, size_t n) {
         if (io_may_block(fd) && n)
-                return io_write(next, fd, data, n);
-        return io_result(fd, next->write(fd, data, n));
+                return io_write(next_functions(), fd, data, n);
+        return io_result(fd, IO_CALL(write, fd, data, n));
 }
 
 static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
@@ -147,12 +124,12 @@ static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct 
         return wait_finish(fd, &message, 0, saved, &r) ? r : next->writev(fd, parts, n);
 }
 
-HOOK_EXPORT ssize_t writev(int fd, const struct iovec *parts, int n) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
 
+ssize_t hook_writev(int fd, const struct iovec *parts, int n) {
         if (io_may_block(fd) && n > 0 && n <= IOV_MAX)
-                return io_writev(next, fd, parts, n);
-        return io_result(fd, next->writev(fd, parts, n));
+                return io_writev(next_functions(), fd, parts, n);
+        return io_result(fd, IO_CALL(writev, fd, parts, n));
 }
 
 static IO_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
@@ -166,10 +143,12 @@ static IO_APART ssize_t io_send(const struct next *next, int fd, const void *dat
         return io_finish(fd, data, n, flags, saved, &r) ? r : next->send(fd, data, n, flags);
 }
 
-HOOK_EXPORT ssize_t send(int fd, const void *data, size_t n, int flags) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
 
-        return io_is_ours(fd) ? io_send(next, fd, data, n, flags) : next->send(fd, data, n, flags);
+ssize_t hook_send(int fd, const void *data, size_t n, int flags) {
+        if (io_is_ours(fd))
+                return io_send(next_functions(), fd, data, n, flags);
+        return IO_CALL(send, fd, data, n, flags);
 }
 
 static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
@@ -185,12 +164,22 @@ static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *d
                                : next->sendto(fd, data, n, flags, address, len);
 }
 
-HOOK_EXPORT ssize_t sendto(int fd, const void *data, size_t n, int flags,
-                           const struct sockaddr *address, socklen_t len) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(ssize_t, sendto,
+             (int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
+              socklen_t len));
 
-        return io_is_ours(fd) ? io_sendto(next, fd, data, n, flags, address, len)
-                              : next->sendto(fd, data, n, flags, address, len);
+ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
+                    socklen_t len) {
+        ssize_t r;
+
+        if (io_is_ours(fd))
+                return io_sendto(next_functions(), fd, data, n, flags, address, len);
+        if (!(flags & MSG_FASTOPEN))
+                return IO_CALL(sendto, fd, data, n, flags, address, len);
+        hook_connecting(fd, address, len);
+        r = IO_CALL(sendto, fd, data, n, flags, address, len);
+        hook_connected(fd, r);
+        return r;
 }
 
 /* Messages */
@@ -200,8 +189,7 @@ static void io_note_descriptors(const unsigned char *data, size_t n) {
 
         for (; n >= sizeof(fd); data += sizeof(fd), n -= sizeof(fd)) {
                 memcpy(&fd, data, sizeof(fd));
-                if ((fd_flags(fd) & FD_KIND) == FD_MPTCP)
-                        fd_set_flags(fd, FD_SHARED);
+                fd_note_sharing(fd);
         }
 }
 
@@ -239,13 +227,18 @@ static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct
         return wait_finish(fd, message, flags, saved, &r) ? r : next->sendmsg(fd, message, flags);
 }
 
-HOOK_EXPORT ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags));
+
+ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         ssize_t r;
 
         if (io_is_ours(fd))
-                return io_sendmsg(next, fd, message, flags);
-        r = next->sendmsg(fd, message, flags);
+                return io_sendmsg(next_functions(), fd, message, flags);
+        if (flags & MSG_FASTOPEN)
+                hook_connecting(fd, message->msg_name, message->msg_namelen);
+        r = IO_CALL(sendmsg, fd, message, flags);
+        if (flags & MSG_FASTOPEN)
+                hook_connected(fd, r);
         if (r >= 0 && message->msg_controllen)
                 io_note_passed(message);
         return r;
@@ -272,13 +265,14 @@ static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages
         return (int)i;
 }
 
-HOOK_EXPORT int sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
-        const struct next *next = next_functions();
+HOOK_DECLARE(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int n, int flags));
+
+int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
         int r;
 
         if (io_is_ours(fd))
-                return io_sendmmsg(next, fd, messages, n, flags);
-        r = next->sendmmsg(fd, messages, n, flags);
+                return io_sendmmsg(next_functions(), fd, messages, n, flags);
+        r = IO_CALL(sendmmsg, fd, messages, n, flags);
         for (int i = 0; i < r; i++)
                 io_note_passed(&messages[i].msg_hdr);
         return r;
@@ -294,10 +288,12 @@ struct io_sendfile {
 static ssize_t on_sendfile(void *call, size_t n) {
         const struct io_sendfile *c = call;
 
-        return next_functions()->sendfile(c->fd, c->from, c->offset, n);
+        return IO_CALL(sendfile, c->fd, c->from, c->offset, n);
 }
 
-HOOK_EXPORT ssize_t sendfile(int fd, int from, off_t *offset, size_t n) {
+HOOK_DECLARE(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t n));
+
+ssize_t hook_sendfile(int fd, int from, off_t *offset, size_t n) {
         struct io_sendfile call = { fd, from, offset };
 
         return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile, &call)
@@ -312,10 +308,12 @@ struct io_sendfile64 {
 static ssize_t on_sendfile64(void *call, size_t n) {
         const struct io_sendfile64 *c = call;
 
-        return next_functions()->sendfile64(c->fd, c->from, c->offset, n);
+        return IO_CALL(sendfile64, c->fd, c->from, c->offset, n);
 }
 
-HOOK_EXPORT ssize_t sendfile64(int fd, int from, off64_t *offset, size_t n) {
+HOOK_DECLARE(ssize_t, sendfile64, (int fd, int from, off64_t *offset, size_t n));
+
+ssize_t hook_sendfile64(int fd, int from, off64_t *offset, size_t n) {
         struct io_sendfile64 call = { fd, from, offset };
 
         return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile64, &call)
@@ -331,12 +329,16 @@ struct io_splice {
 static ssize_t on_splice(void *call, size_t n) {
         const struct io_splice *c = call;
 
-        return next_functions()->splice(c->from, c->from_offset, c->fd, c->offset, n, c->flags);
+        return IO_CALL(splice, c->from, c->from_offset, c->fd, c->offset, n, c->flags);
 }
 
 /* From a pipe, or to one: the other end may be a socket. A part is what callers have to expect. */
-HOOK_EXPORT ssize_t splice(int from, off64_t *from_offset, int fd, off64_t *offset, size_t n,
-                           unsigned int flags) {
+HOOK_DECLARE(ssize_t, splice,
+             (int from, off64_t *from_offset, int fd, off64_t *offset, size_t n,
+              unsigned int flags));
+
+ssize_t hook_splice(int from, off64_t *from_offset, int fd, off64_t *offset, size_t n,
+                    unsigned int flags) {
         struct io_splice call = { from, fd, from_offset, offset, flags };
 
         if (io_may_block(fd))

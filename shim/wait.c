@@ -264,7 +264,7 @@ static int wait_send_plainly(int fd, struct wait_send *send) {
         return r;
 }
 
-/* Goes on after the first attempt. r: what came of that; 0 or -EAGAIN. */
+/* Goes on after the first attempt. r: what came of that; 0, -EAGAIN or -EINPROGRESS. */
 static int wait_go_on(int fd, struct wait_send *send, int r) {
         enum wait_condition condition;
         struct wait wait;
@@ -277,7 +277,7 @@ static int wait_go_on(int fd, struct wait_send *send, int r) {
                 return wait_send_rest(&wait, send);
         if (condition == WAIT_ELSE)
                 return send->sent ? wait_send_plainly(fd, send) : -ENOTSOCK;
-        return -EAGAIN;
+        return r;
 }
 
 /*
@@ -295,7 +295,7 @@ bool wait_finish(int fd, const struct msghdr *message, int flags, int saved, ssi
 
         if (r == 0)
                 send.sent = (size_t)*ret_sent;
-        if (r == 0 || r == -EAGAIN)
+        if (r == 0 || r == -EAGAIN || r == -EINPROGRESS) /* TCP_FASTOPEN_CONNECT: it connects */
                 r = wait_go_on(fd, &send, r);
         if (r == 0 || send.sent) {
                 *ret_sent = (ssize_t)send.sent;

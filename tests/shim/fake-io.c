@@ -12,6 +12,8 @@
 
 #include <cmocka.h>
 
+#include "hook.h"
+
 enum { SOL_MPTCP_LEVEL = 284 };
 
 struct fake_io fake;
@@ -205,6 +207,21 @@ static int fake_fcntl(int fd, int command, ...) {
         (void)command;
         assert_int_equal(fd, FAKE_FD);
         return fake.status_flags;
+}
+
+/* What hook-connect.c does is tested elsewhere. */
+
+void hook_connecting(int fd, const struct sockaddr *address, socklen_t len) {
+        assert_int_equal(fd, FAKE_FD);
+        assert_non_null(address);
+        assert_int_equal(len, sizeof(*address));
+        assert_int_equal(fake.n_calls, 0);
+        fake.n_connecting++;
+}
+
+void hook_connected(int fd, ssize_t result) {
+        assert_int_equal(fd, FAKE_FD);
+        fake.connected = result;
 }
 
 static const struct {

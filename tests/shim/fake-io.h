@@ -47,6 +47,8 @@ struct fake_io {
         int hang_up;      /* what a poll() for POLLRDHUP says */
         uint32_t info;    /* flags of MPTCP_INFO */
         size_t at_most;   /* no script: every write takes no more, every poll() says POLLOUT */
+        unsigned int n_connecting; /* hook_connecting() has been called */
+        ssize_t connected;         /* with that result, hook_connected() */
         char stream[FAKE_STREAM];
         size_t n_stream;
 };

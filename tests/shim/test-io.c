@@ -280,6 +280,18 @@ static void test_send_poll_refused_passes(void **state) {
         assert_int_equal(fake.calls[2].flags, 0);
 }
 
+/* The first data after connect() with TCP_FASTOPEN_CONNECT */
+static void test_send_connects_waits_for_it(void **state) {
+        (void)state;
+        fake_expect("send", -EINPROGRESS);
+        fake_expect_poll(1, POLLOUT);
+        fake_expect("sendmsg", N);
+        fake_assert(send(FAKE_FD, text, N, 0), N);
+        fake_expect("send", -EINPROGRESS);
+        errno = FAKE_ERRNO;
+        fake_assert(send(FAKE_FD, text, N, MSG_DONTWAIT), -EINPROGRESS);
+}
+
 /* Signals */
 
 static void on_signal(int number) {
@@ -450,6 +462,7 @@ int main(void) {
                 TEST(test_send_timeout_without_end_is_cut),
                 TEST(test_send_no_memory_pauses),
                 TEST(test_send_poll_refused_passes),
+                TEST(test_send_connects_waits_for_it),
                 SIGNAL_TEST(test_send_interrupted_by_restarting_handler_waits_on),
                 SIGNAL_TEST(test_send_interrupted_by_other_handler_says_so),
                 SIGNAL_TEST(test_send_interrupted_with_timeout_says_so),

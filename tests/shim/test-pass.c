@@ -82,6 +82,25 @@ static void test_sendmmsg_stops_at_failure(void **state) {
         fake_assert(sendmmsg(FAKE_FD, messages, 3, 0), -ECONNRESET);
 }
 
+static void test_sendto_fastopen_is_a_connect(void **state) {
+        struct sockaddr address = { .sa_family = AF_INET };
+        struct msghdr message = { .msg_name = &address, .msg_namelen = sizeof(address) };
+
+        fd_begin(FAKE_FD, FD_MPTCP);
+        fake_expect("sendto", -EINPROGRESS);
+        fake_assert(sendto(FAKE_FD, text, N, MSG_FASTOPEN, &address, sizeof(address)),
+                    -EINPROGRESS);
+        assert_int_equal(fake.n_connecting, 1);
+        assert_int_equal(fake.connected, -1);
+
+        (void)fake_setup(state);
+        fd_begin(FAKE_FD, FD_MPTCP);
+        fake_expect("sendmsg", 0);
+        fake_assert(sendmsg(FAKE_FD, &message, MSG_FASTOPEN), 0);
+        assert_int_equal(fake.n_connecting, 1);
+        assert_int_equal(fake.connected, 0);
+}
+
 /* Passing descriptors on: a message on a socket of another kind */
 
 enum { PASSED_MPTCP = 40, PASSED_OTHER = 41 };
@@ -260,6 +279,7 @@ int main(void) {
                 TEST(test_send_urgent_on_tcp_passes),
                 TEST(test_sendmsg_unreadable_passes_error),
                 TEST(test_sendmmsg_stops_at_failure),
+                TEST(test_sendto_fastopen_is_a_connect),
                 TEST(test_sendmsg_passed_descriptor_becomes_shared),
                 TEST(test_sendfile_goes_in_chunks_that_fit),
                 TEST(test_sendfile_end_of_file_ends),
