@@ -19,7 +19,7 @@ static struct fd_record fd_records[FD_RECORDS];
 static _Atomic uint32_t fd_serial;
 static _Atomic uint32_t fd_forks;
 static _Atomic uint32_t fd_top; /* no word from here on has ever been written */
-static _Atomic uint32_t fd_confined;
+_Atomic uint32_t fd_confined;
 
 static bool fd_has_word(int fd) {
         return fd >= 0 && fd < FD_WORDS;
@@ -113,10 +113,6 @@ void fd_note_fork(void) {
 
 void fd_confine(void) {
         atomic_store_explicit(&fd_confined, 1, memory_order_relaxed);
-}
-
-bool fd_is_confined(void) {
-        return atomic_load_explicit(&fd_confined, memory_order_relaxed);
 }
 
 /* Records */

@@ -127,7 +127,11 @@ void fd_note_fork(void);
  * hooks make no system call but the one that the application made, which may be all it may make.
  */
 void fd_confine(void);
-bool fd_is_confined(void);
+extern _Atomic uint32_t fd_confined;
+
+static inline bool fd_is_confined(void) {
+        return atomic_load_explicit(&fd_confined, memory_order_relaxed);
+}
 
 /* The record of a descriptor, to read; NULL if it has none. */
 const struct fd_record *fd_record(int fd);

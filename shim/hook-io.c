@@ -84,7 +84,8 @@ static bool io_refuses(int fd, int flags) {
 }
 
 /* What is left over of a write of one part. See wait_finish(). */
-static bool io_finish(int fd, const void *data, size_t n, int flags, int saved, ssize_t *ret_sent) {
+static IO_APART ssize_t io_finish(int fd, const void *data, size_t n, int flags, int saved,
+                                  ssize_t r) {
         const union {
                 const void *data;
                 void *writable;
@@ -92,14 +93,17 @@ static bool io_finish(int fd, const void *data, size_t n, int flags, int saved, 
         struct iovec part = { .iov_base = base.writable, .iov_len = n };
         const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
-        return *ret_sent == (ssize_t)n || wait_finish(fd, &message, flags, saved, ret_sent);
+        return wait_finish(fd, &message, flags, saved, r);
 }
 
 static IO_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
         int saved = errno;
         ssize_t r = next->send(fd, data, n, WAIT_FLAGS);
 
-        return io_finish(fd, data, n, 0, saved, &r) ? r : next->write(fd, data, n);
+        if (r == (ssize_t)n)
+                return r;
+        r = io_finish(fd, data, n, 0, saved, r);
+        return r == WAIT_AS_CALLED ? next->write(fd, data, n) : r;
 }
 
 /* write() of nothing does more to some sockets than to send nothing. */
@@ -121,7 +125,10 @@ static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct 
         int saved = errno;
         ssize_t r = next->sendmsg(fd, &message, WAIT_FLAGS);
 
-        return wait_finish(fd, &message, 0, saved, &r) ? r : next->writev(fd, parts, n);
+        if (r >= 0 && (size_t)r == wait_total(&message))
+                return r;
+        r = wait_finish(fd, &message, 0, saved, r);
+        return r == WAIT_AS_CALLED ? next->writev(fd, parts, n) : r;
 }
 
 HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
@@ -140,7 +147,10 @@ static IO_APART ssize_t io_send(const struct next *next, int fd, const void *dat
         if (io_refuses(fd, flags))
                 return -1;
         r = next->send(fd, data, n, flags | WAIT_FLAGS);
-        return io_finish(fd, data, n, flags, saved, &r) ? r : next->send(fd, data, n, flags);
+        if (r == (ssize_t)n)
+                return r;
+        r = io_finish(fd, data, n, flags, saved, r);
+        return r == WAIT_AS_CALLED ? next->send(fd, data, n, flags) : r;
 }
 
 HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
@@ -159,9 +169,10 @@ static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *d
         if (io_refuses(fd, flags))
                 return -1;
         r = next->sendto(fd, data, n, flags | WAIT_FLAGS, address, len);
-        return io_finish(fd, data, n, flags, saved, &r)
-                               ? r
-                               : next->sendto(fd, data, n, flags, address, len);
+        if (r == (ssize_t)n)
+                return r;
+        r = io_finish(fd, data, n, flags, saved, r);
+        return r == WAIT_AS_CALLED ? next->sendto(fd, data, n, flags, address, len) : r;
 }
 
 HOOK_DECLARE(ssize_t, sendto,
@@ -224,7 +235,10 @@ static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct
                 return -1;
         saved = errno;
         r = next->sendmsg(fd, message, flags | WAIT_FLAGS);
-        return wait_finish(fd, message, flags, saved, &r) ? r : next->sendmsg(fd, message, flags);
+        if (r >= 0 && (size_t)r == wait_total(message))
+                return r;
+        r = wait_finish(fd, message, flags, saved, r);
+        return r == WAIT_AS_CALLED ? next->sendmsg(fd, message, flags) : r;
 }
 
 HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags));

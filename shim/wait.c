@@ -25,7 +25,6 @@ struct wait_info {
         uint32_t flags;
 };
 
-#define WAIT_WRITE_MAX  0x7ffff000u /* the kernel's MAX_RW_COUNT with pages of 4096 bytes */
 #define WAIT_PAUSE_MSEC 10
 
 enum wait_condition {
@@ -197,17 +196,6 @@ int wait_for_accept(int fd) {
 
 /* Sending */
 
-size_t wait_total(const struct msghdr *message) {
-        size_t total = 0;
-
-        for (size_t i = 0; i < message->msg_iovlen; i++) {
-                if (message->msg_iov[i].iov_len > WAIT_WRITE_MAX - total)
-                        return WAIT_WRITE_MAX;
-                total += message->msg_iov[i].iov_len;
-        }
-        return total;
-}
-
 /*
  * One more attempt: first what is left of the part that was cut, by itself, then all others. Name
  * and control data have gone with the first attempt.
@@ -289,29 +277,27 @@ static bool wait_is_repeatable(int error) {
         return error == EPIPE || error == ENOTSOCK || error == EOPNOTSUPP || error == EINVAL;
 }
 
-bool wait_finish(int fd, const struct msghdr *message, int flags, int saved, ssize_t *ret_sent) {
+ssize_t wait_finish(int fd, const struct msghdr *message, int flags, int saved, ssize_t sent) {
         struct wait_send send = { .message = message, .flags = flags };
-        int r = *ret_sent < 0 ? -errno : 0;
+        int r = sent < 0 ? -errno : 0;
 
         if (r == 0)
-                send.sent = (size_t)*ret_sent;
+                send.sent = (size_t)sent;
         if (r == 0 || r == -EAGAIN || r == -EINPROGRESS) /* TCP_FASTOPEN_CONNECT: it connects */
                 r = wait_go_on(fd, &send, r);
         if (r == 0 || send.sent) {
-                *ret_sent = (ssize_t)send.sent;
                 errno = saved;
-                return true;
+                return (ssize_t)send.sent;
         }
         if (r == -EPIPE && wait_is_dead(fd))
                 r = -ETIMEDOUT;
         if (wait_is_repeatable(-r)) {
                 (void)wait_is_mptcp(fd);
                 errno = saved;
-                return false;
+                return WAIT_AS_CALLED;
         }
-        *ret_sent = -1;
         errno = -r;
-        return true;
+        return -1;
 }
 
 /* Moving */

@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <sys/socket.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 /* What is added to the flags of a write that wait_finish() is to see. */
 #define WAIT_FLAGS (MSG_DONTWAIT | MSG_NOSIGNAL)
@@ -32,22 +33,38 @@ bool wait_is_dead(int fd);
  */
 bool wait_is_mptcp(int fd);
 
+/* The kernel's MAX_RW_COUNT, with pages of 4096 bytes. */
+#define WAIT_WRITE_MAX 0x7ffff000u
+
 /* How much a write of this message writes at most. */
-size_t wait_total(const struct msghdr *message);
+static inline size_t wait_total(const struct msghdr *message) {
+        size_t total = 0;
+
+        for (size_t i = 0; i < message->msg_iovlen; i++) {
+                if (message->msg_iov[i].iov_len > WAIT_WRITE_MAX - total)
+                        return WAIT_WRITE_MAX;
+                total += message->msg_iov[i].iov_len;
+        }
+        return total;
+}
+
+/* A result of wait_finish(). */
+#define WAIT_AS_CALLED ((ssize_t)-2)
 
 /*
- * Ends what sendmsg(fd, message, flags | WAIT_FLAGS) has begun: *ret_sent is what that returned,
- * errno its error, saved the errno before it. flags: as the application has them.
+ * Ends what sendmsg(fd, message, flags | WAIT_FLAGS) has begun: sent is what that returned, errno
+ * its error, saved the errno before it. flags: as the application has them. Returns what the
+ * application gets, with errno, as from a blocking call: all has been sent; or a part, and then
+ * came a signal, an error or the end of SO_SNDTIMEO; or it is -1 with EAGAIN (timed out, or the
+ * socket does not block), EINTR, ETIMEDOUT (dead) or the kernel's error.
  *
- * true: *ret_sent and errno are what the application gets. As from a blocking call: all has been
- * sent; or a part, and then came a signal, an error or the end of SO_SNDTIMEO; or it is -1 with
- * EAGAIN (timeout, or the socket does not block), EINTR, ETIMEDOUT (dead) or the kernel's error.
- * false: nothing has been sent, and the call is to be made as the application has made it. Either
- * it is not for us (no MPTCP socket), or its error comes with SIGPIPE, which the kernel then sends.
+ * WAIT_AS_CALLED: nothing has been sent, and the call is to be made as the application has made it.
+ * Either it is not for us (no MPTCP socket), or its error comes with SIGPIPE, which the kernel then
+ * sends.
  *
  * The message is read only once the kernel has read it.
  */
-bool wait_finish(int fd, const struct msghdr *message, int flags, int saved, ssize_t *ret_sent);
+ssize_t wait_finish(int fd, const struct msghdr *message, int flags, int saved, ssize_t sent);
 
 /* Moves up to n bytes to the socket; what sendfile() and splice() have in common. */
 typedef ssize_t wait_move_func(void *call, size_t n);
