@@ -309,13 +309,18 @@ class Lab:
         names, values = (line.split()[1:] for line in lines if line.startswith("MPTcpExt:"))
         return dict(zip(names, map(int, values)))
 
-    def received(self):
+    def received(self, columns=(0,)):
         """Bytes that each client interface has received, by name."""
         table = {}
         for line in read("/proc/thread-self/net/dev").splitlines()[2:]:
             name, numbers = line.split(":", 1)
-            table[name.strip()] = int(numbers.split()[0])
+            fields = numbers.split()
+            table[name.strip()] = sum(int(fields[column]) for column in columns)
         return {path.name: table[path.name] for path in self.paths}
+
+    def carried(self):
+        """Bytes that each client interface has received and sent, by name."""
+        return self.received((0, 8))
 
     @staticmethod
     def listeners(netns=None):

@@ -39,24 +39,20 @@ BUS_CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configur
 """
 NGINX_CONF = """daemon off;
 user www-data;
-worker_processes 1;
-pid {work}/nginx.pid;
+worker_processes {workers};
+pid {work}/{name}.pid;
 error_log stderr notice;
 events {{ worker_connections 1024; }}
 http {{
   access_log off;
   sendfile on;
   default_type application/octet-stream;
-  client_body_temp_path {work}/nginx;
-  proxy_temp_path {work}/nginx;
-  fastcgi_temp_path {work}/nginx;
-  uwsgi_temp_path {work}/nginx;
-  scgi_temp_path {work}/nginx;
-  server {{
-    listen 0.0.0.0:80;
-    {listen6}
-    root {work}/www;
-  }}
+  client_body_temp_path {work}/{name};
+  proxy_temp_path {work}/{name};
+  fastcgi_temp_path {work}/{name};
+  uwsgi_temp_path {work}/{name};
+  scgi_temp_path {work}/{name};
+{servers}
 }}
 """
 
@@ -291,12 +287,12 @@ class Daemon:
         return [row for row in self.connection()["subflows"] if row["state"] == state]
 
 
-def run(argv, netns=None, env=None, timeout=PATIENCE * 3):
+def run(argv, netns=None, env=None, timeout=PATIENCE * 3, **popen):
     """Runs a program to its end: a CompletedProcess, with text."""
+    popen = {"stdin": subprocess.DEVNULL, "text": True, **popen}
     with sandbox.inside(netns):
-        return subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                              env={**os.environ, "LC_ALL": "C", **(env or {})},
-                              timeout=timeout, check=False)
+        return subprocess.run(argv, capture_output=True, timeout=timeout, check=False,
+                              env={**os.environ, "LC_ALL": "C", **(env or {})}, **popen)
 
 
 def path_manager():
@@ -313,18 +309,24 @@ def set_path_manager(name):
         write(PM_TYPE, "1" if name == "userspace" else "0")
 
 
+def nginx_argv(servers, name="nginx", workers=1):
+    """How to start an nginx with these server blocks, its files below WORK."""
+    for directory in ("www", name):
+        os.makedirs(f"{WORK}/{directory}", exist_ok=True)
+    shutil.chown(f"{WORK}/{name}", "www-data")
+    write(f"{WORK}/{name}.conf",
+          NGINX_CONF.format(work=WORK, name=name, workers=workers, servers=servers))
+    return ["nginx", "-c", f"{WORK}/{name}.conf", "-p", WORK]
+
+
 class Nginx:
     """nginx on the server, port 80 of all its addresses."""
 
     def __init__(self, lab, upgraded=True):
-        for directory in ("www", "nginx"):
-            os.makedirs(f"{WORK}/{directory}", exist_ok=True)
-        shutil.chown(f"{WORK}/nginx", "www-data")
         listen6 = "listen [::]:80 ipv6only=on;" if os.path.exists("/proc/sys/net/ipv6") else ""
-        write(f"{WORK}/nginx.conf", NGINX_CONF.format(work=WORK, listen6=listen6))
+        argv = nginx_argv(f"  server {{ listen 0.0.0.0:80; {listen6} root {WORK}/www; }}")
         env = Build.find().preload_environ() if upgraded else None
-        self.process = lab.add(Process(["nginx", "-c", f"{WORK}/nginx.conf", "-p", WORK],
-                                       "nginx", netns=SERVER, env=env))
+        self.process = lab.add(Process(argv, "nginx", netns=SERVER, env=env))
         wait_for(lambda: self._listens(lab), "nginx listens on port 80")
 
     def _listens(self, lab):
