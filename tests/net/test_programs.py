@@ -1,0 +1,17 @@
+#!/usr/bin/python3
+"""Real programs, unmodified: plain TCP as the control, then under the library, over two paths.
+
+With MPTCPIZE_FULL=1 all of them, otherwise those that are quick to install and to run. Names of
+cases on the command line select some.
+"""
+
+import importlib
+
+import harness
+from apps.case import CASES
+
+FAMILIES = ("web",)
+
+for family in FAMILIES:
+    importlib.import_module(f"apps.{family}")  # adds to CASES
+harness.main(CASES)
