@@ -10,7 +10,7 @@ import importlib
 import harness
 from apps.case import CASES
 
-FAMILIES = ("web", "proxies", "databases", "shells", "files", "measure", "runtimes")
+FAMILIES = ("web", "proxies", "databases", "shells", "files", "measure", "runtimes", "browser")
 
 for family in FAMILIES:
     importlib.import_module(f"apps.{family}")  # adds to CASES
