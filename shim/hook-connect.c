@@ -12,6 +12,7 @@
 #include "demote.h"
 #include "hint.h"
 #include "next.h"
+#include "option.h"
 #include "wait.h"
 
 /* Judging */
@@ -69,7 +70,7 @@ void hook_connected(int fd, ssize_t result) {
         fd_set_flags(fd, FD_CONNECTED);
         if (result >= 0)
                 demote_settle(fd);
-        hint_send(fd, HINT_CONNECT, 0, NULL);
+        hint_send(fd, HINT_CONNECT, option_user_timeout(fd), NULL);
 }
 
 /* Hooks */
@@ -134,7 +135,7 @@ int hook_listen(int fd, int backlog) {
         r = next->listen(fd, backlog);
         if (r == 0 && (fd_flags(fd) & FD_KIND) == FD_MPTCP) {
                 fd_set_flags(fd, FD_LISTENING);
-                hint_send(fd, HINT_LISTEN, 0, NULL);
+                hint_send(fd, HINT_LISTEN, option_user_timeout(fd), NULL);
         }
         return r;
 }
