@@ -126,7 +126,10 @@ static ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags) {
                         total += (ssize_t)message->msg_iov[i].iov_len;
                 r = total < (ssize_t)fake.at_most ? total : (ssize_t)fake.at_most;
         } else {
-                r = fake_call("sendmsg", (struct fake_call){ .fd = fd, .flags = flags });
+                r = fake_call("sendmsg",
+                              (struct fake_call){ .fd = fd,
+                                                  .flags = flags,
+                                                  .n = message ? message->msg_iovlen : 0 });
         }
         return r < 0 ? r : fake_take(message->msg_iov, message->msg_iovlen, r);
 }

@@ -33,7 +33,7 @@ struct fake_step {
 struct fake_call {
         int fd, flags, timeout;
         short events;
-        size_t n;
+        size_t n; /* bytes, or parts */
         const void *data;
 };
 
@@ -41,12 +41,12 @@ struct fake_io {
         struct fake_step steps[FAKE_STEPS];
         struct fake_call calls[FAKE_STEPS];
         unsigned int n_steps, n_calls;
-        int protocol;     /* SO_PROTOCOL, or -errno */
-        int status_flags; /* F_GETFL */
-        int timeout_msec; /* SO_SNDTIMEO and SO_RCVTIMEO */
-        int hang_up;      /* what a poll() for POLLRDHUP says */
-        uint32_t info;    /* flags of MPTCP_INFO */
-        size_t at_most;   /* no script: every write takes no more, every poll() says POLLOUT */
+        int protocol;         /* SO_PROTOCOL, or -errno */
+        int status_flags;     /* F_GETFL */
+        int64_t timeout_msec; /* SO_SNDTIMEO and SO_RCVTIMEO */
+        int hang_up;          /* what a poll() for POLLRDHUP says */
+        uint32_t info;        /* flags of MPTCP_INFO */
+        size_t at_most;       /* no script: every write takes no more, every poll() says POLLOUT */
         unsigned int n_connecting; /* hook_connecting() has been called */
         ssize_t connected;         /* with that result, hook_connected() */
         char stream[FAKE_STREAM];

@@ -203,6 +203,16 @@ static void test_sendfile_dies_after_part_returns_it(void **state) {
         fake_assert(sendfile(FAKE_FD, 3, NULL, 2 * CHUNK), CHUNK);
 }
 
+/* No second call: that would bring a SIGPIPE, though a part has been sent. */
+static void test_sendfile_closed_after_part_returns_it(void **state) {
+        (void)state;
+        fake.hang_up = POLLHUP | POLLRDHUP;
+        fake_expect_poll(1, POLLOUT);
+        fake_expect("sendfile", CHUNK);
+        fake_expect_poll(1, POLLHUP);
+        fake_assert(sendfile(FAKE_FD, 3, NULL, 2 * CHUNK), CHUNK);
+}
+
 static void test_sendfile_closed_gets_the_kernels_error(void **state) {
         (void)state;
         fake.hang_up = POLLHUP | POLLRDHUP;
@@ -287,6 +297,7 @@ int main(void) {
                 TEST(test_sendfile_stale_word_passes),
                 TEST(test_sendfile_dead_times_out_without_call),
                 TEST(test_sendfile_dies_after_part_returns_it),
+                TEST(test_sendfile_closed_after_part_returns_it),
                 TEST(test_sendfile_closed_gets_the_kernels_error),
                 TEST(test_splice_moves_one_chunk),
                 TEST(test_splice_from_dead_times_out),
