@@ -208,8 +208,7 @@ static bool policy_prefix_has(const struct policy_prefix *prefix,
         unsigned int len = __atomic_load_n(&prefix->len, __ATOMIC_RELAXED);
         unsigned int whole = len / 8u, rest = len % 8u;
 
-        if (address->family == 0 || prefix->family != address->family ||
-            len > (address->family == 4 ? 32 : 128))
+        if (prefix->family != address->family || len > (address->family == 4 ? 32 : 128))
                 return false;
         if (memcmp(prefix->bytes, address->bytes, whole) != 0)
                 return false;
@@ -233,7 +232,7 @@ static bool policy_any_port(const struct policy_read *read, const struct policy_
         const struct policy_ports *range;
 
         for (uint32_t i = 0; (range = policy_at(read, ports, i, sizeof(*range))); i++)
-                if (port != 0 && port >= range->first && port <= range->last)
+                if (port >= range->first && port <= range->last)
                         return true;
         return false;
 }

@@ -128,7 +128,7 @@ struct policy_prefix {
 };
 
 struct policy_ports {
-        uint16_t first;
+        uint16_t first; /* from 1: port 0 is in no range */
         uint16_t last;
 };
 

@@ -255,16 +255,17 @@ static void test_compile_puts_the_most_specific_first(void **state) {
                 { "unit-uid.json", "{\"match\":{\"unit\":\"x.service\",\"uid\":1}}" },
                 { "app.json", "{\"match\":{\"app\":\"curl\"}}" },
                 { "app2.json", "{\"match\":{\"app\":\"curl\"}}" },
+                { "bpp.json", "{\"match\":{\"app\":\"curl\"}}" },
                 { "app-uid.json", "{\"match\":{\"app\":\"curl\",\"uid\":1}}" },
                 { "app-unit-uid.json", "{\"match\":{\"app\":\"c\",\"uid\":1,\"unit\":\"x\"}}" },
                 { "exe.json", "{\"match\":{\"exe\":\"/x\"}}" },
                 { "exe-all.json", "{\"match\":{\"exe\":\"/x\",\"app\":\"*\"}}" },
                 { "exe-app.json", "{\"match\":{\"exe\":\"/x\",\"app\":\"y\"}}" },
         };
-        static const char *const order[] = { "exe-app", "exe-all",  "exe", "app-unit-uid",
-                                             "app-uid", "app2",     "app", "unit-uid",
-                                             "unit",    "glob-uid", "uid", "glob",
-                                             "all",     "default" };
+        static const char *const order[] = { "exe-app",  "exe-all", "exe",      "app-unit-uid",
+                                             "app-uid",  "bpp",     "app2",     "app",
+                                             "unit-uid", "unit",    "glob-uid", "uid",
+                                             "glob",     "all",     "default" };
         void *image = policies_new(files, ARRAY_SIZE(files), NULL);
         struct policy_read read;
 

@@ -7,6 +7,7 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <cmocka.h>
@@ -138,11 +139,47 @@ static void test_garbage_harms_nobody(void **state) {
         free(image);
 }
 
+/* The verdict on a connection to remote, whose exception has a prefix of len bits. */
+static enum policy_reason judge_prefix(const char *to, const char *remote, uint8_t len) {
+        const struct policy_call call = { .direction = POLICY_CONNECT,
+                                          .remote = policies_address(remote) };
+        struct policies_file file = { "x.json", NULL };
+        struct policy_verdict verdict;
+        const struct policy_rule *rule;
+        const struct policy_app *app;
+        struct policy_read read;
+        char text[128];
+        void *image;
+
+        snprintf(text, sizeof(text),
+                 "{\"match\":{\"uid\":1},\"socket\":{\"except\":[{\"to\":\"%s\"}]}}", to);
+        file.text = text;
+        image = policies_new(&file, 1, NULL);
+        read = policies_begin(image);
+        app = policy_at(&read, &read.half->apps, 0, sizeof(*app));
+        rule = policy_at(&read, &app->except, 0, sizeof(*rule));
+        ((struct policy_prefix *)((char *)policies_half(image) + rule->to.offset))->len = len;
+        policy_judge(&read, app, &call, &verdict);
+        free(image);
+        return verdict.reason;
+}
+
+static void test_prefix_longer_than_an_address_is_none(void **state) {
+        (void)state;
+        assert_int_equal(judge_prefix("2001:db8::1", "[2001:db8::1]:1", 128), POLICY_REASON_EXCEPT);
+        assert_int_equal(judge_prefix("2001:db8::1", "[2001:db8::1]:1", 129), POLICY_REASON_NONE);
+        assert_int_equal(judge_prefix("2001:db8::1", "[2001:db8::1]:1", 255), POLICY_REASON_NONE);
+        assert_int_equal(judge_prefix("192.0.2.1", "192.0.2.1:1", 32), POLICY_REASON_EXCEPT);
+        assert_int_equal(judge_prefix("192.0.2.1", "192.0.2.1:1", 33), POLICY_REASON_NONE);
+        assert_int_equal(judge_prefix("192.0.2.1", "192.0.2.1:1", 40), POLICY_REASON_NONE);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_hostile_numbers_harm_nobody),
                 cmocka_unit_test(test_random_bytes_are_noticed),
                 cmocka_unit_test(test_garbage_harms_nobody),
+                cmocka_unit_test(test_prefix_longer_than_an_address_is_none),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -413,6 +413,8 @@ static const struct verdict_row verdicts[] = {
           "198.51.100.1:80", NULL, POLICY_REASON_EXCEPT, 3 },
         { "\"source\": true, " EXCEPT("{\"source\": \"192.0.2.7\"}"), POLICY_BIND, "192.0.2.7:5000",
           NULL, NULL, POLICY_REASON_EXCEPT, 3 },
+        { EXCEPT("{\"source\": \"0.0.0.0/0\"}"), CONN, "0.0.0.0:5000", "198.51.100.1:80", NULL, UP,
+          0 },
         { "\"source\": true, " EXCEPT("{\"interface\": \"eth*\"}"), CONN, NULL, "198.51.100.1:80",
           "eth1", POLICY_REASON_EXCEPT, 3 },
         /* listeners */
