@@ -356,6 +356,8 @@ void policy_judge(const struct policy_read *read, const struct policy_app *app,
                   const struct policy_call *call, struct policy_verdict *ret_verdict) {
         bool any = call->direction == POLICY_SOCKET || call->direction == POLICY_BIND;
 
+        if (!read) /* a policy is in a database */
+                app = NULL;
         if (any) {
                 policy_judge_purpose(read, app, call, POLICY_LISTEN, ret_verdict);
                 if (ret_verdict->mptcp)

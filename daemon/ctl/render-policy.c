@@ -86,8 +86,9 @@ void render_policies(const struct output *output, const json_t *value) {
         const json_t *rows = json_object_get(value, "policies"), *database;
         size_t i;
 
-        json_array_foreach(json_object_get(value, "databases"), i, database)
-                        origin_print(output, json_string_value(database));
+        json_array_foreach(json_object_get(value, "databases"), i, database) {
+                origin_print(output, json_string_value(database));
+        }
         if (json_array_size(rows) == 0)
                 fprintf(output->file, "no policies\n");
         else

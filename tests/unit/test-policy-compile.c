@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <pwd.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
@@ -332,18 +331,11 @@ static void test_compile_options(void **state) {
 }
 
 static void test_compile_knows_users_by_name(void **state) {
-        const struct passwd *user = getpwuid(0);
-        struct policies_file file = { "x.json", NULL };
+        const struct policies_file file = { "x.json", "{\"match\":{\"uid\":\"root\"}}" };
         struct policy_read read;
-        char text[256];
-        void *image;
+        void *image = policies_new(&file, 1, NULL);
 
         (void)state;
-        if (!user)
-                skip();
-        snprintf(text, sizeof(text), "{\"match\":{\"uid\":\"%s\"}}", user->pw_name);
-        file.text = text;
-        image = policies_new(&file, 1, NULL);
         assert_int_equal(image_app(image, &read)->uid, 0);
         free(image);
 }
@@ -357,7 +349,8 @@ static int compile_own(const char *text, struct policy_app *ret_app, struct poli
         size_t size;
         int r;
 
-        policy_sources_add(&sources, "x.json", text, strlen(text), 1000, errors);
+        assert_int_equal(policy_sources_add(&sources, "x.json", text, strlen(text), 1000, errors),
+                         0);
         r = policy_compile(&sources, &networks, &bytes, &size, errors);
         half = bytes;
         if (half->apps.n > 0)
@@ -370,7 +363,7 @@ static int compile_own(const char *text, struct policy_app *ret_app, struct poli
 static void test_compile_own_policy_is_for_its_owner(void **state) {
         struct policy_errors errors = { 0 };
         char text[POLICY_ERROR_TEXT];
-        struct policy_app app;
+        struct policy_app app = { 0 };
 
         (void)state;
         assert_int_equal(compile_own("{\"match\":{\"app\":\"x\"}}", &app, &errors), 0);

@@ -1,5 +1,5 @@
 /*
- * policy/eval: nothing in a database can harm its reader.
+ * policy/eval: nothing in a database can harm its reader; policy/compile: nothing in a file can.
  *
  * Images are blocks of exactly the size of a mapped file, so that a sanitizer sees every read
  * beyond it.
@@ -90,7 +90,7 @@ static void test_hostile_numbers_harm_nobody(void **state) {
 
         (void)state;
         memcpy(image, good, POLICY_FILE_BYTES);
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < 10000; i++) {
                 struct policy_half *half = policies_half(image);
 
                 memcpy(half, policies_half(good), bytes);
@@ -109,14 +109,14 @@ static void test_random_bytes_are_noticed(void **state) {
         struct policy_read read;
 
         (void)state;
-        for (int i = 0; i < 20000; i++) {
+        for (int i = 0; i < 10000; i++) {
                 uint32_t at = random_below(half->bytes);
-                char bits = (char)(1u << random_below(8));
+                uint8_t bits = (uint8_t)(1u << random_below(8));
 
-                ((char *)half)[at] ^= bits;
+                ((uint8_t *)half)[at] ^= bits;
                 if (policy_begin(image, POLICY_FILE_BYTES, &read))
                         fail_msg("byte %u", at);
-                ((char *)half)[at] ^= bits;
+                ((uint8_t *)half)[at] ^= bits;
         }
         assert_true(policy_begin(image, POLICY_FILE_BYTES, &read));
         free(image);
@@ -174,11 +174,50 @@ static void test_prefix_longer_than_an_address_is_none(void **state) {
         assert_int_equal(judge_prefix("192.0.2.1", "192.0.2.1:1", 40), POLICY_REASON_NONE);
 }
 
+/* Text with letters changed, cut and doubled: a database or mistakes with places, nothing else. */
+static void test_damaged_text_is_compiled_or_refused(void **state) {
+        static const char letters[] = "{}[]\",:0129.-*/\\ax\n \xc3\xa9\x01";
+        struct policy_networks networks = policies_networks();
+        char text[1024];
+        int good = 0, bad = 0;
+
+        (void)state;
+        for (int i = 0; i < 4000; i++) {
+                const struct policies_file file = { "x.json", text };
+                struct policy_errors errors = { 0 };
+                uint32_t n = (uint32_t)strlen(rich_files[0].text);
+                void *half;
+                size_t size;
+
+                memcpy(text, rich_files[0].text, n + 1);
+                for (uint32_t changes = random_below(4); changes > 0; changes--)
+                        text[random_below(n)] = letters[random_below(sizeof(letters) - 1)];
+                if (random_below(8) == 0)
+                        text[random_below(n)] = '\0';
+                if (policies_compile(&file, 1, &networks, &half, &size, &errors) == 0) {
+                        void *image = policies_image(half, size);
+
+                        ask_all(image);
+                        free(image);
+                        good++;
+                } else {
+                        assert_true(errors.list.n > 0);
+                        assert_int_not_equal(errors.list.items[0].what.place.line, 0);
+                        bad++;
+                }
+                policy_errors_done(&errors);
+                free(half);
+        }
+        assert_true(good > 500);
+        assert_true(bad > 500);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_hostile_numbers_harm_nobody),
                 cmocka_unit_test(test_random_bytes_are_noticed),
                 cmocka_unit_test(test_garbage_harms_nobody),
+                cmocka_unit_test(test_damaged_text_is_compiled_or_refused),
                 cmocka_unit_test(test_prefix_longer_than_an_address_is_none),
         };
 

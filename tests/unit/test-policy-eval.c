@@ -209,21 +209,21 @@ static void test_at_bounds(void **state) {
         const struct {
                 struct policy_span span;
                 uint32_t i;
-                size_t size;
                 bool is;
+                size_t size;
         } rows[] = {
-                { { 40, 1 }, 0, 8, true },
-                { { 40, 1 }, 1, 8, false },
-                { { 40, 0 }, 0, 8, false },
-                { { 42, 1 }, 0, 8, false }, /* not aligned */
-                { { POLICY_HALF_BYTES - 8, 1 }, 0, 8, true },
-                { { POLICY_HALF_BYTES - 8, 2 }, 1, 8, false },
-                { { POLICY_HALF_BYTES - 4, 1 }, 0, 8, false },
-                { { POLICY_HALF_BYTES, 1 }, 0, 8, false },
-                { { UINT32_MAX - 3, UINT32_MAX }, 0, 8, false },
-                { { 0, UINT32_MAX }, UINT32_MAX - 1, 136, false },
-                { { 0, UINT32_MAX }, POLICY_TABLE_MAX - 1, 8, true },
-                { { 0, UINT32_MAX }, POLICY_TABLE_MAX, 8, false },
+                { { 40, 1 }, 0, true, 8 },
+                { { 40, 1 }, 1, false, 8 },
+                { { 40, 0 }, 0, false, 8 },
+                { { 42, 1 }, 0, false, 8 }, /* not aligned */
+                { { POLICY_HALF_BYTES - 8, 1 }, 0, true, 8 },
+                { { POLICY_HALF_BYTES - 8, 2 }, 1, false, 8 },
+                { { POLICY_HALF_BYTES - 4, 1 }, 0, false, 8 },
+                { { POLICY_HALF_BYTES, 1 }, 0, false, 8 },
+                { { UINT32_MAX - 3, UINT32_MAX }, 0, false, 8 },
+                { { 0, UINT32_MAX }, UINT32_MAX - 1, false, 136 },
+                { { 0, UINT32_MAX }, POLICY_TABLE_MAX - 1, true, 8 },
+                { { 0, UINT32_MAX }, POLICY_TABLE_MAX, false, 8 },
         };
 
         (void)state;

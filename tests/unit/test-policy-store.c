@@ -51,7 +51,7 @@ static int path_remove(const char *path, const struct stat *st, int type, struct
 /* An empty directory for each test. */
 static int setup(void **state) {
         (void)state;
-        strcpy(directory + strlen(directory) - 6, "XXXXXX");
+        memset(directory + strlen(directory) - 6, 'X', 6);
         return mkdtemp(directory) ? 0 : -1;
 }
 
