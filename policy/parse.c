@@ -15,6 +15,10 @@
 
 /* Mistakes */
 
+bool parse_is_full(const struct parse *parse) {
+        return parse->errors->list.n >= LIMIT_POLICY_ERRORS;
+}
+
 void parse_note(struct parse *parse) {
         struct policy_error error = { .file = strdup(parse->source->path), .what = parse->error };
         int r = -ENOMEM;

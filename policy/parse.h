@@ -50,14 +50,20 @@ int parse_source(const struct policy_source *source, const struct policy_network
 
 /* parse.c, for the readers: */
 
-/* Notes the mistake that is in parse->error. */
+/* Notes the mistake that is in parse->error, or counts it if there are too many. */
 void parse_note(struct parse *parse);
 
-#define PARSE_FAIL(parse, path, value, ...)                                           \
-        (json_doc_fail(&(parse)->doc, (path), (value), &(parse)->error, __VA_ARGS__), \
+/* Are there too many? Then no more places are looked for: that takes its time. */
+bool parse_is_full(const struct parse *parse);
+
+#define PARSE_FAIL(parse, path, value, ...)                                                   \
+        ((void)(parse_is_full(parse) ||                                                       \
+                json_doc_fail(&(parse)->doc, (path), (value), &(parse)->error, __VA_ARGS__)), \
          parse_note(parse))
-#define PARSE_FAIL_KEY(parse, path, ...) \
-        (json_doc_fail_key(&(parse)->doc, (path), &(parse)->error, __VA_ARGS__), parse_note(parse))
+#define PARSE_FAIL_KEY(parse, path, ...)                                                 \
+        ((void)(parse_is_full(parse) ||                                                  \
+                json_doc_fail_key(&(parse)->doc, (path), &(parse)->error, __VA_ARGS__)), \
+         parse_note(parse))
 
 void parse_object(struct parse *parse, const struct json_path *path, json_t *object,
                   const struct parse_key *keys, size_t n);
