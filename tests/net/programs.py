@@ -41,7 +41,7 @@ NGINX_CONF = """daemon off;
 user www-data;
 worker_processes {workers};
 pid {work}/{name}.pid;
-error_log stderr notice;
+error_log stderr warn;
 events {{ worker_connections 1024; }}
 http {{
   access_log off;

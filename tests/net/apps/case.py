@@ -263,26 +263,28 @@ def play(lab, function, wanted):
         check_equal(sorted(printed - control), [], "lines that plain TCP doesn't print")
 
 
-def obstacle(needs, full, sanitized, ipv6):
-    """Why a case can't or need not run here."""
+def obstacle(needs, sanitized, ipv6):
+    """Why a case can't run here."""
     search = os.environ["PATH"] + ADMIN_PATHS
     missing = [name for name in needs if not shutil.which(name, path=search)]
-    if full and os.environ.get("MPTCPIZE_FULL") != "1":
-        return "runs with ./setup test --full"
     if not sanitized and is_sanitized():
         return "does not live with a preloaded sanitizer"
     if missing:
-        return f"not installed: {' '.join(missing)}; run ./setup deps"
+        return f"not installed: {' '.join(missing)}; run ./setup deps test full"
     return "this kernel has no IPv6" if ipv6 and not have_ipv6() else ""
 
 
 def case(*needs, full=False, sanitized=True, ipv6=False, **wanted):
-    """Decorator. needs: programs; wanted: see Wanted; sanitized: also in such a build."""
+    """Decorator. needs: programs; wanted: see Wanted.
+
+    full: not in the quick choice; sanitized: lives with a sanitizer that is preloaded as well.
+    """
     def decorate(function):
         def test(lab):
             play(lab, function, Wanted(**wanted))
         test.__name__, test.__doc__ = function.__name__, function.__doc__
-        test.obstacle = lambda: obstacle(needs, full, sanitized, ipv6)
+        test.obstacle = lambda: obstacle(needs, sanitized, ipv6)
+        test.full = full
         CASES.append(topology(rates=RATES)(test))
         return function
     return decorate

@@ -31,8 +31,9 @@ def long_text():
 @case("redis-server", "redis-cli", "redis-benchmark", connections=43)
 def test_redis_benchmarked_answers_all(run):
     """redis-benchmark: SET and GET by 20 clients each; redis-cli: a long value there and back."""
-    run.serve(["redis-server", "--save", "", "--protected-mode", "no", "--port", "6379",
-               "--bind", "*", "--dir", folder("redis", "redis")], 6379, user="redis")
+    run.serve(["redis-server", "--save", "", "--loglevel", "warning", "--protected-mode", "no",
+               "--port", "6379", "--bind", "*", "--dir", folder("redis", "redis")], 6379,
+              user="redis")
     report = run.client(["redis-benchmark", "-h", run.address, "-c", "20", "-n", "1000", "-t",
                          "set,get", "-d", "500", "--csv"])
     rows = [row.split(",")[0].strip('"') for row in report.splitlines()[1:]]
@@ -53,7 +54,7 @@ def test_postgresql_benchmarked_answers_all(run):
     with open(f"{data}/pg_hba.conf", "w", encoding="ascii") as hba:
         hba.write("host all all 0.0.0.0/0 trust\nlocal all all trust\n")
     run.serve([POSTGRES, "-D", data, "-k", data, "-h", "*", "-p", "5432", "-c", "fsync=off",
-               "-c", "tcp_user_timeout=20000"], 5432, user="postgres")
+               "-c", "log_checkpoints=off", "-c", "tcp_user_timeout=20000"], 5432, user="postgres")
     where = ["--host", run.address, "--username", "postgres"]
     run.client(["pgbench", *where, "--initialize", "--quiet", "postgres"])
     report = run.client(["pgbench", *where, *PGBENCH, "postgres"])
