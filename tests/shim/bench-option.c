@@ -1,6 +1,7 @@
 /*
- * What the hooks of options, send() and recv() cost: each call through the library, and past it,
- * over a next library whose functions return at once (stub.c), so that no system call is in it.
+ * What the hooks of options, and of what writes and reads, cost: each call through the library, and
+ * past it, over a next library whose functions return at once (stub.c), so that no system call is
+ * in it.
  *
  * A single call is below what a clock tells, so batches take turns, and the median of their means
  * counts. The last line compares the way past the library with itself.
@@ -13,9 +14,11 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "stub.h"
 #include "support.h"
 
 enum { N_BATCHES = 1001, N_CALLS = 1000 }; /* a million calls each way */
@@ -26,11 +29,17 @@ union function {
         int (*control)(int fd, unsigned long request, ...);
         ssize_t (*send)(int fd, const void *data, size_t n, int flags);
         ssize_t (*recv)(int fd, void *data, size_t n, int flags);
+        ssize_t (*write)(int fd, const void *data, size_t n);
+        ssize_t (*read)(int fd, void *data, size_t n);
+        ssize_t (*writev)(int fd, const struct iovec *parts, int n);
+        ssize_t (*sendmsg)(int fd, const struct msghdr *message, int flags);
 };
 
 static int value;
 static socklen_t value_len = sizeof(value);
-static char data[64];
+static char data[STUB_BYTES];
+static struct iovec part = { data, sizeof(data) };
+static const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
 static double now_nsec(void) {
         struct timespec now;
@@ -53,13 +62,18 @@ BATCH(batch_get, f.get(fd, SOL_SOCKET, SO_KEEPALIVE, &value, &value_len))
 BATCH(batch_control, f.control(fd, FIONREAD, &value))
 BATCH(batch_send, f.send(fd, data, sizeof(data), 0))
 BATCH(batch_recv, f.recv(fd, data, sizeof(data), 0))
+BATCH(batch_write, f.write(fd, data, sizeof(data)))
+BATCH(batch_read, f.read(fd, data, sizeof(data)))
+BATCH(batch_writev, f.writev(fd, &part, 1))
+BATCH(batch_sendmsg, f.sendmsg(fd, &message, 0))
 
 static const struct {
         const char *name;
         double (*batch)(union function f, int fd);
 } calls[] = {
         { "setsockopt", batch_set }, { "getsockopt", batch_get }, { "ioctl", batch_control },
-        { "send", batch_send },      { "recv", batch_recv },
+        { "send", batch_send },      { "recv", batch_recv },      { "write", batch_write },
+        { "read", batch_read },      { "writev", batch_writev },  { "sendmsg", batch_sendmsg },
 };
 
 static union function find(const char *prefix, const char *name) {

@@ -6,6 +6,8 @@
 #include <sys/socket.h>
 #include <sys/types.h>
 
+#include "stub.h"
+
 #define STUB(result, name, arguments)                                                      \
         __attribute__((visibility("default"))) result stub_##name arguments;               \
         __attribute__((visibility("default"))) result real_##name arguments __asm__(#name) \
@@ -41,5 +43,25 @@ STUB(ssize_t, send, (int fd, const void *data, size_t n, int flags)) {
 STUB(ssize_t, recv, (int fd, void *data, size_t n, int flags)) {
         (void)fd, (void)data, (void)flags;
         return (ssize_t)n;
+}
+
+STUB(ssize_t, write, (int fd, const void *data, size_t n)) {
+        (void)fd, (void)data;
+        return (ssize_t)n;
+}
+
+STUB(ssize_t, read, (int fd, void *data, size_t n)) {
+        (void)fd, (void)data;
+        return (ssize_t)n;
+}
+
+STUB(ssize_t, writev, (int fd, const void *parts, int n)) {
+        (void)fd, (void)parts;
+        return (ssize_t)n * STUB_BYTES;
+}
+
+STUB(ssize_t, sendmsg, (int fd, const void *message, int flags)) {
+        (void)fd, (void)message, (void)flags;
+        return STUB_BYTES;
 }
 /* NOLINTEND(misc-unused-parameters) */
