@@ -4,12 +4,14 @@
 #include <link.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -100,6 +102,19 @@ void support_enter_netns(void) {
         if (!write_file("/proc/self/setgroups", "deny") ||
             !write_file("/proc/self/gid_map", gids) || !write_file("/proc/self/uid_map", uids))
                 support_skip("cannot map our user into a namespace", errno);
+}
+
+void support_bring_loopback_up(void) {
+        const struct sockaddr_in host = { .sin_family = AF_INET,
+                                          .sin_addr.s_addr = htonl(SUPPORT_HOST) };
+        struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+        struct ifreq second = { .ifr_name = "lo:1" };
+        int fd = support_kernel_socket(AF_INET, SOCK_DGRAM, 0);
+
+        memcpy(&second.ifr_addr, &host, sizeof(host));
+        if (fd < 0 || ioctl(fd, SIOCSIFFLAGS, &request) < 0 || ioctl(fd, SIOCSIFADDR, &second) < 0)
+                support_skip("cannot bring loopback up", errno);
+        (void)close(fd);
 }
 
 /* A filter loads 32 bits: the lower half of the third argument. */

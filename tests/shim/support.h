@@ -11,6 +11,8 @@ enum {
         SUPPORT_SKIP = 77, /* exit code that meson counts as skipped */
 };
 
+#define SUPPORT_HOST 0xc0000201u /* 192.0.2.1 */
+
 /* The raw system call, which no library can hook. */
 int support_kernel_socket(int domain, int type, int protocol);
 
@@ -34,6 +36,12 @@ void support_require_shim(void);
 
 /* Enters a user and a network namespace of our own, or ends the program as skipped. */
 void support_enter_netns(void);
+
+/*
+ * In such a namespace, or ends the program as skipped. Loopback has SUPPORT_HOST too, which to a
+ * program without a database is an address like any other.
+ */
+void support_bring_loopback_up(void);
 
 /*
  * From now on the kernel refuses sockets of that protocol (seccomp's only view of a call are its
