@@ -16,6 +16,9 @@
 
 #include "bus/bus.h"
 #include "core/engine.h"
+#include "hint/database.h"
+#include "hint/hints.h"
+#include "host/profiles.h"
 #include "host/rules.h"
 #include "host/setting.h"
 #include "host/sysctl.h"
@@ -24,6 +27,8 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define HINT_PRIORITY (-KERN_FDS - 1) /* before all that the kernel says */
+
 struct daemon {
         const struct daemon_options *options;
         sd_event *event;
@@ -31,10 +36,14 @@ struct daemon {
         sd_event_source *post;
         sd_event_source *timer;
         sd_event_source *lull; /* when there is nothing else to do */
+        sd_event_source *hint_source;
         struct kern *kern;
         struct bus *bus;
-        struct setting *setting; /* configuration and its plugin, in use */
-        struct rules *rules;     /* policies */
+        struct setting *setting;   /* configuration and its plugin, in use */
+        struct rules *rules;       /* policies */
+        struct profiles *profiles; /* of both */
+        struct database policies;  /* as rules has written them */
+        struct hints *hints;       /* NULL: there are none */
         struct engine engine;
         uint32_t net_serial; /* of the network that the policies were compiled for */
         int lock_fd;
@@ -82,10 +91,14 @@ void daemon_free(struct daemon *daemon) {
         sd_event_source_unref(daemon->lull);
         sd_event_source_unref(daemon->timer);
         sd_event_source_unref(daemon->post);
+        sd_event_source_unref(daemon->hint_source);
+        hints_free(daemon->hints);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
+        profiles_free(daemon->profiles);
         setting_free(daemon->setting);
         rules_free(daemon->rules);
+        database_done(&daemon->policies);
         sd_event_unref(daemon->event);
         if (daemon->lock_fd >= 0)
                 close(daemon->lock_fd);
@@ -120,15 +133,22 @@ static int daemon_lock(const char *runtime) {
 
 /* Configuration */
 
+/* Puts a configuration in place, with what the policies say of paths now. */
 static int daemon_apply(struct daemon *daemon, struct setting *setting) {
-        struct event event = {
-                .type = EVENT_CONFIGURED,
-                .usec = clock_usec(),
-                .configured = { .conf = setting_conf(setting), .plugin = setting_plugin(setting) },
-        };
+        struct event event = { .type = EVENT_CONFIGURED, .usec = clock_usec() };
+        struct profiles *profiles;
+        int r = profiles_new(setting, daemon->options->plugins,
+                             database_read(&daemon->policies, daemon->database), &profiles);
 
+        if (r < 0)
+                return r;
+        event.configured.conf = setting_conf(setting);
+        event.configured.profiles = profiles_list(profiles, &event.configured.n_profiles);
         engine_feed(&daemon->engine, &event);
-        setting_free(daemon->setting);
+        profiles_free(daemon->profiles);
+        daemon->profiles = profiles;
+        if (daemon->setting != setting)
+                setting_free(daemon->setting);
         daemon->setting = setting;
         return 0;
 }
@@ -246,12 +266,18 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
 
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_usec());
         r = daemon_read_again(daemon, &setting, text);
+        if (r == 0) {
+                r = daemon_apply(daemon, setting);
+                if (r < 0) {
+                        setting_free(setting);
+                        snprintf(text, sizeof(text), "%s", strerror(-r));
+                }
+        }
         if (r < 0) {
                 log_error("%s", text);
                 log_notice("the old configuration is kept");
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
-                daemon_apply(daemon, setting);
                 if (setting_conf(setting)->dead_after != dead_after)
                         daemon_take_dead_after(daemon);
                 log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
@@ -324,6 +350,24 @@ static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void
         return 0;
 }
 
+static void on_hint_event(const struct event *event, void *userdata) {
+        struct daemon *daemon = userdata;
+
+        engine_feed(&daemon->engine, event);
+}
+
+/*
+ * What a program says counts most before its connection is there; but when there are many hints,
+ * everything else comes first, so that nobody can keep the loop from its work.
+ */
+static int on_hint_input(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct daemon *daemon = userdata;
+        bool many = hints_dispatch(daemon->hints) == HINTS_BATCH;
+
+        (void)fd, (void)revents;
+        return sd_event_source_set_priority(source, many ? BUS_PRIORITY : HINT_PRIORITY);
+}
+
 static int on_signal(sd_event_source *source, const struct signalfd_siginfo *info, void *userdata) {
         struct daemon *daemon = userdata;
         char error[SETTING_ERROR];
@@ -353,7 +397,7 @@ static int daemon_setup_loop(struct daemon *daemon) {
                 r = sd_event_add_post(daemon->event, &daemon->post, on_post, daemon);
         /* After every event, not when there are no more: actions must not wait for a lull. */
         if (r >= 0)
-                r = sd_event_source_set_priority(daemon->post, -KERN_FDS - 1);
+                r = sd_event_source_set_priority(daemon->post, HINT_PRIORITY - 1);
         if (r >= 0)
                 r = sd_event_add_time(daemon->event, &daemon->timer, CLOCK_MONOTONIC, UINT64_MAX,
                                       1000, on_timer, daemon);
@@ -390,6 +434,25 @@ static int daemon_setup_kern(struct daemon *daemon) {
                 if (r >= 0)
                         r = sd_event_source_set_priority(daemon->kern_sources[i], i - KERN_FDS);
         }
+        return r < 0 ? r : 0;
+}
+
+/* Without hints every connection has the profile of the configuration, which is no failure. */
+static int daemon_setup_hints(struct daemon *daemon) {
+        int r = hints_new(daemon->options->runtime, daemon->database, on_hint_event, daemon,
+                          &daemon->hints);
+
+        if (r == -EOPNOTSUPP)
+                log_notice("hints of programs need Linux 5.14 or newer: policies for their paths "
+                           "have no effect");
+        else if (r < 0)
+                log_error("hints of programs can't be received: %s", strerror(-r));
+        if (r < 0)
+                return 0;
+        r = sd_event_add_io(daemon->event, &daemon->hint_source, hints_fd(daemon->hints), EPOLLIN,
+                            on_hint_input, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->hint_source, HINT_PRIORITY);
         return r < 0 ? r : 0;
 }
 
@@ -478,6 +541,8 @@ int daemon_setup(struct daemon *daemon) {
         if (r == 0)
                 r = daemon_setup_rules(daemon);
         if (r == 0)
+                r = daemon_setup_hints(daemon);
+        if (r == 0)
                 r = daemon_setup_bus(daemon);
         if (r == 0)
                 r = daemon_take_over(daemon);
@@ -490,6 +555,8 @@ int daemon_setup(struct daemon *daemon) {
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);
         r = daemon_start_rules(daemon);
+        if (r == 0)
+                r = daemon_apply(daemon, daemon->setting);
         if (r < 0)
                 return r;
         log_info("ready: plugin %s, at most %u subflows a connection",

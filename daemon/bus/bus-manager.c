@@ -29,7 +29,7 @@ static int manager_get_text(sd_bus *bus, const char *path, const char *interface
         else if (strcmp(property, "PreviousPathManager") == 0)
                 text = host->previous_path_manager;
         else if (strcmp(property, "Plugin") == 0)
-                text = host->engine->plugin->name;
+                text = host->engine->profiles[0].conf->plugin->name;
         return sd_bus_message_append(reply, "s", text);
 }
 
@@ -122,8 +122,8 @@ static const char *manager_unusable(const struct engine *engine, const struct li
                 return "its role is off";
         if (!link->is.up)
                 return "down, or no carrier";
-        for (size_t i = 0; i < engine->n_locals; i++)
-                if (engine->locals[i].ifindex == link->is.ifindex)
+        for (size_t i = 0; i < engine->profiles[0].locals.n; i++)
+                if (engine->profiles[0].locals.items[i].is.ifindex == link->is.ifindex)
                         return NULL;
         for (size_t i = 0; i < engine->model.addresses.n; i++)
                 any |= engine->model.addresses.items[i].is.ifindex == link->is.ifindex;

@@ -112,7 +112,8 @@ const char *bus_role(const struct connection *connection) {
 }
 
 const char *bus_plugin(const struct bus_host *host, const struct connection *connection) {
-        return connection->plugin_state ? host->engine->plugin->name : "";
+        (void)host;
+        return connection->plugin ? connection->plugin->name : "";
 }
 
 uint32_t bus_uid(const struct bus_host *host, const struct connection *connection) {

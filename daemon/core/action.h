@@ -19,6 +19,7 @@ enum action_type {
         ACTION_WITHDRAW, /* MPTCP_PM_CMD_REMOVE: local_id */
         ACTION_QUERY,    /* MPTCP_PM_CMD_GET_ADDR of token: EVENT_ENTRIES, then the outcome */
         ACTION_SNAPSHOT, /* sock_diag: EVENT_SNAPSHOT; token 0 */
+        ACTION_MEASURE,  /* sock_diag: local, remote with their ports, ifindex: EVENT_MEASURED */
         _ACTION_MAX
 };
 

@@ -92,6 +92,24 @@ enum mptcpize_role conf_role(const struct conf *conf, const char *ifname, const 
         return role;
 }
 
+void conf_profile_init(struct conf_profile *profile, const struct conf *conf,
+                       const struct mptcpize_plugin *plugin) {
+        *profile = (struct conf_profile){ .plugin = plugin, .max_subflows = conf->max_subflows };
+}
+
+void conf_profile_done(struct conf_profile *profile) {
+        ARRAY_DONE(&profile->roles);
+        ARRAY_DONE(&profile->options);
+}
+
+enum mptcpize_role conf_profile_role(const struct conf_profile *profile, const struct conf *conf,
+                                     const char *ifname) {
+        for (size_t i = 0; i < profile->roles.n; i++)
+                if (fnmatch(profile->roles.items[i].pattern, ifname, 0) == 0)
+                        return profile->roles.items[i].role;
+        return conf_role(conf, ifname, NULL);
+}
+
 static int read_fail_unknown(const struct conf_reader *reader, const struct json_path *path,
                              const struct conf_key *keys, size_t n) {
         char known[128] = "";

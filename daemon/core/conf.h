@@ -48,6 +48,30 @@ struct conf {
         ARRAY_OF(struct conf_option) options;
 };
 
+/* Profiles that no policy has made, but a mode that a user asked for: "mode/handover". */
+#define CONF_PROFILE_MODE "mode/"
+
+/*
+ * What applies to the connections of a program: the policy's word first, then that of the file.
+ * The one without a name is the file's own, for programs that no policy speaks of.
+ */
+struct conf_profile {
+        char name[LIMIT_NAME];
+        const struct mptcpize_plugin *plugin; /* NULL: none; nothing is done for them */
+        uint32_t max_subflows;
+        ARRAY_OF(struct conf_role) roles;     /* before those of the file */
+        ARRAY_OF(struct conf_option) options; /* after those of the file; all of its plugin */
+};
+
+/* The file's own profile, with that plugin. */
+void conf_profile_init(struct conf_profile *profile, const struct conf *conf,
+                       const struct mptcpize_plugin *plugin);
+void conf_profile_done(struct conf_profile *profile);
+
+/* The role of an interface for connections of that profile. */
+enum mptcpize_role conf_profile_role(const struct conf_profile *profile, const struct conf *conf,
+                                     const char *ifname);
+
 /* The defaults, as if the file were empty. */
 void conf_init(struct conf *conf);
 void conf_done(struct conf *conf);

@@ -8,7 +8,7 @@ const char *connection_state_name(enum connection_state state) {
         static const char *const names[] = {
                 [CONNECTION_NEW] = "new",           [CONNECTION_ESTABLISHED] = "established",
                 [CONNECTION_FALLBACK] = "fallback", [CONNECTION_KERNEL] = "kernel",
-                [CONNECTION_LOCAL] = "local",
+                [CONNECTION_LOCAL] = "local",       [CONNECTION_ENDING] = "ending",
         };
 
         return names[state];

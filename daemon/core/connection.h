@@ -16,6 +16,9 @@ struct subflow {
         uint64_t changed_usec; /* last change of state */
         bool withdrawn;        /* its local id was withdrawn because the path is lost */
         bool asked;            /* the kernel has not answered yet */
+        bool measuring;        /* its numbers are on their way */
+        uint64_t bytes_acked;  /* when it was last measured */
+        uint64_t silent_usec;  /* since when nothing was acknowledged of what was sent; 0: all is */
         bool seen;             /* in the snapshot that is being compared */
 };
 
@@ -39,7 +42,16 @@ enum connection_state {
         CONNECTION_ESTABLISHED, /* joins are possible */
         CONNECTION_FALLBACK,    /* plain TCP; final */
         CONNECTION_KERNEL,      /* the kernel's own path manager has it; not ours to touch */
-        CONNECTION_LOCAL        /* the peer is this host; nothing to gain */
+        CONNECTION_LOCAL,       /* the peer is this host; nothing to gain */
+        CONNECTION_ENDING       /* its last subflow was closed as the application wished */
+};
+
+/* What a hint said of a connection, of one to come, or of a listener's. */
+struct advice {
+        uint64_t cookie;  /* of the socket that the hint came with; 0: there was no hint */
+        uint16_t profile; /* index into the engine's profiles */
+        struct program program;
+        uint32_t user_timeout_msec; /* 0: none */
 };
 
 struct connection {
@@ -48,11 +60,14 @@ struct connection {
         enum connection_state state;
         bool ids_known; /* false: adopted, GET_ADDR comes before the first action */
         bool adopted;
-        bool seen;                     /* in the snapshot that is being compared */
+        bool seen; /* in the snapshot that is being compared */
+        struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;
         uint64_t timer_usec; /* of the plugin; 0: not armed */
         struct heap_node deadline;
+        struct heap_node measurement;         /* when its subflows are to be measured again */
+        const struct mptcpize_plugin *plugin; /* whose state this is; NULL: none */
         void *plugin_state;
         struct connection *hash_next;
         ARRAY_OF(struct subflow) subflows;

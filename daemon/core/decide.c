@@ -24,26 +24,37 @@ struct decision {
 
 /* Plugin states */
 
-void engine_start_plugin(struct engine *engine, struct connection *connection) {
-        const struct mptcpize_plugin *plugin = engine->plugin;
+/* The options were tried when they were read, so they can't be wrong here. */
+static void plugin_configure(const struct mptcpize_plugin *plugin, void *state,
+                             const struct conf_option *options, size_t n) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(options[i].plugin, plugin->name) == 0)
+                        (void)plugin->config(state, options[i].key, options[i].value);
+}
 
+void engine_start_plugin(struct engine *engine, struct connection *connection) {
+        const struct conf_profile *profile = engine_profile(engine, connection)->conf;
+        const struct mptcpize_plugin *plugin = profile->plugin;
+
+        if (!plugin)
+                return;
         if (plugin->init(&connection->plugin_state) < 0) {
                 connection->plugin_state = NULL;
                 engine->counters[COUNTER_PLUGIN_ERRORS]++;
                 return;
         }
-        for (size_t i = 0; i < engine->conf->options.n; i++) {
-                const struct conf_option *option = &engine->conf->options.items[i];
-
-                /* The options were tried when they were read, so they can't be wrong here. */
-                if (strcmp(option->plugin, plugin->name) == 0)
-                        (void)plugin->config(connection->plugin_state, option->key, option->value);
-        }
+        connection->plugin = plugin;
+        plugin_configure(plugin, connection->plugin_state, engine->conf->options.items,
+                         engine->conf->options.n);
+        plugin_configure(plugin, connection->plugin_state, profile->options.items,
+                         profile->options.n);
 }
 
 void engine_stop_plugin(struct engine *engine, struct connection *connection) {
+        (void)engine;
         if (connection->plugin_state)
-                engine->plugin->done(connection->plugin_state);
+                connection->plugin->done(connection->plugin_state);
+        connection->plugin = NULL;
         connection->plugin_state = NULL;
         connection->timer_usec = 0;
 }
@@ -78,10 +89,12 @@ int engine_push(struct engine *engine, struct action *action) {
 
 /* Checks */
 
-static const struct mptcpize_local *decision_local(const struct engine *engine,
+static const struct mptcpize_local *decision_local(const struct decision *decision,
                                                    const struct mptcpize_action *wanted) {
-        for (size_t i = 0; i < engine->n_locals; i++) {
-                const struct mptcpize_local *local = &engine->locals[i];
+        const struct locals *locals = engine_locals(decision->engine, decision->connection);
+
+        for (size_t i = 0; i < locals->n; i++) {
+                const struct mptcpize_local *local = &locals->items[i].is;
 
                 if (address_same_host(&local->address, &wanted->local) &&
                     (!wanted->ifindex || wanted->ifindex == local->ifindex))
@@ -151,7 +164,7 @@ static int decision_check_create(const struct decision *decision,
         if (remote->flags & MPTCPIZE_REMOTE_INITIAL &&
             connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL)
                 return -EPERM;
-        if (!decision_local(engine, wanted))
+        if (!decision_local(decision, wanted))
                 return -EADDRNOTAVAIL;
         if (address_is_link_local(&wanted->remote) ||
             (wanted->ifindex && !model_has_route(&engine->model, wanted->ifindex, &wanted->remote)))
@@ -159,7 +172,7 @@ static int decision_check_create(const struct decision *decision,
         if (decision_is_refused(decision, wanted))
                 return -ECONNREFUSED;
         if (connection_live_subflows(connection) + decision->n_creates >=
-            engine->conf->max_subflows)
+            engine_profile(engine, connection)->conf->max_subflows)
                 return -E2BIG;
         return 0;
 }
@@ -179,7 +192,7 @@ static int decision_check_announce(const struct decision *decision,
                                    const struct mptcpize_action *wanted) {
         if (decision->connection->state != CONNECTION_ESTABLISHED)
                 return -ENOTCONN;
-        if (!decision_local(decision->engine, wanted))
+        if (!decision_local(decision, wanted))
                 return -EADDRNOTAVAIL;
         /* The peer knows the address that it talks to; it has id 0, which can't be announced. */
         if (!wanted->local.port && address_same_host(&wanted->local, &decision->connection->local))
@@ -390,8 +403,10 @@ static uint64_t engine_random(struct engine *engine) {
 
 static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, struct engine *engine,
                       const struct connection *connection) {
-        for (size_t i = 0; i < engine->n_locals; i++)
-                arrays->locals[i] = &engine->locals[i];
+        const struct locals *locals = engine_locals(engine, connection);
+
+        for (size_t i = 0; i < locals->n; i++)
+                arrays->locals[i] = &locals->items[i].is;
         for (size_t i = 0; i < connection->remotes.n; i++)
                 arrays->remotes[i] = &connection->remotes.items[i];
         for (size_t i = 0; i < connection->subflows.n; i++)
@@ -404,9 +419,9 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
                                                                       : 0),
                 .now_usec = engine->now_usec,
                 .random = engine_random(engine),
-                .max_subflows = engine->conf->max_subflows,
+                .max_subflows = engine_profile(engine, connection)->conf->max_subflows,
                 .locals = arrays->locals,
-                .n_locals = engine->n_locals,
+                .n_locals = locals->n,
                 .remotes = arrays->remotes,
                 .n_remotes = connection->remotes.n,
                 .subflows = arrays->subflows,
@@ -431,7 +446,7 @@ void engine_decide(struct engine *engine, struct connection *connection,
             connection->state > CONNECTION_ESTABLISHED)
                 return;
         view_init(&view, &arrays, engine, connection);
-        if (engine->plugin->decide(connection->plugin_state, &view, event, &decision.sink) < 0)
+        if (connection->plugin->decide(connection->plugin_state, &view, event, &decision.sink) < 0)
                 engine->counters[COUNTER_PLUGIN_ERRORS]++;
         decision_apply(&decision);
         engine_schedule(engine, connection);

@@ -26,6 +26,11 @@ const char *counter_name(enum counter counter) {
                 [COUNTER_ACTIONS_FAILED] = "actions_failed",
                 [COUNTER_ACTIONS_DROPPED] = "actions_dropped",
                 [COUNTER_PLUGIN_ERRORS] = "plugin_errors",
+                [COUNTER_HINTS] = "hints",
+                [COUNTER_HINTS_REFUSED] = "hints_refused",
+                [COUNTER_HINTS_DROPPED] = "hints_dropped",
+                [COUNTER_SOCKETS_DEMOTED] = "sockets_demoted",
+                [COUNTER_SOCKETS_FELL_BACK] = "sockets_fell_back",
         };
 
         return names[counter];
@@ -38,6 +43,8 @@ int engine_init(struct engine *engine, uint64_t random) {
         r = model_init(&engine->model);
         if (r == 0)
                 r = trace_init(&engine->trace);
+        if (r == 0)
+                r = engine_init_profiles(engine);
         if (r < 0)
                 engine_done(engine);
         return r;
@@ -51,6 +58,7 @@ void engine_done(struct engine *engine) {
         if (engine->model.buckets)
                 model_each(&engine->model, engine_stop_each, engine);
         model_done(&engine->model);
+        engine_done_profiles(engine);
         trace_done(&engine->trace);
         action_queue_done(&engine->queue);
         ARRAY_DONE(&engine->gone);
@@ -126,6 +134,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
         }
         connection->flags = flags;
         connection->created_usec = engine->now_usec;
+        engine_take_advice(engine, connection);
         if (engine_is_own(engine, remote))
                 connection->state = CONNECTION_LOCAL;
         else
@@ -148,6 +157,7 @@ void engine_establish(struct engine *engine, struct connection *connection) {
         if (connection->state != CONNECTION_NEW)
                 return;
         connection->state = CONNECTION_ESTABLISHED;
+        engine_schedule_measurement(engine, connection);
         if (connection->ids_known)
                 engine_decide_simple(engine, connection,
                                      connection->adopted ? MPTCPIZE_EVENT_ADOPTED
@@ -328,6 +338,14 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
         return subflow;
 }
 
+/* One of the joins that were under way, or the peer, has saved what was given up. */
+static void engine_revive(struct engine *engine, struct connection *connection) {
+        if (connection->state != CONNECTION_ENDING)
+                return;
+        connection->state = CONNECTION_ESTABLISHED;
+        engine_schedule_measurement(engine, connection);
+}
+
 static void engine_on_sub_established(struct engine *engine, const struct event *event) {
         struct connection *connection = model_find(&engine->model, event->mptcp.token);
         struct mptcpize_address local = address_without_port(&event->mptcp.local);
@@ -342,9 +360,12 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         }
         if (event->mptcp.local_id)
                 (void)connection_learn_id(connection, &local, event->mptcp.local_id);
+        engine_revive(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
                               0);
-        engine_bury(engine, connection);
+        /* The profile may be another one than when it was asked for. */
+        engine_judge_paths(engine, connection);
+        engine_trim(engine, connection);
 }
 
 /* How long it was established: 0 if it never was, else at least 1. */
@@ -419,13 +440,20 @@ static void engine_on_address(struct engine *engine, const struct event *event) 
         engine->net_changed |= r != 0;
 }
 
+static bool profile_has_interface(const struct profile *profile, int32_t ifindex) {
+        for (size_t i = 0; i < profile->locals.n; i++)
+                if (profile->locals.items[i].is.ifindex == ifindex)
+                        return true;
+        return false;
+}
+
 /* Only routes on an interface that we use can make a difference. */
 static void engine_on_route(struct engine *engine, const struct event *event) {
         int r = event->type == EVENT_ROUTE ? model_route(&engine->model, &event->route)
                                            : model_route_gone(&engine->model, &event->route);
 
-        for (size_t i = 0; i < engine->n_locals && r > 0; i++)
-                if (engine->locals[i].ifindex == event->route.ifindex)
+        for (size_t i = 0; i < engine->n_profiles && r > 0; i++)
+                if (profile_has_interface(&engine->profiles[i], event->route.ifindex))
                         engine->net_changed = engine->routes_changed = true;
 }
 
@@ -463,14 +491,18 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                                      timer ? MPTCPIZE_EVENT_TIMER : MPTCPIZE_EVENT_LOCALS_CHANGED);
                 engine_schedule(engine, connection);
         }
+        engine_measure_due(engine);
         if (engine->sweep_usec && engine->sweep_usec <= engine->now_usec)
                 engine_compare(engine);
 }
 
 uint64_t engine_deadline(const struct engine *engine) {
         const struct heap_node *first = heap_first(&engine->model.deadlines);
+        const struct heap_node *measurement = heap_first(&engine->model.measurements);
         uint64_t deadline = first ? first->key : UINT64_MAX;
 
+        if (measurement && measurement->key < deadline)
+                deadline = measurement->key;
         return engine->sweep_usec && engine->sweep_usec < deadline ? engine->sweep_usec : deadline;
 }
 
@@ -482,13 +514,14 @@ static void engine_reconfigure(struct connection *connection, void *userdata) {
         if (connection->state == CONNECTION_LOCAL || connection->state == CONNECTION_KERNEL)
                 return;
         engine_start_plugin(engine, connection);
+        engine_trim(engine, connection);
         engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
 }
 
 static void engine_on_configured(struct engine *engine, const struct event *event) {
         model_each(&engine->model, engine_stop_each, engine);
         engine->conf = event->configured.conf;
-        engine->plugin = event->configured.plugin;
+        engine_set_profiles(engine, &event->configured);
         engine->net_changed = true; /* roles */
         engine_settle(engine);
         model_each(&engine->model, engine_reconfigure, engine);
@@ -517,6 +550,7 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_SUB_ESTABLISHED] = engine_on_sub_established,
         [EVENT_SUB_CLOSED] = engine_on_sub_closed,
         [EVENT_SUB_PRIORITY] = engine_on_sub_priority,
+        [EVENT_LISTENER_CLOSED] = engine_on_listener_closed,
         [EVENT_OVERRUN] = engine_on_overrun,
         [EVENT_LINK] = engine_on_link,
         [EVENT_LINK_GONE] = engine_on_link,
@@ -528,10 +562,12 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_NET_END] = engine_on_net_end,
         [EVENT_SNAPSHOT] = engine_on_snapshot_event,
         [EVENT_ENTRIES] = engine_on_entries_event,
+        [EVENT_MEASURED] = engine_on_measured,
         [EVENT_OUTCOME] = engine_on_outcome_event,
         [EVENT_STARTED] = engine_on_started,
         [EVENT_TICK] = engine_on_tick,
         [EVENT_CONFIGURED] = engine_on_configured,
+        [EVENT_HINT] = engine_on_hint,
 };
 
 void engine_feed(struct engine *engine, const struct event *event) {

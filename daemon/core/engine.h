@@ -11,6 +11,8 @@
  *   decide.c     view -> plugin -> checked actions
  *   outcome.c    the kernel's answers to actions
  *   paths.c      local addresses, lost and regained paths
+ *   profile.c    which profile a connection has, and what hints change
+ *   silence.c    paths that are lost by the measure of the application (TCP_USER_TIMEOUT)
  *   reconcile.c  model against a snapshot of the kernel
  */
 #pragma once
@@ -34,6 +36,11 @@ enum counter {
         COUNTER_ACTIONS_FAILED,
         COUNTER_ACTIONS_DROPPED, /* queue full or no memory */
         COUNTER_PLUGIN_ERRORS,
+        COUNTER_HINTS,             /* of use or not */
+        COUNTER_HINTS_REFUSED,     /* malformed, or of what is none of ours */
+        COUNTER_HINTS_DROPPED,     /* forgotten for want of room */
+        COUNTER_SOCKETS_DEMOTED,   /* made TCP by the library, for an option */
+        COUNTER_SOCKETS_FELL_BACK, /* MPTCP here, TCP on the wire */
         _COUNTER_MAX
 };
 
@@ -45,15 +52,45 @@ struct gone {
         struct mptcpize_address remote;
 };
 
+struct local {
+        struct mptcpize_local is;
+        char name[16]; /* is.ifname */
+};
+
+/* Usable local addresses, best role first. */
+struct locals {
+        struct local *items;
+        size_t n, cap;
+};
+
+/* What the engine has of a struct conf_profile. */
+struct profile {
+        const struct conf_profile *conf;
+        struct locals locals; /* empty if it has no roles of its own: the first one's count */
+};
+
+/* A hint that came before its connection. */
+struct expectation {
+        uint32_t token; /* 0: unused */
+        uint64_t usec;
+        struct advice advice;
+};
+
+/* A listening socket, whose connections are to have its advice. */
+struct listener {
+        struct mptcpize_address local;
+        struct advice advice;
+};
+
 struct engine {
         struct model model;
         struct trace trace;
         struct action_queue queue;
         const struct conf *conf;
-        const struct mptcpize_plugin *plugin;
-        struct mptcpize_local locals[LIMIT_LOCALS]; /* usable ones, best role first */
-        char names[LIMIT_LOCALS][16];               /* of their interfaces */
-        size_t n_locals;
+        struct profile profiles[LIMIT_PROFILES]; /* the first is that of conf itself */
+        size_t n_profiles;
+        struct expectation *expectations; /* LIMIT_ADVICE of them */
+        ARRAY_OF(struct listener) listeners;
         uint64_t now_usec;
         uint64_t random;
         uint64_t sweep_usec; /* when to compare next; 0: no connection */
@@ -85,6 +122,31 @@ void engine_settle(struct engine *engine);
 uint64_t engine_deadline(const struct engine *engine);
 
 /* The rest is for the files of core/ among themselves. */
+
+/* profile.c */
+const struct profile *engine_profile(const struct engine *engine,
+                                     const struct connection *connection);
+const struct locals *engine_locals(const struct engine *engine,
+                                   const struct connection *connection);
+int engine_init_profiles(struct engine *engine); /* 0 or -ENOMEM */
+void engine_done_profiles(struct engine *engine);
+
+/* Takes the profiles in place of those that there were; no plugin state may be alive. */
+void engine_set_profiles(struct engine *engine, const struct configured_event *configured);
+
+/* Gives a new connection what a hint has said of it, or of the socket that it came in by. */
+void engine_take_advice(struct engine *engine, struct connection *connection);
+void engine_on_hint(struct engine *engine, const struct event *event);
+void engine_on_listener_closed(struct engine *engine, const struct event *event);
+
+/* Destroys joins of ours that are more than the profile allows. */
+void engine_trim(struct engine *engine, struct connection *connection);
+
+/* silence.c */
+void engine_schedule_measurement(struct engine *engine, struct connection *connection);
+void engine_measure_due(struct engine *engine);
+void engine_on_measured(struct engine *engine, const struct event *event);
+void engine_on_measure_done(struct connection *connection, const struct outcome_event *outcome);
 
 /* decide.c */
 void engine_start_plugin(struct engine *engine, struct connection *connection);
@@ -130,6 +192,13 @@ int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_addres
 int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_address *local,
                              int32_t bound);
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
+
+/* Closes a subflow; false if there is no room for that. */
+bool engine_destroy(struct engine *engine, const struct connection *connection,
+                    struct subflow *subflow, const char *reason);
+
+/* Looks which subflows have lost their path, and what is to be done about it. */
+void engine_judge_paths(struct engine *engine, struct connection *connection);
 
 /* Destroys dead subflows if another one carries the connection. */
 void engine_bury(struct engine *engine, struct connection *connection);

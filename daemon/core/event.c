@@ -25,10 +25,12 @@ static const char *const names[_EVENT_MAX] = {
         [EVENT_NET_END] = "network listing ends",
         [EVENT_SNAPSHOT] = "snapshot",
         [EVENT_ENTRIES] = "local entries",
+        [EVENT_MEASURED] = "measured",
         [EVENT_OUTCOME] = "outcome",
         [EVENT_STARTED] = "started",
         [EVENT_TICK] = "tick",
         [EVENT_CONFIGURED] = "configured",
+        [EVENT_HINT] = "hint",
 };
 
 const char *event_name(enum event_type type) {

@@ -10,6 +10,7 @@
 #include "action.h"
 #include "address.h"
 #include "../util/array.h"
+#include "policy/hint.h"
 
 enum event_type {
         /* MPTCP_EVENT_*, linux/mptcp.h: .mptcp */
@@ -36,11 +37,13 @@ enum event_type {
         /* answers of the kernel */
         EVENT_SNAPSHOT, /* .snapshot: all connections and subflows */
         EVENT_ENTRIES,  /* .entries: local addresses of one connection */
+        EVENT_MEASURED, /* .measured: the numbers of one subflow */
         EVENT_OUTCOME,  /* .outcome: what became of an action */
         /* from inside */
         EVENT_STARTED,    /* we listen from now on; what is there already is to be asked for */
         EVENT_TICK,       /* time has passed */
         EVENT_CONFIGURED, /* .configured: a new configuration is in place */
+        EVENT_HINT,       /* .hint: a program said something of a socket of its own */
         _EVENT_MAX
 };
 
@@ -160,11 +163,39 @@ struct outcome_event {
         char message[LIMIT_REASON]; /* the kernel's extended ack, "" if none */
 };
 
+struct measured_event {
+        uint32_t token;
+        struct mptcpize_address local;
+        struct mptcpize_address remote;
+        struct measure measure;
+};
+
 struct conf;
+struct conf_profile;
 
 struct configured_event {
-        const struct conf *conf; /* both stay valid until the next EVENT_CONFIGURED */
-        const struct mptcpize_plugin *plugin;
+        const struct conf *conf;             /* all stay valid until the next EVENT_CONFIGURED */
+        const struct conf_profile *profiles; /* the file's own first; names are unique */
+        size_t n_profiles;                   /* at least 1; those over LIMIT_PROFILES are ignored */
+};
+
+/* Whose a socket is. */
+struct program {
+        char name[LIMIT_PROGRAM]; /* "": unknown */
+        int32_t pid;              /* 0: unknown */
+        uint32_t uid;             /* UINT32_MAX: unknown */
+};
+
+#define HINT_REFUSED 0 /* in place of enum hint_kind: it said nothing that could be used */
+
+struct hint_event {
+        unsigned int kind;             /* enum hint_kind, or HINT_REFUSED: only counted */
+        uint32_t token;                /* of the socket; 0: it has none (yet) */
+        uint64_t cookie;               /* SO_COOKIE, never 0 */
+        struct mptcpize_address local; /* HINT_LISTEN: where */
+        const char *profile;           /* name of what applies to the program */
+        struct program program;
+        uint32_t user_timeout_msec; /* 0: none */
 };
 
 struct event {
@@ -178,7 +209,9 @@ struct event {
                 const struct snapshot *snapshot;
                 struct entries_event entries;
                 struct outcome_event outcome;
+                struct measured_event measured;
                 struct configured_event configured;
+                struct hint_event hint;
         };
 };
 

@@ -27,6 +27,7 @@ void model_done(struct model *model) {
         ARRAY_DONE(&model->addresses);
         ARRAY_DONE(&model->routes);
         heap_done(&model->deadlines);
+        heap_done(&model->measurements);
         *model = (struct model){ 0 };
 }
 
@@ -264,6 +265,8 @@ static struct connection *connection_new(uint32_t token, const struct mptcpize_a
         connection->token = token;
         connection->local = *local;
         connection->deadline = HEAP_NODE_INIT;
+        connection->measurement = HEAP_NODE_INIT;
+        connection->advice.program.uid = UINT32_MAX;
         if (connection_add_remote(connection, &initial) < 0) {
                 connection_free(connection);
                 return NULL;
@@ -279,7 +282,8 @@ int model_add(struct model *model, uint32_t token, const struct mptcpize_address
                 *ret_connection = connection;
                 return -EEXIST;
         }
-        if (heap_reserve(&model->deadlines, model->n_connections + 1) < 0)
+        if (heap_reserve(&model->deadlines, model->n_connections + 1) < 0 ||
+            heap_reserve(&model->measurements, model->n_connections + 1) < 0)
                 return -ENOMEM;
         connection = connection_new(token, local, remote);
         if (!connection)
@@ -299,6 +303,7 @@ void model_remove(struct model *model, struct connection *connection) {
         *at = connection->hash_next;
         model->n_connections--;
         heap_remove(&model->deadlines, &connection->deadline);
+        heap_remove(&model->measurements, &connection->measurement);
         connection_free(connection);
 }
 

@@ -34,6 +34,7 @@ struct model {
         size_t n_buckets;
         size_t n_connections;
         struct heap deadlines;
+        struct heap measurements;
 };
 
 int model_init(struct model *model); /* 0 or -ENOMEM */

@@ -114,6 +114,10 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         }
         if (!connection || outcome->action.type == ACTION_SNAPSHOT)
                 return;
+        if (outcome->action.type == ACTION_MEASURE) {
+                engine_on_measure_done(connection, outcome);
+                return;
+        }
         if (outcome->error < 0)
                 engine_trace_failure(engine, outcome);
         switch (outcome->action.type) {
@@ -132,6 +136,7 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         case ACTION_ANNOUNCE:
         case ACTION_WITHDRAW:
         case ACTION_SNAPSHOT:
+        case ACTION_MEASURE:
         case _ACTION_MAX:
                 break;
         }

@@ -31,17 +31,15 @@ bool engine_is_own(const struct engine *engine, const struct mptcpize_address *a
 
 /* Usable local addresses */
 
-static enum mptcpize_role path_role(const struct engine *engine, const struct link *link) {
-        return conf_role(engine->conf, link->is.name, NULL);
+static enum mptcpize_role path_role(const struct engine *engine, const struct profile *profile,
+                                    const struct link *link) {
+        return conf_profile_role(profile->conf, engine->conf, link->is.name);
 }
 
-static bool path_is_usable(const struct engine *engine, const struct address *address) {
-        const struct link *link = model_find_link(&engine->model, address->is.ifindex);
-
+static bool path_is_usable(const struct address *address, const struct link *link) {
         return address->is.usable && link && link->is.up && !link->is.loopback &&
                !address_is_loopback(&address->is.address) &&
-               !address_is_link_local(&address->is.address) &&
-               path_role(engine, link) != MPTCPIZE_ROLE_OFF;
+               !address_is_link_local(&address->is.address);
 }
 
 /* Masters first, backups last; otherwise by interface, so that the order is always the same. */
@@ -57,7 +55,8 @@ static int path_rank(const struct mptcpize_local *local) {
 }
 
 static int path_compare(const void *pa, const void *pb) {
-        const struct mptcpize_local *a = pa, *b = pb;
+        const struct mptcpize_local *a = &((const struct local *)pa)->is;
+        const struct mptcpize_local *b = &((const struct local *)pb)->is;
 
         if (path_rank(a) != path_rank(b))
                 return path_rank(a) - path_rank(b);
@@ -66,53 +65,59 @@ static int path_compare(const void *pa, const void *pb) {
         return memcmp(&a->address, &b->address, sizeof(a->address));
 }
 
-/*
- * Fills locals with at most LIMIT_LOCALS usable addresses, in order; returns how many. Their names
- * point into the table of links.
- */
-static size_t engine_collect_locals(const struct engine *engine, struct mptcpize_local *locals) {
-        size_t n = 0;
+/* The usable addresses for a profile, in order; those that don't fit are left out. */
+static struct locals engine_collect_locals(const struct engine *engine,
+                                           const struct profile *profile) {
+        struct locals locals = { 0 };
 
-        for (size_t i = 0; i < engine->model.addresses.n && n < LIMIT_LOCALS; i++) {
+        for (size_t i = 0; i < engine->model.addresses.n; i++) {
                 const struct address *address = &engine->model.addresses.items[i];
-                const struct link *link;
+                const struct link *link = model_find_link(&engine->model, address->is.ifindex);
+                struct local local = { .is = { .size = sizeof(local.is) } };
 
-                if (!path_is_usable(engine, address))
+                if (!path_is_usable(address, link))
                         continue;
-                link = model_find_link(&engine->model, address->is.ifindex);
-                locals[n++] = (struct mptcpize_local){
-                        .size = sizeof(*locals),
-                        .address = address_without_port(&address->is.address),
-                        .ifindex = address->is.ifindex,
-                        .role = path_role(engine, link),
-                        .ifname = link->is.name,
-                };
+                local.is.address = address_without_port(&address->is.address);
+                local.is.ifindex = address->is.ifindex;
+                local.is.role = path_role(engine, profile, link);
+                memcpy(local.name, link->is.name, sizeof(local.name));
+                if (local.is.role != MPTCPIZE_ROLE_OFF)
+                        (void)ARRAY_APPEND(&locals, local, LIMIT_LOCALS);
         }
-        if (n > 1)
-                qsort(locals, n, sizeof(*locals), path_compare);
-        return n;
+        if (locals.n > 1)
+                qsort(locals.items, locals.n, sizeof(*locals.items), path_compare);
+        for (size_t i = 0; i < locals.n; i++)
+                locals.items[i].is.ifname = locals.items[i].name;
+        return locals;
 }
 
-/* True if the list is another one than before. The engine keeps names of its own. */
-static bool engine_update_locals(struct engine *engine) {
-        struct mptcpize_local locals[LIMIT_LOCALS];
-        size_t n = engine_collect_locals(engine, locals);
-        bool changed = n != engine->n_locals;
+/* True if the list is another one than before. */
+static bool engine_update_locals(const struct engine *engine, struct profile *profile) {
+        struct locals locals = engine_collect_locals(engine, profile);
+        bool changed = locals.n != profile->locals.n;
 
-        for (size_t i = 0; i < n; i++) {
-                changed = changed || path_compare(&locals[i], &engine->locals[i]) != 0;
-                snprintf(engine->names[i], sizeof(engine->names[i]), "%s", locals[i].ifname);
-                engine->locals[i] = locals[i];
-                engine->locals[i].ifname = engine->names[i];
-        }
-        engine->n_locals = n;
+        for (size_t i = 0; i < locals.n && !changed; i++)
+                changed = path_compare(&locals.items[i], &profile->locals.items[i]) != 0;
+        ARRAY_DONE(&profile->locals);
+        profile->locals = locals;
+        return changed;
+}
+
+/* A profile without roles of its own has no list of its own. */
+static bool engine_update_profiles(struct engine *engine) {
+        bool changed = engine_update_locals(engine, &engine->profiles[0]);
+
+        for (size_t i = 1; i < engine->n_profiles; i++)
+                if (engine->profiles[i].conf->roles.n)
+                        changed |= engine_update_locals(engine, &engine->profiles[i]);
         return changed;
 }
 
 /* Lost paths */
 
 /* Why the path of a subflow is lost, or NULL. Foreign addresses (transparent proxies) never are. */
-static const char *path_lost(const struct engine *engine, const struct mptcpize_subflow *subflow) {
+static const char *path_lost(const struct engine *engine, const struct connection *connection,
+                             const struct mptcpize_subflow *subflow) {
         const struct address *address;
         const struct link *link;
 
@@ -128,7 +133,7 @@ static const char *path_lost(const struct engine *engine, const struct mptcpize_
                 return "path lost: the link is down";
         if (subflow->flags & MPTCPIZE_SUBFLOW_OURS &&
             !(subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) &&
-            path_role(engine, link) == MPTCPIZE_ROLE_OFF)
+            path_role(engine, engine_profile(engine, connection), link) == MPTCPIZE_ROLE_OFF)
                 return "the interface's role is off";
         return NULL;
 }
@@ -168,18 +173,20 @@ static void engine_withdraw_dead(struct engine *engine, struct connection *conne
                         connection->subflows.items[i].withdrawn = true;
 }
 
-static void engine_destroy_dead(struct engine *engine, struct connection *connection,
-                                struct subflow *dead) {
+bool engine_destroy(struct engine *engine, const struct connection *connection,
+                    struct subflow *subflow, const char *reason) {
         struct action action = {
                 .type = ACTION_DESTROY,
                 .token = connection->token,
-                .local = dead->is.local,
-                .remote = dead->is.remote,
-                .reason = "path lost: close what can't carry data",
+                .local = subflow->is.local,
+                .remote = subflow->is.remote,
         };
 
-        if (engine_push(engine, &action) == 0)
-                dead->is.state = MPTCPIZE_SUBFLOW_CLOSING;
+        snprintf(action.reason, sizeof(action.reason), "%s", reason);
+        if (engine_push(engine, &action) < 0)
+                return false;
+        subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
+        return true;
 }
 
 void engine_bury(struct engine *engine, struct connection *connection) {
@@ -191,13 +198,14 @@ void engine_bury(struct engine *engine, struct connection *connection) {
                         engine_withdraw_dead(engine, connection, &connection->subflows.items[i]);
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
-                        engine_destroy_dead(engine, connection, &connection->subflows.items[i]);
+                        (void)engine_destroy(engine, connection, &connection->subflows.items[i],
+                                             "path lost: close what can't carry data");
 }
 
 /* Marks subflow i dead or alive again; true if that is news. */
 static bool engine_judge_path(struct engine *engine, struct connection *connection, size_t i) {
         struct subflow *subflow = &connection->subflows.items[i];
-        const char *lost = path_lost(engine, &subflow->is);
+        const char *lost = path_lost(engine, connection, &subflow->is);
 
         if (lost && subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
@@ -213,17 +221,22 @@ static bool engine_judge_path(struct engine *engine, struct connection *connecti
         return false;
 }
 
-static void engine_judge_paths(struct connection *connection, void *userdata) {
-        struct engine *engine = userdata;
+void engine_judge_paths(struct engine *engine, struct connection *connection) {
         struct mptcpize_subflow dead[LIMIT_SUBFLOWS];
         size_t n = 0;
 
+        if (!engine->net_known)
+                return;
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (engine_judge_path(engine, connection, i))
                         dead[n++] = connection->subflows.items[i].is;
         engine_bury(engine, connection);
         for (size_t i = 0; i < n; i++)
                 engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead[i], 0);
+}
+
+static void engine_judge_each(struct connection *connection, void *userdata) {
+        engine_judge_paths(userdata, connection);
 }
 
 /* A changed network is a new chance, but not for what the peer itself refused. */
@@ -241,8 +254,8 @@ void engine_settle(struct engine *engine) {
                 return;
         engine->net_changed = engine->routes_changed = false;
         engine->net_serial++;
-        again |= engine_update_locals(engine);
-        model_each(&engine->model, engine_judge_paths, engine);
+        again |= engine_update_profiles(engine);
+        model_each(&engine->model, engine_judge_each, engine);
         if (again)
                 model_each(&engine->model, engine_look_again, engine);
 }

@@ -98,6 +98,10 @@ static int executor_destroy(struct executor *executor, struct command *command) 
 void executor_run(struct executor *executor, struct command *command) {
         if (command->action.type == ACTION_SNAPSHOT)
                 command->error = kern_diag_snapshot(executor->diag, &command->snapshot);
+        else if (command->action.type == ACTION_MEASURE)
+                command->error = kern_diag_measure(executor->diag, &command->action.local,
+                                                   &command->action.remote, command->action.ifindex,
+                                                   &command->measure);
         else if (command->action.type == ACTION_DESTROY)
                 command->error = executor_destroy(executor, command);
         else

@@ -13,6 +13,7 @@ struct command {
         char message[LIMIT_REASON];
         ARRAY_OF(struct entry) entries; /* ACTION_QUERY */
         struct snapshot snapshot;       /* ACTION_SNAPSHOT */
+        struct measure measure;         /* ACTION_MEASURE */
 };
 
 struct command *command_new(const struct action *action);

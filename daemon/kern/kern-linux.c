@@ -81,16 +81,26 @@ static int kern_linux_dispatch_events(struct kern_linux *self) {
 /* Answers of the command threads */
 
 static void kern_linux_give_result(struct kern_linux *self, const struct command *command) {
+        const struct action *action = &command->action;
         struct event event = { .type = EVENT_ENTRIES };
 
-        if (command->error == 0 && command->action.type == ACTION_QUERY) {
-                event.entries = (struct entries_event){ .token = command->action.token,
+        if (command->error < 0)
+                return;
+        if (action->type == ACTION_QUERY) {
+                event.entries = (struct entries_event){ .token = action->token,
                                                         .entries = command->entries.items,
                                                         .n = command->entries.n };
                 kern_linux_give(self, &event);
-        } else if (command->error == 0 && command->action.type == ACTION_SNAPSHOT) {
+        } else if (action->type == ACTION_SNAPSHOT) {
                 event.type = EVENT_SNAPSHOT;
                 event.snapshot = &command->snapshot;
+                kern_linux_give(self, &event);
+        } else if (action->type == ACTION_MEASURE) {
+                event.type = EVENT_MEASURED;
+                event.measured = (struct measured_event){ .token = action->token,
+                                                          .local = action->local,
+                                                          .remote = action->remote,
+                                                          .measure = command->measure };
                 kern_linux_give(self, &event);
         }
 }

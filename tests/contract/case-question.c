@@ -173,6 +173,51 @@ static void test_measure_unknown_subflow_is_not_found(void **state) {
         assert_int_equal(result.rtt_usec, 1234);
 }
 
+/* The same as an action, which never makes the loop wait. */
+
+static struct action measure_action(const struct mptcp_event *subflow) {
+        return (struct action){ .type = ACTION_MEASURE,
+                                .token = subflow->token,
+                                .local = subflow->local,
+                                .remote = subflow->remote,
+                                .ifindex = subflow->ifindex };
+}
+
+static void test_measure_action_gives_numbers_before_the_outcome(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event initial = initial_of(&connection);
+        const struct measured_event *measured;
+
+        assert_int_equal(scene_do(scene, measure_action(&initial)), 0);
+        assert_true(scene_place(scene, EVENT_MEASURED, connection.token) <
+                    scene_place(scene, EVENT_OUTCOME, connection.token));
+        measured = &scene_await(scene, EVENT_MEASURED, connection.token)->measured;
+        scene_assert_address(&measured->local, &initial.local);
+        scene_assert_address(&measured->remote, &initial.remote);
+        assert_int_equal(measured->measure.retransmits, 0);
+        assert_int_equal(measured->measure.unacked, 0);
+}
+
+static void test_measure_action_finds_a_bound_subflow(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+
+        assert_int_equal(scene_do(scene, measure_action(&joined)), 0);
+        assert_int_equal(scene_count(scene, EVENT_MEASURED, connection.token), 1);
+}
+
+static void test_measure_action_unknown_subflow_is_not_found(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        struct mptcp_event subflow = initial_of(&connection);
+
+        subflow.remote.port++;
+        assert_int_equal(scene_do(scene, measure_action(&subflow)), -ENOENT);
+        assert_int_equal(scene_count(scene, EVENT_MEASURED, 0), 0);
+}
+
 /* Owner */
 
 static void test_owner_is_that_of_the_socket(void **state) {
@@ -205,6 +250,9 @@ int contract_question(void) {
                 SCENE_TESTS(test_measure_initial_subflow_is_found),
                 SCENE_TESTS(test_measure_bound_subflow_is_found_by_its_device),
                 SCENE_TESTS(test_measure_unknown_subflow_is_not_found),
+                SCENE_TESTS(test_measure_action_gives_numbers_before_the_outcome),
+                SCENE_TEST(test_measure_action_finds_a_bound_subflow),
+                SCENE_TEST(test_measure_action_unknown_subflow_is_not_found),
                 SCENE_TESTS(test_owner_is_that_of_the_socket),
                 SCENE_TEST(test_owner_unknown_token_is_not_found),
         };

@@ -76,6 +76,8 @@ static uint32_t token_of(const struct event *event) {
                 return event->mptcp.token;
         if (event->type == EVENT_ENTRIES)
                 return event->entries.token;
+        if (event->type == EVENT_MEASURED)
+                return event->measured.token;
         return event->type == EVENT_OUTCOME ? event->outcome.action.token : 0;
 }
 

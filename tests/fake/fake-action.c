@@ -317,11 +317,28 @@ static int perform_snapshot(struct performance *performance) {
         return 0;
 }
 
+/* By addresses only, whatever the token. */
+static int perform_measure(struct performance *performance) {
+        const struct action *action = performance->action;
+        struct fake_item item = {
+                .event = { .type = EVENT_MEASURED,
+                           .measured = { .token = action->token,
+                                         .local = action->local,
+                                         .remote = action->remote } },
+        };
+        int r = fake_numbers(performance->fake, &action->local, &action->remote, action->ifindex,
+                             &item.event.measured.measure);
+
+        if (r == 0)
+                fake_push_item(performance->fake, &item);
+        return r;
+}
+
 static const perform_fn performs[_ACTION_MAX] = {
         [ACTION_CREATE] = perform_create,     [ACTION_DESTROY] = perform_destroy,
         [ACTION_BACKUP] = perform_backup,     [ACTION_ANNOUNCE] = perform_announce,
         [ACTION_WITHDRAW] = perform_withdraw, [ACTION_QUERY] = perform_query,
-        [ACTION_SNAPSHOT] = perform_snapshot,
+        [ACTION_SNAPSHOT] = perform_snapshot, [ACTION_MEASURE] = perform_measure,
 };
 
 static int perform(struct performance *performance) {
@@ -333,7 +350,7 @@ static int perform(struct performance *performance) {
                 fake->fail_next[action->type] = 0;
                 return fail(performance, error, "made to fail");
         }
-        if (action->type == ACTION_SNAPSHOT)
+        if (action->type == ACTION_SNAPSHOT || action->type == ACTION_MEASURE)
                 return performs[action->type](performance);
         performance->connection = fake_find(fake, action->token);
         if (!performance->connection)

@@ -103,5 +103,10 @@ uint8_t fake_remote_id(const struct fake_connection *connection,
                        const struct mptcpize_address *remote);
 void fake_connection_done(struct fake_connection *connection);
 
+/* The numbers of a subflow; ports count, and the device if it is bound to one. 0 or -ENOENT. */
+int fake_numbers(struct fake *fake, const struct mptcpize_address *local,
+                 const struct mptcpize_address *remote, int32_t ifindex,
+                 struct measure *ret_measure);
+
 /* fake-action.c: does it and queues what comes of it. */
 void fake_perform(struct fake *fake, const struct action *action);

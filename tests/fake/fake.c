@@ -247,11 +247,9 @@ static int fake_submit(struct kern *kern, const struct action *action) {
         return 0;
 }
 
-static int fake_measure_op(struct kern *kern, const struct mptcpize_address *local,
-                           const struct mptcpize_address *remote, int32_t ifindex,
-                           struct measure *ret_measure) {
-        struct fake *fake = fake_of(kern);
-
+int fake_numbers(struct fake *fake, const struct mptcpize_address *local,
+                 const struct mptcpize_address *remote, int32_t ifindex,
+                 struct measure *ret_measure) {
         for (size_t i = 0; i < fake->connections.n; i++) {
                 const struct snapshot_subflow *subflow =
                                 fake_find_subflow(&fake->connections.items[i], local, remote);
@@ -262,6 +260,12 @@ static int fake_measure_op(struct kern *kern, const struct mptcpize_address *loc
                 return 0;
         }
         return -ENOENT;
+}
+
+static int fake_measure_op(struct kern *kern, const struct mptcpize_address *local,
+                           const struct mptcpize_address *remote, int32_t ifindex,
+                           struct measure *ret_measure) {
+        return fake_numbers(fake_of(kern), local, remote, ifindex, ret_measure);
 }
 
 static int fake_owner_op(struct kern *kern, uint32_t token, uint32_t *ret_uid) {

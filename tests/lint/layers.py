@@ -36,22 +36,25 @@ class Layer:
 
 
 UTIL, CORE, KERN = "daemon/util/", "daemon/core/", "daemon/kern/"
-HOST, BUS, CTL = "daemon/host/", "daemon/bus/", "daemon/ctl/"
+HOST, BUS, CTL, HINT = "daemon/host/", "daemon/bus/", "daemon/ctl/", "daemon/hint/"
 # What all three programs see of the policy language.
-POLICY = ("policy/format.h", "policy/eval.h", "policy/report.h", "policy/hint.h")
+POLICY = ("policy/format.h", "policy/eval.h", "policy/report.h", "policy/hint.h",
+          "policy/unit.h")
 LOG = "daemon/util/log.h"  # core, codecs and plugins never log
 CONFIG = "config.h"        # made by meson
-EVERYTHING = (UTIL, CORE, KERN, HOST, BUS, "daemon/", CONFIG)
+EVERYTHING = (UTIL, CORE, KERN, HOST, BUS, HINT, "daemon/", CONFIG)
 
 LAYERS = (
     # jansson only where JSON is read or written, see conf.h; its header is util/json.h.
     Layer("daemon/util/json.h", (UTIL,), ("jansson",)),
     Layer("daemon/util/json.c", (UTIL,), ("jansson",)),
     Layer(UTIL, (UTIL,)),
-    Layer(CORE, (UTIL, CORE), ("plugin.h",), pure=True, silent=(LOG,)),
+    Layer(CORE, (UTIL, CORE, "policy/hint.h"), ("plugin.h",), pure=True, silent=(LOG,)),
     Layer("daemon/kern/codec-", (UTIL, CORE, KERN), ("libnl", "linux", "plugin.h"), silent=(LOG,)),
     Layer(KERN, (UTIL, CORE, KERN), ("libnl", "linux", "plugin.h")),
-    Layer(HOST, (UTIL, CORE, HOST, "policy/compile.h", "policy/store.h", CONFIG), ("plugin.h",)),
+    Layer(HOST, (UTIL, CORE, HOST, "policy/compile.h", "policy/eval.h", "policy/store.h", CONFIG),
+          ("plugin.h",)),
+    Layer(HINT, (UTIL, CORE, HINT) + POLICY, ("linux",)),
     Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", "daemon/host/rules.h", CONFIG),
           ("systemd", "plugin.h")),
     Layer(CTL, (UTIL, CTL, CONFIG, "policy/"), ("systemd", "jansson")),
@@ -60,6 +63,7 @@ LAYERS = (
     Layer("plugins/", ("plugins/",), ("plugin.h",), pure=True),
     Layer("policy/eval.", POLICY, pure=True),
     Layer("policy/report.", POLICY, pure=True),
+    Layer("policy/unit.", POLICY, pure=True),
     # The compiler, for the daemon and mptcpctl.
     Layer("policy/", (UTIL, "policy/"), ("jansson",), silent=(LOG,)),
     Layer("shim/", ("shim/", CONFIG) + POLICY),

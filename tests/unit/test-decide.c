@@ -72,11 +72,7 @@ static int setup(void **state) {
         memset(&script, 0, sizeof(script));
         world_setup(state);
         world = *state;
-        world_feed(world,
-                   (struct event){
-                                   .type = EVENT_CONFIGURED,
-                                   .configured = { .conf = &world->conf, .plugin = &script_plugin },
-                   });
+        world_configure_plugin(world, &script_plugin);
         return 0;
 }
 
@@ -154,10 +150,10 @@ static void test_create_denied_initial_address_is_refused(void **state) {
 static void test_create_over_the_limit_is_refused(void **state) {
         struct world *world = *state;
 
-        world->conf.max_subflows = 1;
+        world->profiles[0].max_subflows = 1;
         world_connect(world, TOKEN, 0);
         assert_int_equal(try_create(world, LTE, SERVER, 3), -E2BIG);
-        world->conf.max_subflows = 2;
+        world->profiles[0].max_subflows = 2;
         assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
 }
 
@@ -165,7 +161,7 @@ static void test_create_refused_twice_is_traced_once(void **state) {
         struct world *world = *state;
         uint32_t before;
 
-        world->conf.max_subflows = 1;
+        world->profiles[0].max_subflows = 1;
         world_connect(world, TOKEN, 0);
         before = world->engine.trace.n;
         for (int i = 0; i < 3; i++)

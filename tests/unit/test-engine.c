@@ -179,7 +179,7 @@ static void test_decide_temporary_address_covers_its_interface(void **state) {
 
 static void expect_same_locals(struct world *world) {
         world_settle(world);
-        assert_int_equal(world->engine.n_locals, 2);
+        assert_int_equal(world->engine.profiles[0].locals.n, 2);
 }
 
 static void test_settle_unusable_addresses_are_left_out(void **state) {
@@ -223,7 +223,7 @@ static void test_settle_docker_switched_on_is_used(void **state) {
         world_address(world, 10, "172.17.0.1", true);
         assert_int_equal(ARRAY_APPEND(&world->conf.roles, role, 1), 0);
         world_configure(world);
-        assert_int_equal(world->engine.n_locals, 3);
+        assert_int_equal(world->engine.profiles[0].locals.n, 3);
 }
 
 static void test_decide_no_route_is_not_tried(void **state) {

@@ -23,12 +23,18 @@ void world_settle(struct world *world) {
         engine_settle(&world->engine);
 }
 
-void world_configure(struct world *world) {
+void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin) {
+        conf_profile_init(&world->profiles[0], &world->conf, plugin);
         world_feed(world, (struct event){
                                           .type = EVENT_CONFIGURED,
                                           .configured = { .conf = &world->conf,
-                                                          .plugin = mptcpize_plugin() },
+                                                          .profiles = world->profiles,
+                                                          .n_profiles = world->n_profiles },
                           });
+}
+
+void world_configure(struct world *world) {
+        world_configure_plugin(world, mptcpize_plugin());
 }
 
 void world_link(struct world *world, int32_t ifindex, const char *name, bool up) {
@@ -167,6 +173,7 @@ int world_setup(void **state) {
 
         assert_non_null(world);
         world->now = 1000000;
+        world->n_profiles = 1;
         conf_init(&world->conf);
         assert_int_equal(engine_init(&world->engine, 42), 0);
         world_configure(world);
@@ -187,6 +194,8 @@ int world_teardown(void **state) {
         struct world *world = *state;
 
         engine_done(&world->engine);
+        for (size_t i = 0; i < world->n_profiles; i++)
+                conf_profile_done(&world->profiles[i]);
         conf_done(&world->conf);
         free(world);
         return 0;

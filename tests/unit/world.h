@@ -11,6 +11,8 @@
 struct world {
         struct engine engine;
         struct conf conf;
+        struct conf_profile profiles[4]; /* the first is conf's own */
+        size_t n_profiles;
         uint64_t now;
 };
 
@@ -24,6 +26,9 @@ struct mptcpize_address at(const char *text);
 void world_feed(struct world *world, struct event event);
 void world_settle(struct world *world);
 void world_configure(struct world *world);
+
+/* The same with that plugin in place of fullmesh. */
+void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin);
 
 void world_link(struct world *world, int32_t ifindex, const char *name, bool up);
 void world_address(struct world *world, int32_t ifindex, const char *address, bool usable);

@@ -1,0 +1,327 @@
+/*
+ * Which profile a connection has, and what hints change.
+ *
+ * A hint comes by another way than the kernel's events: before the connection is known (a connect()
+ * that doesn't wait), after joins have begun (one that does), or instead of it, for the listening
+ * socket of which the kernel will make connections before any program sees them. So what was said
+ * of a token that is not there yet is kept for a while, what was said of a listener until it is
+ * closed, and a connection that learns late what it should have been is handed to its new plugin as
+ * if it had been found alive. The first hint that has a say in a connection is the one that counts.
+ *
+ * Nothing depends on a hint: one that is lost, or forgotten for want of room, leaves a connection
+ * with the profile of the host's own configuration.
+ */
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define EXPECT_USEC 180000000u /* longer than connect() tries */
+#define EXPECT_WAYS 8u         /* places in which a token may be */
+
+_Static_assert((LIMIT_ADVICE & (LIMIT_ADVICE - 1)) == 0, "tokens are spread by a mask");
+
+/* Profiles */
+
+int engine_init_profiles(struct engine *engine) {
+        engine->expectations = calloc(LIMIT_ADVICE, sizeof(*engine->expectations));
+        return engine->expectations ? 0 : -ENOMEM;
+}
+
+void engine_done_profiles(struct engine *engine) {
+        for (size_t i = 0; i < engine->n_profiles; i++)
+                ARRAY_DONE(&engine->profiles[i].locals);
+        ARRAY_DONE(&engine->listeners);
+        free(engine->expectations);
+}
+
+const struct profile *engine_profile(const struct engine *engine,
+                                     const struct connection *connection) {
+        return &engine->profiles[connection->advice.profile];
+}
+
+const struct locals *engine_locals(const struct engine *engine,
+                                   const struct connection *connection) {
+        const struct profile *profile = engine_profile(engine, connection);
+
+        return profile->conf->roles.n ? &profile->locals : &engine->profiles[0].locals;
+}
+
+/* Index of the profile of that name; 0, the first one, if there is none. */
+static uint16_t profile_find(const struct conf_profile *profiles, size_t n, const char *name) {
+        for (size_t i = 0; i < n; i++)
+                if (strcmp(profiles[i].name, name) == 0)
+                        return (uint16_t)i;
+        return 0;
+}
+
+/* What has become of the profiles: new index by old one. */
+struct succession {
+        uint16_t of[LIMIT_PROFILES];
+};
+
+static void succession_of_connection(struct connection *connection, void *userdata) {
+        const struct succession *succession = userdata;
+
+        connection->advice.profile = succession->of[connection->advice.profile];
+}
+
+static void engine_succeed(struct engine *engine, struct succession *succession) {
+        model_each(&engine->model, succession_of_connection, succession);
+        for (size_t i = 0; i < LIMIT_ADVICE; i++) {
+                struct advice *advice = &engine->expectations[i].advice;
+
+                advice->profile = succession->of[advice->profile];
+        }
+        for (size_t i = 0; i < engine->listeners.n; i++) {
+                struct advice *advice = &engine->listeners.items[i].advice;
+
+                advice->profile = succession->of[advice->profile];
+        }
+}
+
+void engine_set_profiles(struct engine *engine, const struct configured_event *configured) {
+        size_t n = configured->n_profiles < LIMIT_PROFILES ? configured->n_profiles
+                                                           : LIMIT_PROFILES;
+        struct succession succession = { { 0 } };
+
+        assert(n > 0);
+        for (size_t i = 1; i < engine->n_profiles; i++) {
+                succession.of[i] = profile_find(configured->profiles, n,
+                                                engine->profiles[i].conf->name);
+                ARRAY_DONE(&engine->profiles[i].locals);
+        }
+        for (size_t i = 0; i < n; i++)
+                engine->profiles[i].conf = &configured->profiles[i];
+        engine->n_profiles = n;
+        engine_succeed(engine, &succession);
+}
+
+/* What is over the limit */
+
+void engine_trim(struct engine *engine, struct connection *connection) {
+        const size_t max = engine_profile(engine, connection)->conf->max_subflows;
+        size_t live = connection_live_subflows(connection);
+
+        if (connection->state != CONNECTION_ESTABLISHED || !connection->ids_known)
+                return;
+        for (size_t i = connection->subflows.n; i-- > 0 && live > max;) {
+                struct subflow *subflow = &connection->subflows.items[i];
+
+                if (subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED &&
+                    subflow->is.flags & MPTCPIZE_SUBFLOW_OURS &&
+                    !(subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL) &&
+                    engine_destroy(engine, connection, subflow,
+                                   "more subflows than the policy allows"))
+                        live--;
+        }
+}
+
+/* Advice */
+
+static void engine_note_profile(struct engine *engine, const struct connection *connection) {
+        const struct conf_profile *profile = engine_profile(engine, connection)->conf;
+        char text[LIMIT_REASON];
+
+        snprintf(text, sizeof(text), "policy %.24s: plugin %.24s, at most %u subflows",
+                 profile->name[0] ? profile->name : "none",
+                 profile->plugin ? profile->plugin->name : "none", profile->max_subflows);
+        engine_trace_note(engine, connection, NULL, text);
+}
+
+/* Hands a connection over to the plugin that it should have had from its start. */
+static void engine_switch(struct engine *engine, struct connection *connection) {
+        engine_stop_plugin(engine, connection);
+        engine_start_plugin(engine, connection);
+        engine_judge_paths(engine, connection);
+        engine_trim(engine, connection);
+        if (connection->state == CONNECTION_ESTABLISHED)
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
+        engine_schedule(engine, connection);
+}
+
+static void engine_advise(struct engine *engine, struct connection *connection,
+                          const struct advice *advice) {
+        const uint16_t before = connection->advice.profile;
+
+        connection->advice = *advice;
+        engine_schedule_measurement(engine, connection);
+        engine_note_profile(engine, connection);
+        if (connection->advice.profile != before && connection->state <= CONNECTION_ESTABLISHED)
+                engine_switch(engine, connection);
+}
+
+/* Expectations: a small table in which the oldest of a few places makes room. */
+
+static struct expectation *expectation_at(const struct engine *engine, uint32_t token,
+                                          unsigned int way) {
+        return &engine->expectations[(token * EXPECT_WAYS + way) & (LIMIT_ADVICE - 1)];
+}
+
+static struct expectation *expectation_find(const struct engine *engine, uint32_t token) {
+        for (unsigned int way = 0; way < EXPECT_WAYS; way++) {
+                struct expectation *entry = expectation_at(engine, token, way);
+
+                if (entry->token == token && entry->usec + EXPECT_USEC > engine->now_usec)
+                        return entry;
+        }
+        return NULL;
+}
+
+static void engine_expect(struct engine *engine, uint32_t token, const struct advice *advice) {
+        struct expectation *oldest = expectation_at(engine, token, 0);
+
+        for (unsigned int way = 1; way < EXPECT_WAYS; way++)
+                if (expectation_at(engine, token, way)->usec < oldest->usec)
+                        oldest = expectation_at(engine, token, way);
+        if (oldest->token && oldest->usec + EXPECT_USEC > engine->now_usec)
+                engine->counters[COUNTER_HINTS_DROPPED]++;
+        *oldest = (struct expectation){ .token = token,
+                                        .usec = engine->now_usec,
+                                        .advice = *advice };
+}
+
+/* Listeners */
+
+static bool listener_is_wildcard(const struct listener *listener) {
+        static const struct mptcpize_address zero;
+
+        return memcmp(listener->local.bytes, zero.bytes, sizeof(zero.bytes)) == 0;
+}
+
+/* How well it fits a connection that came in at local: 0 not, 3 best. */
+static int listener_fits(const struct listener *listener, const struct mptcpize_address *local) {
+        if (listener->local.port != local->port)
+                return 0;
+        if (address_equal(&listener->local, local))
+                return 3;
+        if (!listener_is_wildcard(listener))
+                return 0;
+        if (listener->local.family == local->family)
+                return 2;
+        /* One for IPv6 takes IPv4, too, but not the other way round. */
+        return local->family == AF_INET;
+}
+
+static const struct listener *listener_find(const struct engine *engine,
+                                            const struct mptcpize_address *local) {
+        const struct listener *best = NULL;
+        int fits = 0;
+
+        for (size_t i = engine->listeners.n; i-- > 0;)
+                if (listener_fits(&engine->listeners.items[i], local) > fits) {
+                        best = &engine->listeners.items[i];
+                        fits = listener_fits(best, local);
+                }
+        return best;
+}
+
+/*
+ * Sockets may share an address (SO_REUSEPORT), and the kernel doesn't say which of them is closed:
+ * so each is in the table by its cookie, and any one goes. Linux before 6.2 doesn't tell of closed
+ * ones at all; theirs stay until there is no more room, and the youngest of an address counts.
+ */
+static void engine_hint_listener(struct engine *engine, const struct hint_event *hint,
+                                 const struct advice *advice) {
+        const struct listener listener = { .local = hint->local, .advice = *advice };
+
+        for (size_t i = 0; i < engine->listeners.n; i++)
+                if (engine->listeners.items[i].advice.cookie == hint->cookie) {
+                        ARRAY_CUT(&engine->listeners, i);
+                        break;
+                }
+        if (engine->listeners.n == LIMIT_LISTENERS) {
+                ARRAY_CUT(&engine->listeners, 0);
+                engine->counters[COUNTER_HINTS_DROPPED]++;
+        }
+        if (ARRAY_APPEND(&engine->listeners, listener, LIMIT_LISTENERS) < 0)
+                engine->counters[COUNTER_HINTS_DROPPED]++;
+}
+
+void engine_on_listener_closed(struct engine *engine, const struct event *event) {
+        for (size_t i = 0; i < engine->listeners.n; i++)
+                if (address_equal(&engine->listeners.items[i].local, &event->mptcp.local)) {
+                        ARRAY_CUT(&engine->listeners, i);
+                        return;
+                }
+}
+
+/* Hints */
+
+static struct advice advice_of(const struct engine *engine, const struct hint_event *hint) {
+        struct advice advice = {
+                .cookie = hint->cookie,
+                .program = hint->program,
+                .user_timeout_msec = hint->user_timeout_msec,
+        };
+
+        for (size_t i = 1; i < engine->n_profiles && !advice.profile; i++)
+                if (strcmp(engine->profiles[i].conf->name, hint->profile) == 0)
+                        advice.profile = (uint16_t)i;
+        return advice;
+}
+
+/* An option may be set again and again; whose a connection is, is settled once. */
+static void engine_hint_connection(struct engine *engine, const struct hint_event *hint,
+                                   const struct advice *advice) {
+        struct connection *connection = model_find(&engine->model, hint->token);
+        struct expectation *expectation = expectation_find(engine, hint->token);
+
+        if (!hint->token)
+                return;
+        if (connection && !connection->advice.cookie) {
+                engine_advise(engine, connection, advice);
+        } else if (connection && hint->kind == HINT_OPTION) {
+                connection->advice.user_timeout_msec = hint->user_timeout_msec;
+                engine_schedule_measurement(engine, connection);
+        } else if (!connection && !expectation) {
+                engine_expect(engine, hint->token, advice);
+        } else if (!connection && hint->kind == HINT_OPTION) {
+                expectation->advice.user_timeout_msec = hint->user_timeout_msec;
+        }
+}
+
+void engine_on_hint(struct engine *engine, const struct event *event) {
+        const struct hint_event *hint = &event->hint;
+        struct advice advice;
+
+        engine->counters[COUNTER_HINTS]++;
+        switch (hint->kind) {
+        case HINT_CONNECT:
+        case HINT_OPTION:
+                advice = advice_of(engine, hint);
+                engine_hint_connection(engine, hint, &advice);
+                break;
+        case HINT_LISTEN:
+                advice = advice_of(engine, hint);
+                engine_hint_listener(engine, hint, &advice);
+                break;
+        case HINT_DEMOTED:
+                engine->counters[COUNTER_SOCKETS_DEMOTED]++;
+                break;
+        case HINT_FELL_BACK:
+                engine->counters[COUNTER_SOCKETS_FELL_BACK]++;
+                break;
+        default:
+                engine->counters[COUNTER_HINTS_REFUSED]++;
+        }
+}
+
+void engine_take_advice(struct engine *engine, struct connection *connection) {
+        struct expectation *expectation = expectation_find(engine, connection->token);
+        const struct listener *listener = NULL;
+
+        if (connection->flags & MPTCPIZE_VIEW_SERVER)
+                listener = listener_find(engine, &connection->local);
+        if (expectation) {
+                connection->advice = expectation->advice;
+                expectation->token = 0;
+        } else if (listener) {
+                connection->advice = listener->advice;
+        }
+        if (connection->advice.cookie)
+                engine_note_profile(engine, connection);
+}

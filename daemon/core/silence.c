@@ -1,0 +1,136 @@
+/*
+ * Paths that are lost by the measure of the application: TCP_USER_TIMEOUT, which MPTCP sockets
+ * refuse, and which a hint brings instead. Only connections that have one are measured, a few times
+ * within it.
+ *
+ * The clock of a subflow starts at the first sample that finds sent data unacknowledged, and starts
+ * again whenever some of it is acknowledged; so a subflow is never given up before its time, and at
+ * most a little more than one period after it. Others take over what it had. The last one is closed
+ * all the same, since that is what was asked for: the kernel then ends the connection after
+ * net.mptcp.close_timeout, unless a join that is under way, or the peer, saves it.
+ */
+#include "engine.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#define PARTS      4u
+#define PERIOD_MIN 100000u
+#define PERIOD_MAX 5000000u
+#define MSEC       ((uint64_t)1000)
+
+static uint64_t silence_period(const struct connection *connection) {
+        uint64_t usec = connection->advice.user_timeout_msec * MSEC / PARTS;
+
+        if (usec < PERIOD_MIN)
+                return PERIOD_MIN;
+        return usec < PERIOD_MAX ? usec : PERIOD_MAX;
+}
+
+void engine_schedule_measurement(struct engine *engine, struct connection *connection) {
+        if (connection->advice.user_timeout_msec && connection->state == CONNECTION_ESTABLISHED)
+                heap_set(&engine->model.measurements, &connection->measurement,
+                         engine->now_usec + silence_period(connection));
+        else
+                heap_remove(&engine->model.measurements, &connection->measurement);
+}
+
+static void engine_measure(struct engine *engine, struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                struct subflow *subflow = &connection->subflows.items[i];
+                struct action action = {
+                        .type = ACTION_MEASURE,
+                        .token = connection->token,
+                        .local = subflow->is.local,
+                        .remote = subflow->is.remote,
+                        .ifindex = subflow->is.ifindex,
+                };
+
+                if (subflow->measuring || (subflow->is.state != MPTCPIZE_SUBFLOW_ESTABLISHED &&
+                                           subflow->is.state != MPTCPIZE_SUBFLOW_DEAD))
+                        continue;
+                subflow->measuring = engine_push(engine, &action) == 0;
+        }
+}
+
+static struct connection *silence_of_node(struct heap_node *node) {
+        return (struct connection *)((char *)node - offsetof(struct connection, measurement));
+}
+
+void engine_measure_due(struct engine *engine) {
+        struct heap_node *node;
+
+        while ((node = heap_first(&engine->model.measurements)) && node->key <= engine->now_usec) {
+                struct connection *connection = silence_of_node(node);
+
+                engine_measure(engine, connection);
+                engine_schedule_measurement(engine, connection);
+        }
+}
+
+static bool silence_has_other(const struct connection *connection, const struct subflow *silent) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (&connection->subflows.items[i] != silent &&
+                    connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_ESTABLISHED)
+                        return true;
+        return false;
+}
+
+static void engine_end(struct engine *engine, struct connection *connection,
+                       struct subflow *silent) {
+        if (!engine_destroy(engine, connection, silent,
+                            "the last subflow: the application's user timeout has run out"))
+                return;
+        connection->state = CONNECTION_ENDING;
+        engine_schedule_measurement(engine, connection);
+}
+
+static void engine_silenced(struct engine *engine, struct connection *connection,
+                            struct subflow *silent) {
+        struct mptcpize_subflow dead;
+        char text[LIMIT_REASON];
+
+        snprintf(text, sizeof(text), "nothing acknowledged within the user timeout of %u ms",
+                 connection->advice.user_timeout_msec);
+        engine->counters[COUNTER_SUBFLOWS_DEAD]++;
+        engine_trace_note(engine, connection, &silent->is, text);
+        if (!silence_has_other(connection, silent)) {
+                engine_end(engine, connection, silent);
+                return;
+        }
+        silent->is.state = MPTCPIZE_SUBFLOW_DEAD;
+        dead = silent->is;
+        if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
+                engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);
+        engine_bury(engine, connection);
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead, 0);
+}
+
+void engine_on_measured(struct engine *engine, const struct event *event) {
+        const struct measured_event *measured = &event->measured;
+        struct connection *connection = model_find(&engine->model, measured->token);
+        struct subflow *subflow = connection ? connection_find_subflow(connection, &measured->local,
+                                                                       &measured->remote)
+                                             : NULL;
+
+        if (!subflow)
+                return;
+        if (!measured->measure.unacked)
+                subflow->silent_usec = 0;
+        else if (!subflow->silent_usec || subflow->bytes_acked != measured->measure.bytes_acked)
+                subflow->silent_usec = engine->now_usec;
+        subflow->bytes_acked = measured->measure.bytes_acked;
+        if (subflow->silent_usec && connection->advice.user_timeout_msec &&
+            connection->state == CONNECTION_ESTABLISHED && connection->ids_known &&
+            engine->now_usec - subflow->silent_usec >= connection->advice.user_timeout_msec * MSEC)
+                engine_silenced(engine, connection, subflow);
+}
+
+void engine_on_measure_done(struct connection *connection, const struct outcome_event *outcome) {
+        struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
+                                                          &outcome->action.remote);
+
+        if (subflow)
+                subflow->measuring = false;
+}
