@@ -54,6 +54,10 @@ static int connection_get_text(sd_bus *bus, const char *path, const char *interf
                 text = connection_state_name(connection->state);
         else if (strcmp(property, "Role") == 0)
                 text = bus_role(connection);
+        else if (strcmp(property, "Program") == 0)
+                text = connection->advice.program.name;
+        else if (strcmp(property, "Policy") == 0)
+                text = bus_policy(userdata, connection);
         return sd_bus_message_append(reply, "s", text);
 }
 
@@ -74,12 +78,16 @@ static int connection_get_number(sd_bus *bus, const char *path, const char *inte
                                  const char *property, sd_bus_message *reply, void *userdata,
                                  sd_bus_error *error) {
         const struct connection *connection = connection_of(path, userdata);
+        uint32_t number = connection->token;
 
         (void)bus, (void)interface, (void)error;
-        return sd_bus_message_append(reply, "u",
-                                     strcmp(property, "Token") == 0
-                                                     ? connection->token
-                                                     : bus_uid(userdata, connection));
+        if (strcmp(property, "Uid") == 0)
+                number = bus_uid(userdata, connection);
+        else if (strcmp(property, "Pid") == 0)
+                number = (uint32_t)connection->advice.program.pid;
+        else if (strcmp(property, "UserTimeoutMsec") == 0)
+                number = connection->advice.user_timeout_msec;
+        return sd_bus_message_append(reply, "u", number);
 }
 
 /* Subflows */
@@ -201,6 +209,10 @@ static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_PROPERTY("Local", "s", connection_get_address, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Remote", "s", connection_get_address, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Uid", "u", connection_get_number, 0, 0),
+        SD_BUS_PROPERTY("Program", "s", connection_get_text, 0, 0),
+        SD_BUS_PROPERTY("Pid", "u", connection_get_number, 0, 0),
+        SD_BUS_PROPERTY("Policy", "s", connection_get_text, 0, 0),
+        SD_BUS_PROPERTY("UserTimeoutMsec", "u", connection_get_number, 0, 0),
         SD_BUS_PROPERTY("Subflows", "aa{sv}", connection_get_subflows, 0, 0),
         SD_BUS_PROPERTY("Remotes", "aa{sv}", connection_get_remotes, 0, 0),
         SD_BUS_PROPERTY("Log", "aa{sv}", connection_get_log, 0, 0),

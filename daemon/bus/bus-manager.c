@@ -224,6 +224,12 @@ static int manager_append_row(sd_bus_message *reply, const struct bus_host *host
                                 "Uid", "u", bus_uid(host, connection), "Subflows", "u",
                                 (uint32_t)connection->subflows.n);
         if (r >= 0)
+                r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "Program", "s",
+                                          connection->advice.program.name, "Pid", "u",
+                                          (uint32_t)connection->advice.program.pid, "Policy", "s",
+                                          bus_policy(host, connection), "UserTimeoutMsec", "u",
+                                          connection->advice.user_timeout_msec);
+        if (r >= 0)
                 r = bus_append_address(reply, "Local", &connection->local);
         if (r >= 0)
                 r = bus_append_address(reply, "Remote", &connection->remotes.items[0].address);

@@ -119,7 +119,17 @@ const char *bus_plugin(const struct bus_host *host, const struct connection *con
 uint32_t bus_uid(const struct bus_host *host, const struct connection *connection) {
         uint32_t uid;
 
-        return host->kern->ops->owner(host->kern, connection->token, &uid) < 0 ? UINT32_MAX : uid;
+        if (host->kern->ops->owner(host->kern, connection->token, &uid) == 0 && uid != UINT32_MAX)
+                return uid;
+        return connection->advice.program.uid;
+}
+
+const char *bus_policy(const struct bus_host *host, const struct connection *connection) {
+        const char *name = engine_profile(host->engine, connection)->conf->name;
+
+        if (!connection->advice.cookie)
+                return "";
+        return name[0] ? name : "none";
 }
 
 int bus_append_address(sd_bus_message *message, const char *key,

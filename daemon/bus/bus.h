@@ -54,6 +54,9 @@ const char *bus_role(const struct connection *connection);
 const char *bus_plugin(const struct bus_host *host, const struct connection *connection);
 uint32_t bus_uid(const struct bus_host *host, const struct connection *connection);
 
+/* "": there was no hint; "none": no policy speaks of the program. */
+const char *bus_policy(const struct bus_host *host, const struct connection *connection);
+
 /* Appends {sv} with an address as text. */
 int bus_append_address(sd_bus_message *message, const char *key,
                        const struct mptcpize_address *address);

@@ -20,6 +20,10 @@ static const struct field connection_fields[] = {
         { "Local", "local", field_copy },
         { "Remote", "remote", field_copy },
         { "Uid", "uid", field_uid },
+        { "Program", "program", field_known },
+        { "Pid", "pid", field_known },
+        { "Policy", "policy", field_known },
+        { "UserTimeoutMsec", "user_timeout_msec", field_known },
         { "Subflows", "subflows", field_copy }, /* in a list: how many */
 };
 

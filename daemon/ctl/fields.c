@@ -57,3 +57,10 @@ json_t *field_uid(json_t *value) {
                 return json_null();
         return json_incref(value);
 }
+
+json_t *field_known(json_t *value) {
+        if (json_is_integer(value) ? json_integer_value(value) == 0
+                                   : json_string_length(value) == 0)
+                return json_null();
+        return json_incref(value);
+}

@@ -25,3 +25,6 @@ json_t *fields_rows(const json_t *rows, const struct field *fields, size_t n);
 json_t *field_copy(json_t *value);
 json_t *field_token(json_t *value);
 json_t *field_uid(json_t *value);
+
+/* "" and 0 are words for "unknown": null. */
+json_t *field_known(json_t *value);

@@ -111,6 +111,20 @@ static void cell_database(const json_t *row, const char *field, char text[static
                  string_of(policies, "database", "unknown"), number_of(policies, "generation"));
 }
 
+static void cell_known(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        if (json_is_null(json_object_get(row, field)))
+                snprintf(text, CELL_TEXT, "unknown");
+        else
+                cell_plain(row, field, text);
+}
+
+static void cell_msec(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        if (json_is_integer(json_object_get(row, field)))
+                snprintf(text, CELL_TEXT, "%" JSON_INTEGER_FORMAT " ms", number_of(row, field));
+        else
+                snprintf(text, CELL_TEXT, "-");
+}
+
 /* The priority bits: who asked for it. */
 static void cell_backup(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         bool ours = json_is_true(json_object_get(row, field));
@@ -157,6 +171,8 @@ static const struct column list_columns[] = {
         { "TOKEN", "token", cell_plain, ALIGN_LEFT },
         { "STATE", "state", cell_plain, ALIGN_LEFT },
         { "ROLE", "role", cell_plain, ALIGN_LEFT },
+        { "PROGRAM", "program", cell_known, ALIGN_LEFT },
+        { "POLICY", "policy", cell_known, ALIGN_LEFT },
         { "PLUGIN", "plugin", cell_plain, ALIGN_LEFT },
         { "LOCAL", "local", cell_plain, ALIGN_LEFT },
         { "REMOTE", "remote", cell_plain, ALIGN_LEFT },
@@ -168,7 +184,11 @@ static const struct column connection_columns[] = {
         { "token", "token", cell_plain, ALIGN_LEFT },
         { "state", "state", cell_plain, ALIGN_LEFT },
         { "role", "role", cell_plain, ALIGN_LEFT },
+        { "program", "program", cell_known, ALIGN_LEFT },
+        { "pid", "pid", cell_known, ALIGN_LEFT },
+        { "policy", "policy", cell_known, ALIGN_LEFT },
         { "plugin", "plugin", cell_plain, ALIGN_LEFT },
+        { "user timeout", "user_timeout_msec", cell_msec, ALIGN_LEFT },
         { "local", "local", cell_plain, ALIGN_LEFT },
         { "remote", "remote", cell_plain, ALIGN_LEFT },
         { "uid", "uid", cell_plain, ALIGN_LEFT },

@@ -8,7 +8,8 @@ from harness import check, check_equal
 from lab import wait_for
 
 ROWS = 256  # of one List() call, see the XML
-ROW_KEYS = {"Token", "State", "Role", "Plugin", "Local", "Remote", "Uid", "Subflows"}
+ROW_KEYS = {"Token", "State", "Role", "Plugin", "Local", "Remote", "Uid", "Program", "Pid",
+            "Policy", "UserTimeoutMsec", "Subflows"}
 NO_CONNECTION = "org.mptcpize1.Error.NoSuchConnection"
 BAD_CONFIGURATION = "org.mptcpize1.Error.BadConfiguration"
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"

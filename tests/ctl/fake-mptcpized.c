@@ -26,11 +26,13 @@ static bool is_set(const char *name, const char *value) {
 }
 
 static int row_append(sd_bus_message *reply, uint32_t token) {
-        return sd_bus_message_append(reply, "a{sv}", 8, "Token", "u", token, "State", "s",
-                                     "established", "Role", "s", "client", "Plugin", "s",
-                                     "fullmesh", "Local", "s", "192.0.2.1:5555", "Remote", "s",
-                                     "[2001:db8::1]:443", "Uid", "u",
-                                     token == 1 ? UNKNOWN_UID : 1000, "Subflows", "u", 2);
+        return sd_bus_message_append(
+                        reply, "a{sv}", 12, "Token", "u", token, "State", "s", "established",
+                        "Role", "s", "client", "Plugin", "s", "fullmesh", "Local", "s",
+                        "192.0.2.1:5555", "Remote", "s", "[2001:db8::1]:443", "Uid", "u",
+                        token == 1 ? UNKNOWN_UID : 1000, "Program", "s", token == 1 ? "" : "curl",
+                        "Pid", "u", token == 1 ? 0 : 4711, "Policy", "s", token == 1 ? "" : "web",
+                        "UserTimeoutMsec", "u", token == 1 ? 0 : 2000, "Subflows", "u", 2);
 }
 
 /* The tokens are 1, 2, ..., CONNECTIONS. */
@@ -110,6 +112,10 @@ static const struct constant constants[] = {
         { "Local", "192.0.2.1:443", 0 },
         { "Remote", "198.51.100.7:5555", 0 },
         { "Uid", NULL, UNKNOWN_UID },
+        { "Program", "na\033me", 0 },
+        { "Pid", NULL, 4711 },
+        { "Policy", "none", 0 },
+        { "UserTimeoutMsec", NULL, 2000 },
         { "DeadAfter", NULL, 15 },
         { "PolicyCount", NULL, 7 },
         { "PolicyGeneration", NULL, 3 },
@@ -212,6 +218,10 @@ static const sd_bus_vtable connection[] = {
         SD_BUS_PROPERTY("Local", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Remote", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Uid", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("Program", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("Pid", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("Policy", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("UserTimeoutMsec", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("Subflows", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Remotes", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Log", "aa{sv}", get_dictionaries, 0, 0),

@@ -285,16 +285,21 @@ class Answers(Fake):
         self.assertEqual([row["token"] for row in rows], [f"0x{n:08x}" for n in range(1, 301)])
         self.assertEqual(rows[0], {
             "token": "0x00000001", "state": "established", "role": "client", "plugin": "fullmesh",
-            "local": "192.0.2.1:5555", "remote": "[2001:db8::1]:443", "uid": None, "subflows": 2})
-        self.assertEqual(rows[1]["uid"], 1000)
+            "local": "192.0.2.1:5555", "remote": "[2001:db8::1]:443", "uid": None,
+            "program": None, "pid": None, "policy": None, "user_timeout_msec": None,
+            "subflows": 2})
+        self.assertEqual([rows[1][name] for name in ("uid", "program", "pid", "policy",
+                                                     "user_timeout_msec")],
+                         [1000, "curl", 4711, "web", 2000])
 
     def test_connections_text_is_aligned(self):
         lines = self.text("connections").splitlines()
         self.assertEqual(len(lines), 301)
-        self.assertEqual(lines[0], "TOKEN       STATE        ROLE    PLUGIN    LOCAL           "
-                                   "REMOTE              UID  SUBFLOWS")
-        self.assertEqual(lines[1], "0x00000001  established  client  fullmesh  192.0.2.1:5555  "
-                                   "[2001:db8::1]:443     -         2")
+        self.assertEqual(lines[0], "TOKEN       STATE        ROLE    PROGRAM  POLICY   PLUGIN    "
+                                   "LOCAL           REMOTE              UID  SUBFLOWS")
+        self.assertEqual(lines[1], "0x00000001  established  client  unknown  unknown  fullmesh  "
+                                   "192.0.2.1:5555  [2001:db8::1]:443     -         2")
+        self.assertIn("client  curl     web      fullmesh", lines[2])
 
     def test_show_json(self):
         value = self.json("show", "0x1a2b3c4d")
@@ -302,6 +307,7 @@ class Answers(Fake):
         self.assertEqual(value, {
             "token": "0x1a2b3c4d", "state": "established", "role": "server", "plugin": "fullmesh",
             "local": "192.0.2.1:443", "remote": "198.51.100.7:5555", "uid": None,
+            "program": "na\x1bme", "pid": 4711, "policy": "none", "user_timeout_msec": 2000,
             "remotes": [{"id": 0, "address": "198.51.100.7:5555"}],
             "log": [{"time_usec": 1714564800123456, "what": "subflow created",
                      "reason": "a\n\x1b[2Jb"}]})
@@ -317,6 +323,8 @@ class Answers(Fake):
 
     def test_show_text(self):
         text = self.text("show", "1A2b3c4D")
+        self.assertIn("program       na\\x1bme\n", text)
+        self.assertIn("user timeout  2000 ms\n", text)
         self.assertIn("12.3 MB     999 B  12.3 ms            3\n", text)
         self.assertRegex(text, r"pending +- +203\.0\.113\.1 +1 .* ours +- +- +- +-\n")
         self.assertIn("2024-05-01 12:00:00.123  subflow created  a\\x0a\\x1b[2Jb\n", text)

@@ -12,7 +12,8 @@ ADDRESS4 = re.compile(r"\d+\.\d+\.\d+\.\d+:\d+")
 ADDRESS6 = re.compile(r"\[[0-9a-f:]+\]:\d+")
 SUBFLOW_KEYS = {"state", "local", "remote", "local_id", "remote_id", "interface", "backup",
                 "initial", "bytes_sent", "bytes_received", "rtt_usec", "retransmits"}
-CONNECTION_KEYS = {"token", "state", "role", "plugin", "local", "remote", "uid"}
+CONNECTION_KEYS = {"token", "state", "role", "plugin", "local", "remote", "uid", "program", "pid",
+                   "policy", "user_timeout_msec"}
 BAD_USAGE = ([], ["nonsense"], ["status", "surplus"], ["show"], ["show", "nothex"],
              ["--nonsense", "status"], ["run"], ["run", "--"])
 
