@@ -1,15 +1,12 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/random.h>
-#include <sys/stat.h>
 #include <systemd/sd-daemon.h>
 #include <systemd/sd-event.h>
 #include <unistd.h>
@@ -20,6 +17,7 @@
 #include "hint/hints.h"
 #include "host/profiles.h"
 #include "host/rules.h"
+#include "host/runtime.h"
 #include "host/setting.h"
 #include "host/sysctl.h"
 #include "kern/kern.h"
@@ -103,32 +101,6 @@ void daemon_free(struct daemon *daemon) {
         if (daemon->lock_fd >= 0)
                 close(daemon->lock_fd);
         free(daemon);
-}
-
-/* Runtime directory */
-
-/* Only one daemon uses a runtime directory at a time. */
-static int daemon_lock(const char *runtime) {
-        _cleanup_(closep) int fd = -1;
-        char path[PATH_MAX];
-
-        if (mkdir(runtime, 0755) < 0 && errno != EEXIST) {
-                log_error("%s can't be made: %s", runtime, strerror(errno));
-                return -errno;
-        }
-        snprintf(path, sizeof(path), "%s/lock", runtime);
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (fd < 0) {
-                int r = -errno;
-
-                log_error("%s can't be opened: %s", path, strerror(-r));
-                return r;
-        }
-        if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-                log_error("another mptcpized is running: it holds %s", path);
-                return -EBUSY;
-        }
-        return TAKE_FD(fd);
 }
 
 /* Configuration */
@@ -331,7 +303,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
         return 0;
 }
 
-static void on_kern_event(const struct event *event, void *userdata) {
+static void on_event(const struct event *event, void *userdata) {
         struct daemon *daemon = userdata;
 
         engine_feed(&daemon->engine, event);
@@ -348,12 +320,6 @@ static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void
         if (r < 0)
                 log_error("netlink: %s", strerror(-r));
         return 0;
-}
-
-static void on_hint_event(const struct event *event, void *userdata) {
-        struct daemon *daemon = userdata;
-
-        engine_feed(&daemon->engine, event);
 }
 
 /*
@@ -414,7 +380,7 @@ static int daemon_setup_loop(struct daemon *daemon) {
 
 static int daemon_setup_kern(struct daemon *daemon) {
         int fds[KERN_FDS];
-        int r = kern_linux_new(on_kern_event, daemon, &daemon->kern);
+        int r = kern_linux_new(on_event, daemon, &daemon->kern);
 
         if (r == -EPERM)
                 log_error("CAP_NET_ADMIN is missing: run mptcpized as root or as its service");
@@ -439,7 +405,7 @@ static int daemon_setup_kern(struct daemon *daemon) {
 
 /* Without hints every connection has the profile of the configuration, which is no failure. */
 static int daemon_setup_hints(struct daemon *daemon) {
-        int r = hints_new(daemon->options->runtime, daemon->database, on_hint_event, daemon,
+        int r = hints_new(daemon->options->runtime, daemon->database, on_event, daemon,
                           &daemon->hints);
 
         if (r == -EOPNOTSUPP)
@@ -534,7 +500,7 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon_setup_kern(daemon);
         if (r < 0)
                 return r;
-        daemon->lock_fd = daemon_lock(daemon->options->runtime);
+        daemon->lock_fd = runtime_lock(daemon->options->runtime);
         if (daemon->lock_fd < 0)
                 return daemon->lock_fd;
         r = daemon_restore_last(daemon->options->runtime);
@@ -598,7 +564,7 @@ int daemon_check(const struct daemon_options *options) {
 }
 
 int daemon_restore(const struct daemon_options *options) {
-        _cleanup_(closep) int lock = daemon_lock(options->runtime);
+        _cleanup_(closep) int lock = runtime_lock(options->runtime);
         int r;
 
         if (lock < 0)

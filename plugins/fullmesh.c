@@ -10,7 +10,9 @@
  * the same one.
  *
  * The plugin has no memory of what it did: at every event it asks for all pairs, and the daemon
- * leaves out those that are there, not possible, or refused by the peer.
+ * leaves out those that are there, not possible, or refused by the peer. What was made under other
+ * roles or options is put right when a connection is adopted or the configuration was read again;
+ * not at every event, so that a user may overrule it.
  *
  * Option: "announced" (true, false; default true): also join announced addresses.
  */
@@ -127,13 +129,56 @@ static void fullmesh_join_all(const struct mptcpize_view *view, struct mptcpize_
                         fullmesh_join(view, sink, view->locals[i], remote);
 }
 
+/* NULL: the address is not usable, and then it is not for us to judge. */
+static const struct mptcpize_local *local_of(const struct mptcpize_view *view,
+                                             const struct mptcpize_subflow *subflow) {
+        for (size_t i = 0; i < view->n_locals; i++)
+                if (same_host(&view->locals[i]->address, &subflow->local))
+                        return view->locals[i];
+        return NULL;
+}
+
+static bool is_announced(const struct mptcpize_view *view, const struct mptcpize_subflow *subflow) {
+        for (size_t i = 0; i < view->n_remotes; i++)
+                if (same_host(&view->remotes[i]->address, &subflow->remote))
+                        return !(view->remotes[i]->flags & MPTCPIZE_REMOTE_INITIAL);
+        return false;
+}
+
+static void fullmesh_correct(const struct fullmesh *state, const struct mptcpize_view *view,
+                             struct mptcpize_sink *sink, const struct mptcpize_subflow *subflow) {
+        const uint32_t kind = MPTCPIZE_SUBFLOW_OURS | MPTCPIZE_SUBFLOW_INITIAL;
+        const struct mptcpize_local *local = local_of(view, subflow);
+        struct mptcpize_action action = {
+                .size = sizeof(action),
+                .type = MPTCPIZE_ACTION_BACKUP,
+                .local = subflow->local,
+                .remote = subflow->remote,
+                .backup = local && local->role == MPTCPIZE_ROLE_BACKUP,
+                .reason = "fullmesh: the role of the interface says so",
+        };
+
+        if (subflow->state != MPTCPIZE_SUBFLOW_ESTABLISHED ||
+            (subflow->flags & kind) != MPTCPIZE_SUBFLOW_OURS)
+                return;
+        if (!state->announced && is_announced(view, subflow)) {
+                action.type = MPTCPIZE_ACTION_DESTROY;
+                action.reason = "fullmesh: announced addresses are not joined";
+                (void)sink->emit(sink, &action);
+        } else if (local && !(subflow->flags & MPTCPIZE_SUBFLOW_BACKUP) != !action.backup) {
+                (void)sink->emit(sink, &action);
+        }
+}
+
 static int fullmesh_decide(void *pstate, const struct mptcpize_view *view,
                            const struct mptcpize_event *event, struct mptcpize_sink *sink) {
         const struct fullmesh *state = pstate;
 
-        (void)event;
         if (view->flags & MPTCPIZE_VIEW_SERVER || !(view->flags & MPTCPIZE_VIEW_ESTABLISHED))
                 return 0;
+        if (event->type == MPTCPIZE_EVENT_ADOPTED || event->type == MPTCPIZE_EVENT_CONFIGURED)
+                for (size_t i = 0; i < view->n_subflows; i++)
+                        fullmesh_correct(state, view, sink, view->subflows[i]);
         for (int round = 0; round < 2; round++)
                 for (size_t i = 0; i < view->n_remotes; i++) {
                         bool initial = view->remotes[i]->flags & MPTCPIZE_REMOTE_INITIAL;

@@ -350,6 +350,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         struct connection *connection = model_find(&engine->model, event->mptcp.token);
         struct mptcpize_address local = address_without_port(&event->mptcp.local);
         struct subflow *subflow;
+        bool former;
 
         if (!connection)
                 return;
@@ -360,12 +361,16 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         }
         if (event->mptcp.local_id)
                 (void)connection_learn_id(connection, &local, event->mptcp.local_id);
+        former = subflow->former;
+        subflow->former = false;
         engine_revive(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
                               0);
         /* The profile may be another one than when it was asked for. */
         engine_judge_paths(engine, connection);
         engine_trim(engine, connection);
+        if (former)
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
 }
 
 /* How long it was established: 0 if it never was, else at least 1. */

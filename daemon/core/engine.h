@@ -193,9 +193,9 @@ int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_
                              int32_t bound);
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
 
-/* Closes a subflow; false if there is no room for that. */
-bool engine_destroy(struct engine *engine, const struct connection *connection,
-                    struct subflow *subflow, const char *reason);
+/* Closes a subflow, by ACTION_DESTROY or ACTION_ABORT; false if there is no room for that. */
+bool engine_close(struct engine *engine, const struct connection *connection,
+                  struct subflow *subflow, enum action_type how, const char *reason);
 
 /* Looks which subflows have lost their path, and what is to be done about it. */
 void engine_judge_paths(struct engine *engine, struct connection *connection);

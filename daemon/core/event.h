@@ -122,6 +122,7 @@ struct measure {
 };
 
 struct snapshot_subflow {
+        uint64_t cookie; /* SO_COOKIE */
         uint32_t token;
         uint32_t flags; /* SNAPSHOT_* */
         uint8_t state;

@@ -83,7 +83,7 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
 
         if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING)
                 return;
-        if (outcome->error < 0 && outcome->error != -ESRCH) {
+        if (outcome->error < 0 && outcome->error != -ESRCH && outcome->error != -ENOENT) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
                 return;
         }
@@ -118,13 +118,16 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 engine_on_measure_done(connection, outcome);
                 return;
         }
-        if (outcome->error < 0)
+        /* What is to be aborted may be gone already, which is as good. */
+        if (outcome->error < 0 &&
+            !(outcome->action.type == ACTION_ABORT && outcome->error == -ENOENT))
                 engine_trace_failure(engine, outcome);
         switch (outcome->action.type) {
         case ACTION_CREATE:
                 engine_on_create_done(engine, connection, outcome);
                 break;
         case ACTION_DESTROY:
+        case ACTION_ABORT:
                 engine_on_destroy_done(engine, connection, outcome);
                 break;
         case ACTION_BACKUP:

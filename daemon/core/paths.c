@@ -173,13 +173,14 @@ static void engine_withdraw_dead(struct engine *engine, struct connection *conne
                         connection->subflows.items[i].withdrawn = true;
 }
 
-bool engine_destroy(struct engine *engine, const struct connection *connection,
-                    struct subflow *subflow, const char *reason) {
+bool engine_close(struct engine *engine, const struct connection *connection,
+                  struct subflow *subflow, enum action_type how, const char *reason) {
         struct action action = {
-                .type = ACTION_DESTROY,
+                .type = how,
                 .token = connection->token,
                 .local = subflow->is.local,
                 .remote = subflow->is.remote,
+                .ifindex = subflow->is.ifindex,
         };
 
         snprintf(action.reason, sizeof(action.reason), "%s", reason);
@@ -198,8 +199,10 @@ void engine_bury(struct engine *engine, struct connection *connection) {
                         engine_withdraw_dead(engine, connection, &connection->subflows.items[i]);
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
-                        (void)engine_destroy(engine, connection, &connection->subflows.items[i],
-                                             "path lost: close what can't carry data");
+                        (void)engine_close(engine, connection, &connection->subflows.items[i],
+                                           connection->subflows.items[i].silent ? ACTION_ABORT
+                                                                                : ACTION_DESTROY,
+                                           "path lost: close what can't carry data");
 }
 
 /* Marks subflow i dead or alive again; true if that is news. */

@@ -114,8 +114,8 @@ void engine_trim(struct engine *engine, struct connection *connection) {
                 if (subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED &&
                     subflow->is.flags & MPTCPIZE_SUBFLOW_OURS &&
                     !(subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL) &&
-                    engine_destroy(engine, connection, subflow,
-                                   "more subflows than the policy allows"))
+                    engine_close(engine, connection, subflow, ACTION_DESTROY,
+                                 "more subflows than the policy allows"))
                         live--;
         }
 }
@@ -132,8 +132,14 @@ static void engine_note_profile(struct engine *engine, const struct connection *
         engine_trace_note(engine, connection, NULL, text);
 }
 
-/* Hands a connection over to the plugin that it should have had from its start. */
+/*
+ * Hands a connection over to the plugin that it should have had from its start. What is under way
+ * can be judged only when it is there.
+ */
 static void engine_switch(struct engine *engine, struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                connection->subflows.items[i].former =
+                                connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_PENDING;
         engine_stop_plugin(engine, connection);
         engine_start_plugin(engine, connection);
         engine_judge_paths(engine, connection);

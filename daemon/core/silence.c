@@ -8,6 +8,11 @@
  * most a little more than one period after it. Others take over what it had. The last one is closed
  * all the same, since that is what was asked for: the kernel then ends the connection after
  * net.mptcp.close_timeout, unless a join that is under way, or the peer, saves it.
+ *
+ * They are aborted: SUBFLOW_DESTROY sends a FIN behind the data, which waits for an acknowledgement
+ * for minutes, and as long as the first subflow does so the kernel thinks that there is one and
+ * doesn't start the clock of close_timeout (Linux 6.18, __mptcp_close_ssk()). That is also so for
+ * one that was closed in this way long before.
  */
 #include "engine.h"
 
@@ -79,9 +84,22 @@ static bool silence_has_other(const struct connection *connection, const struct 
 
 static void engine_end(struct engine *engine, struct connection *connection,
                        struct subflow *silent) {
-        if (!engine_destroy(engine, connection, silent,
-                            "the last subflow: the application's user timeout has run out"))
+        const struct mptcpize_address remote = connection->remotes.items[0].address;
+        struct action first = {
+                .type = ACTION_ABORT,
+                .token = connection->token,
+                .local = connection->local,
+                .remote = remote,
+                .ifindex = engine_ifindex(engine, &connection->local),
+                .reason = "the kernel still tries to close the first subflow in good order",
+        };
+
+        if (!engine_close(engine, connection, silent, ACTION_ABORT,
+                          "the last subflow: the application's user timeout has run out"))
                 return;
+        if (!address_equal(&silent->is.local, &first.local) ||
+            !address_equal(&silent->is.remote, &remote))
+                (void)engine_push(engine, &first);
         connection->state = CONNECTION_ENDING;
         engine_schedule_measurement(engine, connection);
 }
@@ -100,6 +118,7 @@ static void engine_silenced(struct engine *engine, struct connection *connection
                 return;
         }
         silent->is.state = MPTCPIZE_SUBFLOW_DEAD;
+        silent->silent = true;
         dead = silent->is;
         if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
                 engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);

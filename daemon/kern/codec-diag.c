@@ -69,6 +69,14 @@ void codec_diag_subflow(const struct mptcpize_address *local, const struct mptcp
         id->idiag_if = (uint32_t)ifindex;
 }
 
+void codec_diag_abort(const struct snapshot_subflow *subflow, struct diag_request *ret_request) {
+        codec_diag_subflow(&subflow->local, &subflow->remote, subflow->ifindex, ret_request);
+        ret_request->header.nlmsg_type = SOCK_DESTROY;
+        ret_request->header.nlmsg_flags |= NLM_F_ACK;
+        ret_request->diag.id.idiag_cookie[0] = (uint32_t)subflow->cookie;
+        ret_request->diag.id.idiag_cookie[1] = (uint32_t)(subflow->cookie >> 32);
+}
+
 /* Rows */
 
 struct row_attrs {
@@ -209,6 +217,7 @@ int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_sub
         r = info_copy(&attrs.info, UPTO(struct tcp_info, tcpi_total_retrans), &info, sizeof(info));
         if (r < 0)
                 return r;
+        subflow.cookie = row.id.idiag_cookie[0] | (uint64_t)row.id.idiag_cookie[1] << 32;
         subflow.token = ulp.token;
         subflow.flags = ulp.flags;
         subflow.state = row.idiag_state;

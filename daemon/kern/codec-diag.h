@@ -35,6 +35,9 @@ void codec_diag_connection(uint32_t token, struct diag_request *ret_request);
 void codec_diag_subflow(const struct mptcpize_address *local, const struct mptcpize_address *remote,
                         int32_t ifindex, struct diag_request *ret_request);
 
+/* Aborts the socket of that row, and no other: the kernel compares the cookie. */
+void codec_diag_abort(const struct snapshot_subflow *subflow, struct diag_request *ret_request);
+
 /* Decodes a row. 0; 1: no connection (a listener, one without a token); -EBADMSG. */
 int codec_diag_decode_connection(const void *bytes, size_t len,
                                  struct snapshot_connection *ret_connection);

@@ -78,9 +78,9 @@ static int on_measure(const struct nlmsghdr *message, void *userdata) {
         return codec_diag_decode_subflow(message, message->nlmsg_len, subflow);
 }
 
-int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local,
-                      const struct mptcpize_address *remote, int32_t ifindex,
-                      struct measure *ret_measure) {
+static int diag_find(struct netlink *diag, const struct mptcpize_address *local,
+                     const struct mptcpize_address *remote, int32_t ifindex,
+                     struct snapshot_subflow *ret_subflow) {
         struct snapshot_subflow subflow = { 0 };
         struct diag_request request;
         int r;
@@ -92,8 +92,35 @@ int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local
         /* It may have been plain TCP, or the listener on this port. */
         if (!address_equal(&subflow.local, local) || !address_equal(&subflow.remote, remote))
                 return -ENOENT;
-        *ret_measure = subflow.measure;
+        *ret_subflow = subflow;
         return 0;
+}
+
+int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local,
+                      const struct mptcpize_address *remote, int32_t ifindex,
+                      struct measure *ret_measure) {
+        struct snapshot_subflow subflow;
+        int r = diag_find(diag, local, remote, ifindex, &subflow);
+
+        if (r == 0)
+                *ret_measure = subflow.measure;
+        return r;
+}
+
+int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
+                    const struct mptcpize_address *remote, int32_t ifindex) {
+        struct snapshot_subflow subflow;
+        struct diag_request request;
+        int r = diag_find(diag, local, remote, ifindex, &subflow);
+
+        if (r == 0 && subflow.token != token)
+                return -ENOENT;
+        if (r < 0)
+                return r;
+        /* Without its cookie the kernel might take the listener on the same port for it. */
+        codec_diag_abort(&subflow, &request);
+        r = netlink_request(diag, &request.header, NULL, NULL, NULL);
+        return r == -ESTALE ? -ENOENT : r;
 }
 
 static int on_owner(const struct nlmsghdr *message, void *userdata) {

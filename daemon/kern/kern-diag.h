@@ -16,4 +16,11 @@ int kern_diag_snapshot(struct netlink *diag, struct snapshot *ret_snapshot);
 int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local,
                       const struct mptcpize_address *remote, int32_t ifindex,
                       struct measure *ret_measure);
+
+/*
+ * Closes a subflow of the connection at once, with a RST, whatever it still has to send. -ENOENT:
+ * there is none such; -EOPNOTSUPP: the kernel was built without CONFIG_INET_DIAG_DESTROY.
+ */
+int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
+                    const struct mptcpize_address *remote, int32_t ifindex);
 int kern_diag_owner(struct netlink *diag, uint32_t token, uint32_t *ret_uid);

@@ -95,6 +95,18 @@ static int executor_destroy(struct executor *executor, struct command *command) 
         return r;
 }
 
+static int executor_abort(struct executor *executor, struct command *command) {
+        const struct action *action = &command->action;
+        struct command destroy = { .action = *action };
+        int r = kern_diag_abort(executor->diag, action->token, &action->local, &action->remote,
+                                action->ifindex);
+
+        if (r != -EOPNOTSUPP)
+                return r;
+        destroy.action.type = ACTION_DESTROY;
+        return executor_destroy(executor, &destroy);
+}
+
 void executor_run(struct executor *executor, struct command *command) {
         if (command->action.type == ACTION_SNAPSHOT)
                 command->error = kern_diag_snapshot(executor->diag, &command->snapshot);
@@ -102,6 +114,8 @@ void executor_run(struct executor *executor, struct command *command) {
                 command->error = kern_diag_measure(executor->diag, &command->action.local,
                                                    &command->action.remote, command->action.ifindex,
                                                    &command->measure);
+        else if (command->action.type == ACTION_ABORT)
+                command->error = executor_abort(executor, command);
         else if (command->action.type == ACTION_DESTROY)
                 command->error = executor_destroy(executor, command);
         else

@@ -5,6 +5,52 @@
 
 #include <errno.h>
 
+/* Abort: by sock_diag, so the path manager's rules don't count. */
+
+static struct action abort_action(uint32_t token, const struct mptcp_event *subflow) {
+        return (struct action){ .type = ACTION_ABORT,
+                                .token = token,
+                                .local = subflow->local,
+                                .remote = subflow->remote,
+                                .ifindex = subflow->ifindex };
+}
+
+static void test_abort_closes_the_subflow_with_an_error(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        const struct mptcp_event *closed;
+
+        assert_int_equal(scene_do(scene, abort_action(connection.token, &joined)), 0);
+        closed = &scene_await(scene, EVENT_SUB_CLOSED, connection.token)->mptcp;
+        assert_int_equal(closed->error, ECONNABORTED);
+        scene_assert_address(&closed->local, &joined.local);
+        assert_int_equal(scene_count_subflows(scene_snapshot(scene), connection.token), 1);
+}
+
+static void test_abort_unknown_is_not_found(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        struct mptcp_event subflow = { .local = connection.local, .remote = connection.remote };
+
+        assert_int_equal(scene_do(scene, abort_action(0xbad, &subflow)), -ENOENT);
+        subflow.remote.port++;
+        assert_int_equal(scene_do(scene, abort_action(connection.token, &subflow)), -ENOENT);
+        assert_int_equal(scene_count_subflows(scene_snapshot(scene), connection.token), 1);
+}
+
+/* The kernel's look-up by addresses falls back to the listener on the port. */
+static void test_abort_unknown_spares_the_listener(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_server(scene), second;
+        struct mptcp_event subflow = { .local = connection.local, .remote = connection.remote };
+
+        subflow.remote.port++;
+        assert_int_equal(scene_do(scene, abort_action(connection.token, &subflow)), -ENOENT);
+        lab_accept(scene->lab, scene->kind, &second);
+        (void)scene_await(scene, EVENT_CREATED, second.token);
+}
+
 /* Any action at all */
 
 static void test_submit_unknown_token_is_invalid(void **state) {
@@ -417,6 +463,9 @@ static void test_withdraw_id_0_closes_the_initial_subflow(void **state) {
 
 int contract_action(void) {
         const struct CMUnitTest tests[] = {
+                SCENE_TESTS(test_abort_closes_the_subflow_with_an_error),
+                SCENE_TESTS(test_abort_unknown_is_not_found),
+                SCENE_TEST(test_abort_unknown_spares_the_listener),
                 SCENE_TEST(test_submit_unknown_token_is_invalid),
                 SCENE_TEST(test_submit_kernel_path_manager_is_invalid),
                 SCENE_TEST(test_submit_failure_has_the_kernels_words),

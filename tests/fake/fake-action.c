@@ -334,11 +334,25 @@ static int perform_measure(struct performance *performance) {
         return r;
 }
 
+static int perform_abort(struct performance *performance) {
+        const struct action *action = performance->action;
+        struct fake_connection *connection = fake_find(performance->fake, action->token);
+        struct snapshot_subflow *subflow =
+                        connection ? fake_find_subflow(connection, &action->local, &action->remote)
+                                   : NULL;
+
+        if (!subflow)
+                return -ENOENT;
+        fake_sub_closed(performance->fake, connection, subflow, ECONNABORTED);
+        return 0;
+}
+
 static const perform_fn performs[_ACTION_MAX] = {
         [ACTION_CREATE] = perform_create,     [ACTION_DESTROY] = perform_destroy,
         [ACTION_BACKUP] = perform_backup,     [ACTION_ANNOUNCE] = perform_announce,
         [ACTION_WITHDRAW] = perform_withdraw, [ACTION_QUERY] = perform_query,
         [ACTION_SNAPSHOT] = perform_snapshot, [ACTION_MEASURE] = perform_measure,
+        [ACTION_ABORT] = perform_abort,
 };
 
 static int perform(struct performance *performance) {
@@ -350,7 +364,7 @@ static int perform(struct performance *performance) {
                 fake->fail_next[action->type] = 0;
                 return fail(performance, error, "made to fail");
         }
-        if (action->type == ACTION_SNAPSHOT || action->type == ACTION_MEASURE)
+        if (action->type >= ACTION_SNAPSHOT)
                 return performs[action->type](performance);
         performance->connection = fake_find(fake, action->token);
         if (!performance->connection)

@@ -205,6 +205,40 @@ static void test_hint_late_interface_that_is_off_is_left(void **state) {
         world_expect_nothing(world);
 }
 
+static void test_hint_late_role_is_put_right(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, "198.51.100.1", "203.0.113.1:80");
+        world_feed(world, hint(HINT_CONNECT, TOKEN, "backup"));
+        action = world_expect(world, ACTION_BACKUP);
+        assert_int_equal(action.local.port, 40001);
+        assert_true(action.backup);
+        world_expect_nothing(world);
+}
+
+static void test_hint_late_option_is_put_right(void **state) {
+        static const struct conf_option option = { "fullmesh", "announced", "false", { 0, 0 } };
+        struct world *world = *state;
+        struct action action;
+
+        ARRAY_APPEND(&world->profiles[3].options, option, 1);
+        world_connect(world, TOKEN, 0);
+        world_join(world, "198.51.100.1", "203.0.113.1:80");
+        world_mptcp(world, EVENT_ANNOUNCED, TOKEN, NULL, "203.0.113.2:80", 0, 1, 0);
+        world_join(world, "192.0.2.1", "203.0.113.2:80");
+        (void)world_expect_create(world, "198.51.100.1", "203.0.113.2:80");
+        world_feed(world, hint(HINT_CONNECT, TOKEN, "backup"));
+        action = world_expect(world, ACTION_BACKUP);
+        assert_int_equal(world_expect(world, ACTION_DESTROY).local.port, 40001);
+        world_outcome(world, &action, 0);
+        /* The one that was under way follows when it is there. */
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "198.51.100.1:40002", "203.0.113.2:80", 1,
+                    1, 0);
+        assert_int_equal(world_expect(world, ACTION_DESTROY).local.port, 40002);
+}
+
 static void test_hint_second_one_changes_nothing(void **state) {
         struct world *world = *state;
         struct event second = hint(HINT_CONNECT, TOKEN, "off");
@@ -428,6 +462,8 @@ int main(void) {
                 TEST(test_hint_late_closes_a_pending_one_when_it_comes),
                 TEST(test_hint_late_from_less_to_more_joins),
                 TEST(test_hint_late_interface_that_is_off_is_left),
+                TEST(test_hint_late_role_is_put_right),
+                TEST(test_hint_late_option_is_put_right),
                 TEST(test_hint_second_one_changes_nothing),
                 TEST(test_hint_unknown_profile_is_the_first_one),
                 TEST(test_hint_without_token_is_ignored),

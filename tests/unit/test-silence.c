@@ -159,7 +159,7 @@ static void test_silence_of_one_others_take_over(void **state) {
         }
         period_of_two(world, 4);
         (void)world_expect(world, ACTION_WITHDRAW);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         assert_int_equal(action.local.port, 40000);
         assert_int_equal(world_connection(world)->state, CONNECTION_ESTABLISHED);
         assert_int_equal(world->engine.counters[COUNTER_SUBFLOWS_DEAD], 1);
@@ -182,7 +182,7 @@ static void test_silence_broken_by_an_ack_starts_again(void **state) {
                 period(world, 3, 1001);
         world_expect_nothing(world);
         period(world, 3, 1001);
-        (void)world_expect(world, ACTION_DESTROY);
+        (void)world_expect(world, ACTION_ABORT);
 }
 
 static void test_silence_of_an_idle_one_is_none(void **state) {
@@ -208,7 +208,7 @@ static void test_silence_of_the_last_one_ends_the_connection(void **state) {
         struct action action;
 
         silence_alone(world);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         assert_non_null(strstr(action.reason, "user timeout"));
         assert_int_equal(world_connection(world)->state, CONNECTION_ENDING);
         world_outcome(world, &action, 0);
@@ -217,13 +217,34 @@ static void test_silence_of_the_last_one_ends_the_connection(void **state) {
         world_expect_nothing(world);
 }
 
+/* The kernel holds on to the first one, though it was closed before. */
+static void test_silence_of_a_join_ends_the_first_one_too(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, "198.51.100.1", "203.0.113.1:80");
+        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, "192.0.2.1:40000", "203.0.113.1:80", 0, 0, 0);
+        world_link(world, 2, "wifi0", false);
+        world_settle(world);
+        hint(world, HINT_CONNECT, TIMEOUT_MSEC);
+        for (unsigned int i = 0; i < 5; i++)
+                period(world, 3, 1000);
+        action = world_expect(world, ACTION_ABORT);
+        assert_int_equal(action.local.port, 40001);
+        action = world_expect(world, ACTION_ABORT);
+        assert_int_equal(action.local.port, 40000);
+        world_outcome(world, &action, -ENOENT);
+        assert_int_equal(world->engine.counters[COUNTER_ACTIONS_FAILED], 0);
+}
+
 /* Reload and changes of the network don't bring it back. */
 static void test_silence_ended_connection_is_left_alone(void **state) {
         struct world *world = *state;
         struct action action;
 
         silence_alone(world);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         world_outcome(world, &action, 0);
         world->conf.max_subflows = 4;
         world_configure(world);
@@ -239,7 +260,7 @@ static void test_silence_ended_connection_is_saved_by_a_join(void **state) {
         struct action action;
 
         silence_alone(world);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         world_outcome(world, &action, 0);
         world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "198.51.100.1:40001", "203.0.113.1:80", 1,
                     0, 0);
@@ -263,6 +284,7 @@ int main(void) {
                 TEST(test_silence_broken_by_an_ack_starts_again),
                 TEST(test_silence_of_an_idle_one_is_none),
                 TEST(test_silence_of_the_last_one_ends_the_connection),
+                TEST(test_silence_of_a_join_ends_the_first_one_too),
                 TEST(test_silence_ended_connection_is_left_alone),
                 TEST(test_silence_ended_connection_is_saved_by_a_join),
         };

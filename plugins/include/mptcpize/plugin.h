@@ -126,7 +126,7 @@ struct mptcpize_view {
 
 enum mptcpize_event_type {
         MPTCPIZE_EVENT_ESTABLISHED = 1,     /* joins are possible from now on */
-        MPTCPIZE_EVENT_ADOPTED,             /* found alive after a start or a loss of events */
+        MPTCPIZE_EVENT_ADOPTED,             /* found alive, or taken over from another policy */
         MPTCPIZE_EVENT_LOCALS_CHANGED,      /* network of this host, or a wait ended */
         MPTCPIZE_EVENT_ANNOUNCED,           /* .remote: the peer announced an address */
         MPTCPIZE_EVENT_WITHDRAWN,           /* .remote: the peer took it back */
