@@ -165,6 +165,15 @@ static int hook_set_refused(const struct next *next, const struct hook_option *o
         return -1;
 }
 
+/* What the kernel is not to be told. */
+static int hook_set_withheld(const struct next *next, const struct hook_option *o,
+                             const void *value, socklen_t len) {
+        const struct option *row = hook_find_row(next, o);
+
+        return row ? hook_accept_option(o, row, value, len)
+                   : next->setsockopt(o->fd, o->level, o->name, value, len);
+}
+
 HOOK_DECLARE(int, setsockopt, (int fd, int level, int name, const void *value, socklen_t len));
 
 int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t len) {
@@ -174,6 +183,13 @@ int hook_setsockopt(int fd, int level, int name, const void *value, socklen_t le
 
         if (__builtin_expect(!next->setsockopt, 0))
                 return hook_missing();
+        if (__builtin_expect(option_is_withheld(level, name), 0) &&
+            (fd_flags(fd) & FD_KIND) == FD_MPTCP) {
+                r = hook_set_withheld(next, &(struct hook_option){ fd, level, name }, value, len);
+                if (r == 0)
+                        errno = saved;
+                return r;
+        }
         r = next->setsockopt(fd, level, name, value, len);
         if ((fd_flags(fd) & FD_KIND) == FD_OTHER)
                 return r;

@@ -2,22 +2,25 @@
  * Socket options and ioctls that the kernel's MPTCP refuses or answers otherwise than TCP, and what
  * a program is told instead.
  *
- * The kernel is asked first: the table counts only when it refuses, so that a newer kernel that
- * knows an option needs no new table. What the table says was measured, and tests/shim/matrix.c
- * compares it with TCP.
+ * The kernel is asked first: the table counts only when it refuses (but for OPTION_WITHHOLD), so
+ * that a newer kernel that knows an option needs no new table. What the table says was measured,
+ * and tests/shim/matrix.c compares it with TCP.
  */
 #pragma once
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
 /* What becomes of a setsockopt() that the kernel refuses. */
 enum option_verb {
-        OPTION_PASS,    /* nothing: the program gets the error */
-        OPTION_ACCEPT,  /* success; remembered, and set for good should the connection be TCP */
-        OPTION_DEMOTE,  /* the socket becomes TCP, with the option set; else the error */
-        OPTION_EMULATE, /* it can only be read */
+        OPTION_PASS,     /* nothing: the program gets the error */
+        OPTION_ACCEPT,   /* success; remembered, and set for good should the connection be TCP */
+        OPTION_DEMOTE,   /* the socket becomes TCP, with the option set; else the error */
+        OPTION_EMULATE,  /* it can only be read */
+        OPTION_WITHHOLD, /* accepted as above though the kernel takes it, where it does harm */
 };
 
 /* What a refused getsockopt() says. */
@@ -49,6 +52,11 @@ struct option {
 
 /* The row of an option, or NULL: passed. */
 const struct option *option_find(int level, int name);
+
+/* Is its verb OPTION_WITHHOLD? Said here as well, so that asking costs next to nothing. */
+static inline bool option_is_withheld(int level, int name) {
+        return level == IPPROTO_TCP && name == TCP_DEFER_ACCEPT;
+}
 
 /* Which row it is, for report_count(). */
 uint32_t option_index(const struct option *option);

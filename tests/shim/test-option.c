@@ -163,6 +163,24 @@ static void assert_get(int level, int name, int expected) {
 
 /* The table */
 
+static void test_setsockopt_defer_accept_is_withheld(void **state) {
+        int number = 0;
+        socklen_t len = sizeof(number);
+
+        (void)state;
+        begin(FD_MPTCP);
+        kernel.set_error = kernel.get_error = 0;
+        kernel.answer_len = sizeof(int);
+        assert_int_equal(set(IPPROTO_TCP, TCP_DEFER_ACCEPT, 5), 0);
+        assert_int_equal(kernel.n_set, 0);
+        assert_int_equal(errno, UNTOUCHED);
+        assert_int_equal(getsockopt(FD, IPPROTO_TCP, TCP_DEFER_ACCEPT, &number, &len), 0);
+        assert_int_equal(number, 5);
+        kernel.protocol = IPPROTO_TCP; /* accepted from a TCP client */
+        assert_int_equal(set(IPPROTO_TCP, TCP_DEFER_ACCEPT, 5), 0);
+        assert_int_equal(kernel.n_set, 1);
+}
+
 static void test_find_every_row_is_found_and_consistent(void **state) {
         int n = 0;
 
@@ -548,6 +566,7 @@ static void test_confined_nothing_but_the_call_is_made(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_setsockopt_defer_accept_is_withheld),
                 cmocka_unit_test(test_find_every_row_is_found_and_consistent),
                 cmocka_unit_test(test_parse_edges_are_those_of_tcp),
                 cmocka_unit_test(test_format_short_buffer_is_filled_as_the_kernel_does),
