@@ -112,7 +112,8 @@ def test_git_daemon_push_and_clone_uses_both_paths(run):
     shutil.rmtree(clone)
 
 
-@case("vsftpd", "curl", connections=4, demoted=2, spread=False)
+# It limits its own address space, which is too little for a sanitizer.
+@case("vsftpd", "curl", sanitized=False, connections=4, demoted=2, spread=False)
 def test_vsftpd_passive_transfers_are_right(run):
     """curl by FTP, passive: the server binds each data socket to one address, so it stays TCP."""
     vsftpd(run)
@@ -122,13 +123,13 @@ def test_vsftpd_passive_transfers_are_right(run):
     check_same(path("ftp/upload/data"))
 
 
-@case("vsftpd", "lftp", spread=False)
+@case("vsftpd", "lftp", sanitized=False, spread=False)
 def test_vsftpd_active_transfers_are_right(run):
     """lftp, active: sockets bound to one address on both sides; only the control one is MPTCP."""
     vsftpd(run)
     got = path("lftp")
-    run.client(["lftp", "-e", f"set ftp:passive-mode no; get data -o {got}; put {DATA} -o "
-                "upload/data; bye", run.address])
+    run.client(["lftp", "-e", f"set net:max-retries 1; set ftp:passive-mode no; get data -o "
+                f"{got}; put {DATA} -o upload/data; bye", run.address])
     check_same(got)
     check_same(path("ftp/upload/data"))
 
