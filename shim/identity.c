@@ -8,6 +8,8 @@
 #include <sys/auxv.h>
 #include <unistd.h>
 
+#include "policy/unit.h"
+
 static struct policy_identity identity;
 static char identity_exe[PATH_MAX];
 static char identity_app[NAME_MAX + 1];
@@ -15,55 +17,6 @@ static char identity_cgroups[4096];
 
 const struct policy_identity *identity_get(void) {
         return &identity;
-}
-
-/* What comes before the first byte of that kind, and *text behind it. */
-static struct policy_text identity_cut(struct policy_text *text, char byte) {
-        const char *end = text->n > 0 ? memchr(text->bytes, byte, text->n) : NULL;
-        struct policy_text head = { text->bytes, end ? (size_t)(end - text->bytes) : text->n };
-
-        text->bytes += head.n + (end != NULL);
-        text->n -= head.n + (end != NULL);
-        return head;
-}
-
-static bool identity_ends(struct policy_text text, const char *suffix) {
-        size_t n = strlen(suffix);
-
-        return text.n > n && memcmp(text.bytes + text.n - n, suffix, n) == 0;
-}
-
-static bool identity_is(struct policy_text text, const char *what) {
-        return text.n == strlen(what) && (text.n == 0 || memcmp(text.bytes, what, text.n) == 0);
-}
-
-static struct policy_text identity_last_unit(struct policy_text path) {
-        struct policy_text unit = { NULL, 0 };
-
-        while (path.n > 0) {
-                struct policy_text part = identity_cut(&path, '/');
-
-                if (identity_ends(part, ".service") || identity_ends(part, ".scope") ||
-                    identity_ends(part, ".slice"))
-                        unit = part;
-        }
-        return unit;
-}
-
-/* A line is "number:controllers:path"; units are in the one without controllers, or systemd's. */
-struct policy_text identity_unit(struct policy_text cgroups) {
-        struct policy_text unit = { NULL, 0 };
-
-        while (cgroups.n > 0 && unit.n == 0) {
-                struct policy_text line = identity_cut(&cgroups, '\n');
-                struct policy_text controllers;
-
-                (void)identity_cut(&line, ':');
-                controllers = identity_cut(&line, ':');
-                if (identity_is(controllers, "") || identity_is(controllers, "name=systemd"))
-                        unit = identity_last_unit(line);
-        }
-        return unit;
 }
 
 static struct policy_text identity_read_cgroups(void) {
@@ -100,7 +53,7 @@ void identity_init(void) {
 
         identity.exe = (struct policy_text){ identity_exe, n > 0 ? (size_t)n : 0 };
         identity.app = identity_read_app();
-        identity.unit = identity_unit(identity_read_cgroups());
+        identity.unit = policy_unit(identity_read_cgroups());
         identity.uid = geteuid();
         errno = saved;
 }

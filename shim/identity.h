@@ -11,6 +11,3 @@ void identity_init(void);
 
 /* Nobody (no texts, uid 0) before identity_init(). Points into memory that stays as it is. */
 const struct policy_identity *identity_get(void);
-
-/* The systemd unit in the text of /proc/<pid>/cgroup: see struct policy_identity. */
-struct policy_text identity_unit(struct policy_text cgroups);

@@ -17,7 +17,7 @@ import harness
 import sandbox
 from harness import check, check_equal
 from lab import SERVER, SERVICE4, Failed, ip_batch, wait_for, write
-from programs import CLOSE_TIMEOUT, Daemon, start_bus, wait_for_subflows
+from programs import CLOSE_TIMEOUT, Build, Daemon, Process, start_bus, wait_for_subflows
 
 CONNECT, LISTEN, OPTION, DEMOTED, FELL_BACK = range(1, 6)  # enum hint_kind of policy/hint.h
 VERSION = 1
@@ -266,6 +266,38 @@ def test_hint_demoted_and_fell_back_are_counted(lab):
     check("bad??[31mwords" in text, "control characters are not for the log")
 
 
+# with the library itself
+
+RUNTIME = "/run/mptcpize"  # where the library looks; /run is the sandbox's own
+CLIENT = """
+import socket
+client = socket.socket()
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 3000)
+client.connect(("{host}", {port}))
+client.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 4000)
+client.recv(100)
+"""
+
+
+def test_hint_of_the_library_brings_policy_and_user_timeout(lab):
+    """An unmodified program, with the library in it."""
+    start_bus(lab)
+    os.makedirs(RUNTIME)
+    daemon = Daemon(lab)
+    daemon.runtime = RUNTIME
+    daemon.policy("narrow", ours(max_subflows=1))
+    daemon.start()
+    with peer() as listener:
+        client = lab.add(Process([EXE, "-c", CLIENT.format(host=SERVICE4, port=PORT)],
+                                 "client", env=Build.find().preload_environ()))
+        with listener.accept()[0] as server:
+            wait_for(lambda: daemon.connection()["user_timeout_msec"] == 4000, "the user timeout")
+            row = daemon.connection()
+            check_equal((row["policy"], row["pid"]), ("narrow", client.popen.pid), "policy, pid")
+            server.send(b"!")
+            check_equal(client.wait(), 0, "exit code of the program")
+
+
 # what strangers may do
 
 def bad_hints(tcp, client, far, pipe):
@@ -439,6 +471,7 @@ harness.main([test_hint_none_is_unknown,
               test_hint_missing_plugin_is_said_once,
               test_hint_listener_speaks_for_its_connections,
               test_hint_demoted_and_fell_back_are_counted,
+              test_hint_of_the_library_brings_policy_and_user_timeout,
               test_hint_hostile_changes_nothing,
               test_hint_longer_than_ours_is_taken,
               test_hint_flood_does_not_stop_the_daemon,
