@@ -74,6 +74,10 @@ enum policy_auth { POLICY_AUTH_OFF, POLICY_AUTH_PREFER, POLICY_AUTH_REQUIRE, _PO
 #define POLICY_APP_KTLS     0x20u /* TCP_ULP before connect() makes a socket TCP */
 #define POLICY_APP_PACING   0x40u /* SO_MAX_PACING_RATE makes a socket TCP; else it is an error */
 #define POLICY_APP_USER     0x80u /* from a user's own file */
+/* A policy that says nothing, and a program without a policy. */
+#define POLICY_APP_DEFAULT                                                             \
+        (POLICY_APP_CONNECT | POLICY_APP_LISTEN | POLICY_APP_HINTS | POLICY_APP_KTLS | \
+         POLICY_APP_PACING)
 
 /* One policy file. */
 struct policy_app {

@@ -410,8 +410,7 @@ static void parse_file(struct parse *parse) {
         parse->app = (struct policy_app){
                 .uid = parse->source->owner,
                 .line = 1, /* without "match" */
-                .flags = POLICY_APP_CONNECT | POLICY_APP_LISTEN | POLICY_APP_HINTS |
-                         POLICY_APP_KTLS | POLICY_APP_PACING,
+                .flags = POLICY_APP_DEFAULT,
         };
         if (parse->source->owner != POLICY_SYSTEM)
                 parse->app.flags |= POLICY_APP_USER;

@@ -235,8 +235,7 @@ static void decide_copy(const struct policy_read *read, const struct policy_app 
         struct policy_text name;
 
         *policy = (struct decide_policy){
-                .flags = POLICY_APP_CONNECT | POLICY_APP_LISTEN | POLICY_APP_HINTS |
-                         POLICY_APP_KTLS,
+                .flags = POLICY_APP_DEFAULT,
         };
         if (!app)
                 return;
