@@ -102,6 +102,7 @@ SAMPLES = (
     ("visibility", "the daemon exports a name", "daemon/a.c",
      HEAD + '__attribute__((visibility("default"))) int a_b;\n', 2),
     ("tab", "in C", "daemon/a.c", HEAD + "extern\tint a;\n", 2),
+    ("tab", "in Go, whose formatter wants them", "tests/a.go", "// A.\nfunc a() {\n\tb()\n}\n", 0),
     ("tab", "in a script", "tests/a.sh", "#!/bin/bash\n# A.\n\ttrue\n", 3),
     ("line-length", "101 columns", "daemon/a.c", HEAD + "/* " + "a" * 95 + " */\n", 2),
     ("line-length", "100 columns", "daemon/a.c", HEAD + "/* " + "a" * 94 + " */\n", 0),
