@@ -57,7 +57,7 @@ LAYERS = (
     Layer(HINT, (UTIL, CORE, HINT) + POLICY, ("linux",)),
     Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", "daemon/host/rules.h", CONFIG),
           ("systemd", "plugin.h")),
-    Layer(CTL, (UTIL, CTL, CONFIG, "policy/"), ("systemd", "jansson")),
+    Layer(CTL, (UTIL, CTL, CONFIG, "policy/", "shim/database.h"), ("systemd", "jansson", "linux")),
     Layer("daemon/", EVERYTHING, ("systemd", "plugin.h")),
     Layer("plugins/include/", (), pure=True),
     Layer("plugins/", ("plugins/",), ("plugin.h",), pure=True),
