@@ -22,6 +22,11 @@ struct ctl {
         bool json;
         bool help;
         bool version;
+        bool verbose; /* these are for "run" */
+        bool supervise;
+        bool no_supervise;
+        const char *mode;
+        const char *policy;
         char **args; /* of the command, ends with NULL */
         size_t n_args;
 };

@@ -34,20 +34,31 @@ static const struct command commands[] = {
         { "reload", "", "make the daemon read its configuration again", 0, 0, cmd_reload, false },
         { "policy", " list|show|check|compile|explain [ARGUMENT...]",
           "the policies, and what they say of a program", 1, SIZE_MAX, cmd_policy, true },
-        { "run", " [--] COMMAND [ARGUMENT...]", "run a program with MPTCP", 1, SIZE_MAX, cmd_run,
-          true },
+        { "run", " [OPTION...] [--] COMMAND [ARGUMENT...]", "run a program with MPTCP", 1, SIZE_MAX,
+          cmd_run, true },
 };
 
 struct option_row {
         const char *name;
-        size_t flag; /* offset in struct ctl */
+        const char *value;   /* what follows it, NULL: nothing does */
+        const char *command; /* the only one that it is for, NULL: all */
+        size_t member;       /* offset in struct ctl, of a const char * or else a bool */
         const char *help;
 };
 
 static const struct option_row options[] = {
-        { "--json", offsetof(struct ctl, json), "print JSON" },
-        { "--help", offsetof(struct ctl, help), "print this text" },
-        { "--version", offsetof(struct ctl, version), "print the version" },
+        { "--json", NULL, NULL, offsetof(struct ctl, json), "print JSON" },
+        { "--help", NULL, NULL, offsetof(struct ctl, help), "print this text" },
+        { "--version", NULL, NULL, offsetof(struct ctl, version), "print the version" },
+        { "--mode", "MODE", "run", offsetof(struct ctl, mode),
+          "off, handover, interactive, aggregate or ndiffports" },
+        { "--policy", "FILE", "run", offsetof(struct ctl, policy), "a policy for this run" },
+        { "--verbose", NULL, "run", offsetof(struct ctl, verbose),
+          "say at the end what became of its sockets" },
+        { "--supervise", NULL, "run", offsetof(struct ctl, supervise),
+          "reach static and Go programs, whatever the command is" },
+        { "--no-supervise", NULL, "run", offsetof(struct ctl, no_supervise),
+          "do not, so that it may gain rights (sudo)" },
 };
 
 /* What the words of the command line come to. */
@@ -55,6 +66,7 @@ struct words {
         const struct command *command;
         const char *problem; /* of the first word that is wrong, NULL: none is */
         const char *wrong;
+        const struct option_row *last; /* that is for one command only */
 };
 
 int ctl_fail(const struct ctl *ctl, int status, const char *format, ...) {
@@ -84,16 +96,13 @@ static const struct command *command_find(const char *name) {
         return NULL;
 }
 
-static bool option_set(struct ctl *ctl, const char *name) {
+static const struct option_row *option_find(const char *name) {
         size_t i;
 
-        for (i = 0; i < ARRAY_SIZE(options); i++) {
-                if (strcmp(options[i].name, name) == 0) {
-                        *(bool *)((char *)ctl + options[i].flag) = true;
-                        return true;
-                }
-        }
-        return false;
+        for (i = 0; i < ARRAY_SIZE(options); i++)
+                if (strcmp(options[i].name, name) == 0)
+                        return &options[i];
+        return NULL;
 }
 
 /* The first problem is kept, and reading goes on: a --json that follows it counts. */
@@ -102,6 +111,29 @@ static void words_complain(struct words *words, const char *problem, const char 
                 return;
         words->problem = problem;
         words->wrong = wrong;
+}
+
+/* An option, whose value is the next word. Returns how many words it has. */
+static int words_take_option(struct words *words, struct ctl *ctl, char **word) {
+        const struct option_row *option = option_find(word[0]);
+        char *member;
+
+        if (!option) {
+                words_complain(words, "unknown option", word[0]);
+                return 1;
+        }
+        member = (char *)ctl + option->member;
+        words->last = option->command ? option : words->last;
+        if (!option->value) {
+                *(bool *)member = true;
+                return 1;
+        }
+        if (!word[1]) {
+                words_complain(words, "nothing follows", word[0]);
+                return 1;
+        }
+        *(const char **)(void *)member = word[1];
+        return 2;
 }
 
 /*
@@ -119,8 +151,7 @@ static void words_read(struct words *words, struct ctl *ctl, int argc, char **ar
                 if (!rest && strcmp(word, "--") == 0) {
                         rest = true;
                 } else if (!rest && word[0] == '-' && word[1]) {
-                        if (!option_set(ctl, word))
-                                words_complain(words, "unknown option", word);
+                        i += words_take_option(words, ctl, argv + i) - 1;
                 } else if (!named) {
                         named = true;
                         words->command = command_find(word);
@@ -132,6 +163,8 @@ static void words_read(struct words *words, struct ctl *ctl, int argc, char **ar
                 }
         }
         argv[ctl->n_args] = NULL;
+        if (words->last && words->command && strcmp(words->last->command, words->command->name))
+                words_complain(words, "not an option of this command:", words->last->name);
 }
 
 static void help_print(void) {
@@ -143,7 +176,8 @@ static void help_print(void) {
                        commands[i].help);
         printf("\nOptions:\n");
         for (i = 0; i < ARRAY_SIZE(options); i++)
-                printf("  %-10s  %s\n", options[i].name, options[i].help);
+                printf("  %s %-*s  %s\n", options[i].name, (int)(15 - strlen(options[i].name)),
+                       options[i].value ? options[i].value : "", options[i].help);
 }
 
 static int version_print(const struct ctl *ctl) {

@@ -6,13 +6,16 @@ FAKE_MPTCPIZED, the fake daemon of this directory. What needs a bus is skipped, 
 dbus-daemon or the fake is missing.
 """
 
+import fcntl
 import json
 import os
 import pty
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 MPTCPCTL = os.path.abspath(os.environ["MPTCPCTL"])
@@ -80,8 +83,8 @@ class Words(Case):
 
     def test_argument_too_few_is_usage(self):
         self.fails(2, "expected: mptcpctl show TOKEN", "show")
-        self.fails(2, "expected: mptcpctl run [--] COMMAND", "run")
-        self.fails(2, "expected: mptcpctl run [--] COMMAND", "run", "--")
+        self.fails(2, "expected: mptcpctl run [OPTION...] [--] COMMAND", "run")
+        self.fails(2, "expected: mptcpctl run [OPTION...] [--] COMMAND", "run", "--")
 
     def test_bad_token_is_usage(self):
         for token in ("x", "0x", "", "123456789", "0x123456789", "1a2b3c4g", "+1", " 1", "0x0x1"):
@@ -172,6 +175,133 @@ class Run(Case):
         for separator in (" ", ":"):
             with tempfile.NamedTemporaryFile(suffix=separator + "x") as file:
                 self.fails(1, "space or a colon", "run", "true", env={"MPTCPIZE_SHIM": file.name})
+
+
+    def test_godebug_is_for_programs_that_nothing_else_reaches(self):
+        for words, before, after in ((["--no-supervise"], None, "multipathtcp=1"),
+                                     (["--no-supervise"], "gctrace=0", "gctrace=0,multipathtcp=1"),
+                                     (["--no-supervise"], "multipathtcp=0", "multipathtcp=0")):
+            done = ctl("run", *words, "sh", "-c", 'printf %s "$GODEBUG"', env={"GODEBUG": before})
+            self.assertEqual((done.returncode, done.stdout), (0, after))
+
+
+class RunAndWait(Case):
+    """What keeps mptcpctl there until the program ends."""
+
+    def setUp(self):
+        runtime = tempfile.TemporaryDirectory()
+        self.addCleanup(runtime.cleanup)
+        self.runtime = runtime.name
+        self.env = {"XDG_RUNTIME_DIR": self.runtime}
+
+    def policy(self, text):
+        path = os.path.join(self.runtime, "policy.json")
+        with open(path, "w", encoding="ascii") as file:
+            file.write(text)
+        return path
+
+    def assert_clean(self):
+        self.assertEqual([name for name in os.listdir(self.runtime) if "mptcpctl" in name], [])
+
+    def test_status_is_the_program_s(self):
+        for words in (["--verbose"], ["--mode", "aggregate"]):
+            self.assertEqual(ctl("run", *words, "sh", "-c", "exit 7", env=self.env).returncode, 7)
+            done = ctl("run", *words, "sh", "-c", "kill -TERM $$", env=self.env)
+            self.assertEqual(done.returncode, -15)
+            self.assertEqual(ctl("run", *words, "no-such", env=self.env).returncode, 127)
+            self.assertEqual(ctl("run", *words, "/", env=self.env).returncode, 126)
+            self.assert_clean()
+
+    def test_files_are_there_meanwhile(self):
+        done = ctl("run", "--verbose", "--mode", "off", "sh", "-c",
+                   'stat -c %a "$MPTCPIZE_REPORT"; echo "$MPTCPIZE_POLICY"; '
+                   'test -r "$MPTCPIZE_POLICY"',
+                   env=self.env)
+        lines = done.stdout.splitlines()
+        self.assertEqual((done.returncode, lines[0]), (0, "600"))
+        self.assertTrue(lines[1].startswith(self.runtime + "/mptcpctl-policy-"), lines)
+        self.assert_clean()
+
+    def test_runtime_directory_that_is_not_there_does_not_matter(self):
+        done = ctl("run", "--verbose", "sh", "-c", 'echo "$MPTCPIZE_REPORT"',
+                   env={"XDG_RUNTIME_DIR": "/nonexistent"})
+        self.assertTrue(done.stdout.startswith("/tmp/mptcpctl-report-"), done)
+        self.assertFalse(os.path.exists(done.stdout.strip()))
+
+    def test_nothing_to_report_is_silence(self):
+        done = ctl("run", "--verbose", "true", env=self.env)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+        done = ctl("run", "--verbose", "--json", "true", env=self.env)
+        self.assertEqual((done.returncode, json.loads(done.stderr)), (0, {"sockets": []}))
+
+    def test_bad_mode_is_usage(self):
+        self.fails(2, 'unknown mode "fast", expected: off, handover', "run", "--mode", "fast",
+                   "true", env=self.env)
+        self.assert_clean()
+
+    def test_mode_without_a_word_is_usage(self):
+        self.fails(2, 'nothing follows "--mode"', "run", "--mode")
+
+    def test_mode_beside_policy_is_usage(self):
+        self.fails(2, "exclude each other", "run", "--mode", "off", "--policy", "x", "true")
+        self.fails(2, "exclude each other", "run", "--supervise", "--no-supervise", "true")
+
+    def test_option_of_another_command_is_usage(self):
+        self.fails(2, 'not an option of this command: "--verbose"', "status", "--verbose")
+
+    def test_mistake_in_policy_has_its_place(self):
+        path = self.policy('{ "match": { "app": "x" },\n  "paths": { "mode": "fast" } }')
+        self.fails(2, path + ":2:", "run", "--policy", path, "true", env=self.env)
+        self.assert_clean()
+
+    def test_missing_policy_is_named(self):
+        self.fails(2, "/nonexistent.json: ", "run", "--policy", "/nonexistent.json", "true",
+                   env=self.env)
+
+    def start(self, *words, **popen):
+        full = dict(os.environ, MPTCPIZE_SHIM=SHIM, **self.env)
+        full["ASAN_OPTIONS"] = "verify_asan_link_order=0:detect_leaks=0"
+        child = subprocess.Popen([MPTCPCTL, "run", "--verbose", *words], env=full, text=True,
+                                 stdout=subprocess.PIPE, **popen)
+        self.addCleanup(child.stdout.close)
+        self.addCleanup(child.wait)
+        self.addCleanup(child.kill)
+        return child
+
+    def test_signal_to_mptcpctl_reaches_the_program(self):
+        child = self.start("sh", "-c", "trap 'echo got; exit 5' TERM; echo ready; "
+                           "while :; do sleep 0.01; done")
+        self.assertEqual(child.stdout.readline(), "ready\n")
+        child.terminate()
+        self.assertEqual((child.wait(60), child.stdout.read()), (5, "got\n"))
+        self.assert_clean()
+
+    def test_ignored_end_of_children_does_not_matter(self):
+        child = self.start("sh", "-c", "exit 4", preexec_fn=lambda: signal.signal(signal.SIGCHLD,
+                                                                                  signal.SIG_IGN))
+        self.assertEqual(child.wait(60), 4)
+
+    def test_program_that_stops_stops_mptcpctl(self):
+        child = self.start("sh", "-c", "kill -STOP $$; exit 3")
+        _, status = os.waitpid(child.pid, os.WUNTRACED)
+        self.assertTrue(os.WIFSTOPPED(status))
+        os.kill(child.pid, signal.SIGCONT)
+        self.assertEqual(child.wait(60), 3)
+
+    def test_terminal_keys_reach_the_program_once(self):
+        ours, theirs = pty.openpty()
+        self.addCleanup(os.close, ours)
+        child = self.start("sh", "-c", "trap 'n=$((n+1)); echo $n' INT; echo ready; "
+                           "while [ ! -e \"$XDG_RUNTIME_DIR/end\" ]; do sleep 0.01; done; exit $n",
+                           stdin=theirs, preexec_fn=lambda: (
+                               os.setsid(), fcntl.ioctl(theirs, termios.TIOCSCTTY, 0)))
+        os.close(theirs)
+        self.assertEqual(child.stdout.readline(), "ready\n")
+        os.write(ours, b"\x03")
+        self.assertEqual(child.stdout.readline(), "1\n")
+        with open(os.path.join(self.runtime, "end"), "w", encoding="ascii"):
+            pass
+        self.assertEqual(child.wait(60), 1)
 
 
 class NoBus(Case):
