@@ -117,9 +117,9 @@ class Process:
         self.log = f"{WORK}/log/{name}-{time.monotonic_ns()}"
         environ = {**os.environ, "LC_ALL": "C", **(env or {})}
         with open(self.log, "wb") as log, sandbox.inside(netns):
+            popen.setdefault("stdin", subprocess.DEVNULL)
             popen.setdefault("stdout", log)
-            self.popen = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stderr=log,
-                                          env=environ, **popen)
+            self.popen = subprocess.Popen(argv, stderr=log, env=environ, **popen)
 
     def log_text(self):
         return read(self.log, "")
@@ -320,19 +320,19 @@ def nginx_argv(servers, name="nginx", workers=1):
 
 
 class Nginx:
-    """nginx on the server, port 80 of all its addresses."""
+    """nginx on the server, or where it is told, port 80 of all addresses."""
 
-    def __init__(self, lab, upgraded=True):
+    def __init__(self, lab, upgraded=True, netns=SERVER):
         listen6 = "listen [::]:80 ipv6only=on;" if os.path.exists("/proc/sys/net/ipv6") else ""
         argv = nginx_argv(f"  server {{ listen 0.0.0.0:80; {listen6} root {WORK}/www; }}")
         env = Build.find().preload_environ() if upgraded else None
-        self.process = lab.add(Process(argv, "nginx", netns=SERVER, env=env))
-        wait_for(lambda: self._listens(lab), "nginx listens on port 80")
+        self.process = lab.add(Process(argv, "nginx", netns=netns, env=env))
+        wait_for(lambda: self._listens(lab, netns), "nginx listens on port 80")
 
-    def _listens(self, lab):
+    def _listens(self, lab, netns):
         if not self.process.running():
             raise Failed(f"nginx {self.process.state()}: {self.process.log_text().strip()}")
-        return 80 in lab.listeners(SERVER)
+        return 80 in lab.listeners(netns)
 
     @staticmethod
     def file(name, size):
