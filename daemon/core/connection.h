@@ -17,7 +17,6 @@ struct subflow {
         bool withdrawn;        /* its local id was withdrawn because the path is lost */
         bool asked;            /* the kernel has not answered yet */
         bool former;           /* pending, and asked for under another profile */
-        bool silent;           /* the application's user timeout has run out for it */
         bool measuring;        /* its numbers are on their way */
         uint64_t bytes_acked;  /* when it was last measured */
         uint64_t silent_usec;  /* since when nothing was acknowledged of what was sent; 0: all is */

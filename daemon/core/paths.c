@@ -4,8 +4,11 @@
  *
  * The kernel tells nobody when a link or an address under a subflow goes (Linux 6.18: no event, an
  * outage of up to 1.5 s). What helps is to tell the peer first and then to close: REMOVE_ADDR,
- * then DESTROY. The last subflow is kept until another one is established, because RM_ADDR needs
- * a carrier and a connection without a subflow ends after close_timeout.
+ * then an abort. (SUBFLOW_DESTROY would do for this, but its FIN stays behind on the lost path, and
+ * while the first subflow of a connection waits for the answer the kernel never counts to
+ * close_timeout when the other ones have ended.) The last subflow is kept until another one is
+ * established, because RM_ADDR needs a carrier and a connection without a subflow ends after
+ * close_timeout.
  */
 #include "engine.h"
 
@@ -200,9 +203,7 @@ void engine_bury(struct engine *engine, struct connection *connection) {
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
                         (void)engine_close(engine, connection, &connection->subflows.items[i],
-                                           connection->subflows.items[i].silent ? ACTION_ABORT
-                                                                                : ACTION_DESTROY,
-                                           "path lost: close what can't carry data");
+                                           ACTION_ABORT, "path lost: close what can't carry data");
 }
 
 /* Marks subflow i dead or alive again; true if that is news. */

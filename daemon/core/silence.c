@@ -118,7 +118,6 @@ static void engine_silenced(struct engine *engine, struct connection *connection
                 return;
         }
         silent->is.state = MPTCPIZE_SUBFLOW_DEAD;
-        silent->silent = true;
         dead = silent->is;
         if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
                 engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);

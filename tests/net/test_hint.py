@@ -16,7 +16,7 @@ import struct
 import harness
 import sandbox
 from harness import check, check_equal
-from lab import SERVER, SERVICE4, Failed, ip_batch, wait_for, write
+from lab import SERVER, SERVICE4, Failed, command, ip_batch, wait_for, write
 from programs import CLOSE_TIMEOUT, Build, Daemon, Process, start_bus, wait_for_subflows
 
 CONNECT, LISTEN, OPTION, DEMOTED, FELL_BACK = range(1, 6)  # enum hint_kind of policy/hint.h
@@ -459,6 +459,31 @@ def test_hint_user_timeout_of_the_last_ends_the_connection(lab):
             raise Failed("it can still send")
 
 
+def test_lost_path_does_not_keep_the_connection_alive(lab):
+    """The first path was lost with data on it; when the other one ends, too, close_timeout counts.
+
+    The daemon is held meanwhile, since a join that it tries stops the kernel's clock.
+    """
+    daemon = stage(lab)
+    if not os.path.exists(CLOSE_TIMEOUT):
+        raise Failed("this kernel has no net.mptcp.close_timeout")
+    write(CLOSE_TIMEOUT, "1")
+    with peer() as listener, connection(daemon, listener) as (client, _):
+        wait_for_subflows(daemon, ["wifi0", "lte0"])
+        silence(0, lab)
+        client.send(bytes(60000), socket.MSG_DONTWAIT)
+        lab.path_down(0)
+        wait_for_subflows(daemon, ["lte0"])
+        silence(1, lab)
+        daemon.process.send(signal.SIGSTOP)
+        command("ss", "-K", "-t", "src", lab.paths[1].client4)
+        poll = select.poll()
+        poll.register(client, 0)
+        ended = poll.poll(20000)
+        daemon.process.send(signal.SIGCONT)
+        check(ended, "the application notices")
+
+
 harness.main([test_hint_none_is_unknown,
               test_hint_early_decides,
               test_hint_late_hands_over,
@@ -478,4 +503,5 @@ harness.main([test_hint_none_is_unknown,
               test_hint_descriptor_that_cannot_be_closed_holds_up_no_path,
               test_hint_socket_is_for_everybody_and_goes,
               test_hint_user_timeout_others_take_over,
-              test_hint_user_timeout_of_the_last_ends_the_connection])
+              test_hint_user_timeout_of_the_last_ends_the_connection,
+              test_lost_path_does_not_keep_the_connection_alive])

@@ -269,12 +269,12 @@ static void expect_burial(struct world *world, uint8_t id, const char *local) {
         char text[ADDRESS_TEXT];
 
         assert_int_equal(action.local_id, id);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         assert_string_equal(address_format(&action.local, text), local);
         world_outcome(world, &action, 0);
 }
 
-static void test_settle_link_down_withdraws_then_destroys(void **state) {
+static void test_settle_link_down_withdraws_then_aborts(void **state) {
         struct world *world = *state;
 
         world_connect(world, TOKEN, 0);
@@ -286,7 +286,7 @@ static void test_settle_link_down_withdraws_then_destroys(void **state) {
         assert_int_equal(world_connection(world)->subflows.n, 1);
 }
 
-static void test_settle_address_gone_withdraws_then_destroys(void **state) {
+static void test_settle_address_gone_withdraws_then_aborts(void **state) {
         struct world *world = *state;
 
         world_connect(world, TOKEN, 0);
@@ -502,8 +502,8 @@ int main(void) {
                 T(test_decide_no_route_is_not_tried),
                 T(test_decide_peer_on_this_host_is_left_alone),
                 T(test_decide_new_address_joins_living_connection),
-                T(test_settle_link_down_withdraws_then_destroys),
-                T(test_settle_address_gone_withdraws_then_destroys),
+                T(test_settle_link_down_withdraws_then_aborts),
+                T(test_settle_address_gone_withdraws_then_aborts),
                 T(test_settle_link_back_joins_again_with_old_id),
                 T(test_settle_last_path_is_kept_until_another_is_up),
                 T(test_settle_flap_of_last_path_revives_it),

@@ -199,7 +199,7 @@ static void test_hint_late_interface_that_is_off_is_left(void **state) {
         world_join(world, "198.51.100.1", "203.0.113.1:80");
         world_feed(world, hint(HINT_CONNECT, TOKEN, "backup"));
         (void)world_expect(world, ACTION_WITHDRAW);
-        action = world_expect(world, ACTION_DESTROY);
+        action = world_expect(world, ACTION_ABORT);
         assert_int_equal(action.local.port, 40001);
         world_outcome(world, &action, 0);
         world_expect_nothing(world);

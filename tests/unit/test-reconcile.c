@@ -254,7 +254,7 @@ static void expect_burial_of_adopted(struct world *world, int32_t ifindex) {
         world_outcome(world, &query, 0);
         action = world_expect(world, ACTION_WITHDRAW);
         assert_int_equal(action.local_id, 1);
-        world_expect(world, ACTION_DESTROY);
+        world_expect(world, ACTION_ABORT);
 }
 
 static void test_snapshot_adopted_on_lost_path_is_buried(void **state) {
