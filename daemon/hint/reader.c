@@ -219,10 +219,11 @@ static void reader_judge(struct reader *reader, struct datagram *datagram,
 static void *reader_main(void *userdata) {
         struct reader *reader = userdata;
         struct hint_report report;
-        struct datagram datagram;
         int r;
 
         for (;;) {
+                struct datagram datagram = { .n_fds = 0 };
+
                 r = datagram_receive(reader->socket, &datagram);
                 if (r == -EINTR || r == -ENOMEM || r == -ENOBUFS)
                         continue;

@@ -91,6 +91,7 @@ static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, c
                                                     const struct source *source) {
         const char *standard = setting_plugin(profiles->setting)->name;
         char error[PLUGIN_ERROR], sentence[PLUGIN_ERROR + 2 * LIMIT_NAME];
+        struct plugin *plugin;
         struct other *other;
 
         for (size_t i = 0; i < profiles->n_others; i++)
@@ -99,14 +100,14 @@ static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, c
                                                           : NULL;
         if (profiles->n_others == LIMIT_PLUGINS)
                 return NULL;
-        other = &profiles->others[profiles->n_others];
-        other->plugin = other_load(profiles, name, error);
-        if (!other->plugin && !source)
+        plugin = other_load(profiles, name, error);
+        if (!plugin && !source)
                 return NULL;
+        other = &profiles->others[profiles->n_others++];
+        other->plugin = plugin;
         snprintf(other->name, sizeof(other->name), "%s", name);
-        profiles->n_others++;
-        if (other->plugin)
-                return plugin_api(other->plugin);
+        if (plugin)
+                return plugin_api(plugin);
         snprintf(sentence, sizeof(sentence), "%s; plugin %s is used instead", error, standard);
         source_warn(source, sentence);
         return NULL;

@@ -231,10 +231,10 @@ class Daemon:
             write(path, policy if isinstance(policy, str) else json.dumps(policy, indent=2))
         return path
 
-    def start(self):
-        """Returns when it is ready."""
+    def start(self, prefix=()):
+        """Returns when it is ready. prefix: the words of a program that starts it."""
         notify = Notify(f"{self.runtime}-notify")
-        self.process = self.lab.add(Process(self.argv(), self.name,
+        self.process = self.lab.add(Process([*prefix, *self.argv()], self.name,
                                             env={"NOTIFY_SOCKET": notify.path}))
         self.process.ends_with = 0
         try:

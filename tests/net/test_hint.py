@@ -266,6 +266,30 @@ def test_hint_demoted_and_fell_back_are_counted(lab):
     check("bad??[31mwords" in text, "control characters are not for the log")
 
 
+def as_nobody(function):
+    """Runs it in a child without rights. Failed if it fails."""
+    child = os.fork()
+    if child == 0:
+        os.setresgid(65534, 65534, 65534)
+        os.setresuid(65534, 65534, 65534)
+        function()
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        raise Failed("the child failed")
+
+
+def test_hint_of_another_user_is_seen(lab):
+    """With no more than the capabilities of the unit: which file it runs, and its uid."""
+    start_bus(lab)
+    daemon = Daemon(lab)
+    daemon.policy("narrow", {"match": {"exe": EXE, "uid": 65534}, "paths": {"max_subflows": 1}})
+    daemon.start(["setpriv", "--bounding-set=-all,+net_admin,+sys_ptrace", "--inh-caps=-all"])
+    with peer() as listener, connection(daemon, listener) as (client, _):
+        as_nobody(lambda: (send(daemon, hint(CONNECT), [client.fileno()]),
+                           wait_for(lambda: daemon.connection()["policy"], "the policy")))
+        check_equal(daemon.connection()["policy"], "narrow", "policy")
+
+
 # with the library itself
 
 RUNTIME = "/run/mptcpize"  # where the library looks; /run is the sandbox's own
@@ -496,6 +520,7 @@ harness.main([test_hint_none_is_unknown,
               test_hint_missing_plugin_is_said_once,
               test_hint_listener_speaks_for_its_connections,
               test_hint_demoted_and_fell_back_are_counted,
+              test_hint_of_another_user_is_seen,
               test_hint_of_the_library_brings_policy_and_user_timeout,
               test_hint_hostile_changes_nothing,
               test_hint_longer_than_ours_is_taken,
