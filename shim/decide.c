@@ -140,18 +140,12 @@ static struct decide_source *decide_choose(uint64_t *ret_known) {
         return users ? &decide_user : &decide_system;
 }
 
-enum policy_reason decide_socket(void) {
+enum policy_reason decide_socket(bool *ret_has_sets) {
         uint64_t known;
 
         (void)decide_choose(&known);
+        *ret_has_sets = known & KNOWN_SETS;
         return known & KNOWN_REASON;
-}
-
-bool decide_has_sets(void) {
-        uint64_t known;
-
-        (void)decide_choose(&known);
-        return known & KNOWN_SETS;
 }
 
 bool decide_has_daemon(void) {

@@ -46,11 +46,11 @@ int decide_protocol(int domain, int type, int protocol);
  */
 void decide_init(void);
 
-/* Does the policy want this program's TCP sockets to be MPTCP, as far as is known at socket()? */
-enum policy_reason decide_socket(void);
-
-/* Has the policy options to be set on upgraded sockets? */
-bool decide_has_sets(void);
+/*
+ * What the policy has against MPTCP, as far as is known at socket(); and whether it has options to
+ * be set on upgraded sockets.
+ */
+enum policy_reason decide_socket(bool *ret_has_sets);
 
 /* What the policy says of one call. */
 void decide_call(const struct policy_call *call, struct policy_verdict *ret_verdict);

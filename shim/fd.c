@@ -6,8 +6,8 @@
 #include "next.h"
 
 /*
- * A word: flags below, then the number of forks at its beginning (FD_FORKS bits), then its serial
- * number, which tells one life of a descriptor from the next.
+ * A word: flags below, then the number of forks at its beginning, then a serial number, which tells
+ * one life of the descriptor from the next.
  */
 #define FD_PROTOCOL     262 /* IPPROTO_MPTCP, which old headers lack */
 #define FD_FORK_SHIFT   16
@@ -16,7 +16,6 @@
 
 _Atomic uint64_t fd_words[FD_WORDS];
 static struct fd_record fd_records[FD_RECORDS];
-static _Atomic uint32_t fd_serial;
 static _Atomic uint32_t fd_forks;
 static _Atomic uint32_t fd_top; /* no word from here on has ever been written */
 _Atomic uint32_t fd_confined;
@@ -30,7 +29,7 @@ static uint64_t fd_word(int fd) {
 }
 
 uint32_t fd_recheck(int fd) {
-        uint64_t word = fd_word(fd), mended = FD_OTHER;
+        uint64_t word = fd_word(fd), mended = (word & ~(uint64_t)FD_FLAGS) | FD_OTHER;
         socklen_t len = sizeof(int);
         int saved = errno, protocol = 0;
 
@@ -52,20 +51,18 @@ static void fd_raise_top(uint32_t top) {
                 ;
 }
 
+/* No atomic addition, and no look at the old flags: who begins a life is alone with the number. */
 void fd_begin(int fd, uint32_t flags) {
-        uint64_t word = flags;
+        uint64_t serial, forks;
 
         if (!fd_has_word(fd))
                 return;
-        if (flags & FD_MPTCP) {
-                uint32_t serial = atomic_fetch_add_explicit(&fd_serial, 1, memory_order_relaxed);
-                uint32_t forks = atomic_load_explicit(&fd_forks, memory_order_relaxed);
-
-                word |= (uint64_t)(serial + 1) << FD_SERIAL_SHIFT |
-                        (uint64_t)(forks & FD_FORK_MASK) << FD_FORK_SHIFT;
-        }
+        serial = (fd_word(fd) >> FD_SERIAL_SHIFT) + 1;
+        forks = atomic_load_explicit(&fd_forks, memory_order_relaxed) & FD_FORK_MASK;
         fd_raise_top((uint32_t)fd + 1);
-        atomic_store_explicit(&fd_words[fd], word, memory_order_relaxed);
+        atomic_store_explicit(&fd_words[fd],
+                              serial << FD_SERIAL_SHIFT | forks << FD_FORK_SHIFT | flags,
+                              memory_order_relaxed);
 }
 
 void fd_note_sharing(int fd) {
@@ -80,8 +77,11 @@ void fd_note_duplicate(int fd, int duplicate) {
 }
 
 void fd_note_close(int fd) {
-        if ((fd_word(fd) & FD_KIND) == FD_MPTCP)
-                atomic_fetch_or_explicit(&fd_words[fd], FD_CLOSED, memory_order_relaxed);
+        uint64_t word = fd_word(fd);
+
+        /* What another thread sets at this moment is lost, and was late anyway. */
+        if ((word & FD_KIND) == FD_MPTCP)
+                atomic_store_explicit(&fd_words[fd], word | FD_CLOSED, memory_order_relaxed);
 }
 
 void fd_note_close_range(unsigned int first, unsigned int last) {
@@ -119,9 +119,9 @@ void fd_confine(void) {
 
 /* Who owns the record of fd while it lives this life; 0: nobody. */
 static uint64_t fd_owner(int fd) {
-        uint64_t serial = fd_word(fd) >> FD_SERIAL_SHIFT;
+        uint64_t word = fd_word(fd);
 
-        return serial ? serial << FD_SERIAL_SHIFT | (uint32_t)fd : 0;
+        return word & FD_MPTCP ? (word >> FD_SERIAL_SHIFT) << FD_SERIAL_SHIFT | (uint32_t)fd : 0;
 }
 
 const struct fd_record *fd_record(int fd) {

@@ -94,7 +94,7 @@ static const char *hook_error_name(int error) {
 }
 
 /* Whatever is against MPTCP, the application gets what it asked for, and the errno of that. */
-static int hook_upgrade(const struct next *next, int domain, int type, int protocol) {
+static int hook_upgrade(const struct next *next, int domain, int type, int protocol, bool sets) {
         int saved = errno, fd = next->socket(domain, type, DECIDE_IPPROTO_MPTCP), error;
 
         if (__builtin_expect(fd < 0, 0)) {
@@ -110,14 +110,16 @@ static int hook_upgrade(const struct next *next, int domain, int type, int proto
                 return hook_give_up(next, fd, domain, type, protocol);
         fd_begin(fd, hook_flags(domain, type));
         hint_count(REPORT_UPGRADED, 0, "");
-        if (__builtin_expect(decide_has_sets(), 0))
+        if (__builtin_expect(sets, 0))
                 hook_set_options(next, fd);
         return fd;
 }
 
 /* What speaks against an upgrade at this moment, REPORT_POLICY's detail, or POLICY_REASON_NONE. */
-static uint32_t hook_objection(void) {
-        return __builtin_expect(fd_is_confined(), 0) ? HOOK_REASON_SANDBOX : decide_socket();
+static uint32_t hook_objection(bool *ret_has_sets) {
+        if (__builtin_expect(fd_is_confined(), 0))
+                return HOOK_REASON_SANDBOX;
+        return decide_socket(ret_has_sets);
 }
 
 static void hook_count_objection(uint32_t reason) {
@@ -137,14 +139,15 @@ HOOK_DECLARE(int, socket, (int domain, int type, int protocol));
 int hook_socket(int domain, int type, int protocol) {
         const struct next *next = next_functions();
         uint32_t objection;
+        bool sets;
         int fd;
 
         if (__builtin_expect(!next->socket, 0))
                 return hook_missing();
         if (decide_protocol(domain, type, protocol) != protocol) {
-                objection = hook_objection();
+                objection = hook_objection(&sets);
                 if (objection == POLICY_REASON_NONE)
-                        return hook_upgrade(next, domain, type, protocol);
+                        return hook_upgrade(next, domain, type, protocol, sets);
                 hook_count_objection(objection);
         }
         fd = next->socket(domain, type, protocol);

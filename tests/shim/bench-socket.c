@@ -19,6 +19,14 @@
 enum { N_CALLS = 200000, N_WARM_UP = 2000 };
 
 typedef int socket_func(int domain, int type, int protocol);
+typedef int close_func(int fd);
+
+/* A way to make and close a socket that becomes MPTCP. */
+struct way {
+        socket_func *socket;
+        close_func *close;
+        int protocol;
+};
 
 static uint32_t first[N_CALLS], second[N_CALLS];
 
@@ -29,11 +37,11 @@ static uint64_t now_nsec(void) {
         return (uint64_t)now.tv_sec * UINT64_C(1000000000) + (uint64_t)now.tv_nsec;
 }
 
-static uint32_t time_call(socket_func *call, int protocol) {
+static uint32_t time_call(const struct way *way) {
         const uint64_t start = now_nsec();
-        const int fd = call(AF_INET, SOCK_STREAM, protocol);
+        const int fd = way->socket(AF_INET, SOCK_STREAM, way->protocol);
 
-        if (fd < 0 || close(fd) < 0)
+        if (fd < 0 || way->close(fd) < 0)
                 abort();
         return (uint32_t)(now_nsec() - start);
 }
@@ -49,18 +57,18 @@ static uint32_t median(uint32_t *times) {
         return times[N_CALLS / 2];
 }
 
-static void measure(const char *name, socket_func *call, int protocol, socket_func *bare) {
+static void measure(const char *name, const struct way *way, const struct way *bare) {
         uint32_t a, b;
 
         for (int i = 0; i < N_WARM_UP; i++)
-                (void)time_call(i % 2 ? call : bare, SUPPORT_MPTCP);
+                (void)time_call(i % 2 ? way : bare);
         for (int i = 0; i < N_CALLS; i++)
                 if (i % 2) {
-                        first[i] = time_call(call, protocol);
-                        second[i] = time_call(bare, SUPPORT_MPTCP);
+                        first[i] = time_call(way);
+                        second[i] = time_call(bare);
                 } else {
-                        second[i] = time_call(bare, SUPPORT_MPTCP);
-                        first[i] = time_call(call, protocol);
+                        second[i] = time_call(bare);
+                        first[i] = time_call(way);
                 }
 
         a = median(first);
@@ -70,12 +78,17 @@ static void measure(const char *name, socket_func *call, int protocol, socket_fu
 
 int main(void) {
         void *libc = dlopen("libc.so.6", RTLD_NOW | RTLD_NOLOAD);
-        socket_func *bare = libc ? (socket_func *)dlsym(libc, "socket") : NULL;
+        const struct way library = { socket, close, 0 };
+        struct way bare = { NULL, NULL, SUPPORT_MPTCP };
 
         support_require_shim();
-        if (!bare)
+        if (libc) {
+                bare.socket = (socket_func *)dlsym(libc, "socket");
+                bare.close = (close_func *)dlsym(libc, "close");
+        }
+        if (!bare.socket || !bare.close)
                 support_skip("no libc.so.6 in this process", 0);
-        measure("library", socket, 0, bare);
-        measure("control", bare, SUPPORT_MPTCP, bare);
+        measure("library", &library, &bare);
+        measure("control", &bare, &bare);
         return dlclose(libc) != 0;
 }
