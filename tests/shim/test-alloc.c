@@ -4,6 +4,7 @@
  * with alloc.c behind the library; under AddressSanitizer, which has to own malloc(), without it.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +13,10 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -77,6 +81,42 @@ static void test_socket_falling_back_allocates_nothing(void **state) {
         assert_int_equal(support_in_child(fall_back, EPERM), 0);
 }
 
+/* A socket that becomes TCP at connect(), with all that takes a hook before and after it. */
+static int live(int listener, const struct sockaddr_in *address) {
+        int fd = socket(AF_INET, SOCK_STREAM, 0), epfd = epoll_create1(0), one = 1, copy, peer, n;
+        struct epoll_event event = { .events = EPOLLIN };
+        char byte = 0;
+
+        n = setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one)) < 0;
+        n += epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event) < 0;
+        n += fcntl(fd, F_SETFL, fcntl(fd, F_GETFL)) < 0;
+        n += connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0;
+        peer = accept(listener, NULL, NULL);
+        copy = dup(peer);
+        n += send(peer, "x", 1, 0) != 1;
+        n += recv(fd, &byte, 1, 0) != 1;
+        n += ioctl(fd, FIONREAD, &one) < 0;
+        n += close(copy) + close(peer) + close(fd) + close(epfd);
+        return n;
+}
+
+static void test_life_of_descriptor_allocates_nothing(void **state) {
+        struct sockaddr_in address = { .sin_family = AF_INET };
+        int listener = socket(AF_INET, SOCK_STREAM, 0), n = 0;
+        socklen_t len = sizeof(address);
+        unsigned long before;
+
+        (void)state;
+        before = count();
+        n += listen(listener, 5) < 0;
+        n += getsockname(listener, (struct sockaddr *)&address, &len) < 0;
+        address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        n += live(listener, &address);
+        assert_int_equal(count() - before, 0);
+        assert_int_equal(n, 0);
+        assert_int_equal(close(listener), 0);
+}
+
 /* The counter counts: or the tests above would prove nothing. */
 static void test_count_malloc_is_seen(void **state) {
         const unsigned long before = count();
@@ -94,6 +134,7 @@ int main(void) {
                 cmocka_unit_test(test_socket_first_call_allocates_nothing),
                 cmocka_unit_test(test_socket_thousand_calls_allocate_nothing),
                 cmocka_unit_test(test_socket_falling_back_allocates_nothing),
+                cmocka_unit_test(test_life_of_descriptor_allocates_nothing),
         };
         unsigned long before;
 

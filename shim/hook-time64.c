@@ -1,10 +1,11 @@
 /*
- * The functions of hook-option.c as 32-bit programs with a 64-bit time_t call them. glibc has one
- * function under both names, since what differs is the name and the value of an option, which the
- * kernel tells apart. Only built where long has 32 bits. See hook.h.
+ * Hooks as 32-bit programs with a 64-bit time_t call them. glibc has one function under both names,
+ * or as good as one: what differs is the name and the value of an option, which the kernel tells
+ * apart. Only built where long has 32 bits. See hook.h.
  */
 #include "hook.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <sys/ioctl.h>
 
@@ -30,4 +31,16 @@ int hook___ioctl_time64(int fd, unsigned long request, ...) {
         argument = va_arg(list, void *);
         va_end(list);
         return ioctl(fd, request, argument);
+}
+
+HOOK_DECLARE(int, __fcntl_time64, (int fd, int command, ...));
+
+int hook___fcntl_time64(int fd, int command, ...) {
+        void *argument;
+        va_list list;
+
+        va_start(list, command);
+        argument = va_arg(list, void *);
+        va_end(list);
+        return fcntl64(fd, command, argument);
 }
