@@ -282,11 +282,10 @@ static void test_connect_loopback_last_epoll_data_counts(void **state) {
 }
 
 /* A number that was an instance of epoll and now is another one, which knows nothing of us. */
-static void test_connect_loopback_stranger_epoll_is_left_alone(void **state) {
-        struct epoll_event event = { .events = EPOLLOUT, .data.u64 = COOKIE };
+static void check_stranger(uint32_t how) {
+        struct epoll_event event = { .events = EPOLLOUT | how, .data.u64 = COOKIE };
         int fd = make_mptcp(), epfd = epoll_create1(0), again;
 
-        (void)state;
         assert_int_equal(epoll_ctl(epfd, EPOLL_CTL_ADD, fd, &event), 0);
         assert_int_equal(close(epfd), 0);
         again = epoll_create1(0);
@@ -297,6 +296,12 @@ static void test_connect_loopback_stranger_epoll_is_left_alone(void **state) {
         assert_int_equal(errno, ENOENT);
         assert_int_equal(close(again), 0);
         assert_int_equal(close(fd), 0);
+}
+
+static void test_connect_loopback_stranger_epoll_is_left_alone(void **state) {
+        (void)state;
+        check_stranger(0);
+        check_stranger(EPOLLEXCLUSIVE);
 }
 
 static int check_child(int fd) {
