@@ -101,7 +101,9 @@ void report_print(const struct report *report, bool json) {
                 json_dumpf(value, stderr, JSON_ENSURE_ASCII | JSON_INDENT(2));
                 fputc('\n', stderr);
         } else {
-                json_array_foreach(json_object_get(value, "sockets"), i, row) row_print(row);
+                json_array_foreach(json_object_get(value, "sockets"), i, row) {
+                        row_print(row);
+                }
         }
         json_decref(value);
 }

@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/socket.h>
@@ -141,9 +142,9 @@ static enum socket_state descriptor_check(const struct process *process, int dir
                                           const char *name, int fd, const char *own) {
         char link[64];
         ssize_t n = readlinkat(directory, name, link, sizeof(link) - 1);
-        int number;
+        int number = (int)strtol(name, NULL, 10); /* "." and ".." are no links */
 
-        if (n < 0 || sscanf(name, "%d", &number) != 1 || number == fd)
+        if (n < 0 || number == fd)
                 return SOCKET_READY;
         link[n] = '\0';
         if (strcmp(link, own) == 0)
@@ -161,7 +162,7 @@ static enum socket_state descriptors_check(const struct process *process, int fd
         const struct dirent *entry;
         unsigned int n = 0;
         char own[64];
-        struct stat st;
+        struct stat st = { 0 };
 
         if (!entries || fstat(copy, &st) < 0)
                 state = SOCKET_SHARED;

@@ -142,21 +142,22 @@ static void test_look_at_truncated_segments_fails(void **state) {
 /* Of every prefix, and with every byte changed, in memory of just that size. */
 static void test_look_at_damage_stays_inside(void **state) {
         const struct wide file = wide_make(PT_NOTE, PT_INTERP, "Go\0", NAME_GO);
+        const size_t size = sizeof(file);
         size_t n, i;
 
         (void)state;
-        for (n = 0; n <= sizeof(file); n++) {
+        for (n = 0; n <= size; n++) {
                 _cleanup_(freep) void *part = malloc(n + 1);
 
                 memcpy(part, &file, n);
                 (void)image_look(part, n);
         }
-        for (i = 0; i < sizeof(file); i++) {
-                _cleanup_(freep) unsigned char *copy = malloc(sizeof(file));
+        for (i = 0; i < size; i++) {
+                _cleanup_(freep) unsigned char *copy = malloc(size);
 
-                memcpy(copy, &file, sizeof(file));
+                memcpy(copy, &file, size);
                 copy[i] ^= 0xff;
-                (void)image_look(copy, sizeof(file));
+                (void)image_look(copy, size);
         }
 }
 

@@ -20,7 +20,8 @@ struct policy_span builder_add(struct builder *builder, const void *data, size_t
                                size_t n_elements) {
         struct policy_span span = { builder->end, (uint32_t)n_elements };
 
-        memcpy(builder->bytes + builder->end, data, n);
+        if (n > 0)
+                memcpy(builder->bytes + builder->end, data, n);
         builder->end += (uint32_t)((n + 7) / 8 * 8);
         return span;
 }

@@ -231,7 +231,7 @@ const struct matrix_option matrix_options[] = {
         INT(SOL_IP, IP_MULTICAST_LOOP, 0),
         INT(SOL_IP, IP_MULTICAST_ALL, 0),
         INT(SOL_IP, IP_UNICAST_IF, 1 << 24),
-        INT(SOL_IP, IP_LOCAL_PORT_RANGE, 40000 | 50000 << 16),
+        INT(SOL_IP, IP_LOCAL_PORT_RANGE, (int)(40000u | 50000u << 16)),
         READ(SOL_IP, SO_ORIGINAL_DST, MATRIX_LEN),
 
         INT(SOL_IPV6, IPV6_V6ONLY, 1),

@@ -443,7 +443,7 @@ static bool receive(int fd, struct hint *ret_hint) {
 
 static void assert_hint(int daemon, enum hint_kind kind, const char *policy,
                         enum policy_mode mode) {
-        struct hint hint;
+        struct hint hint = { 0 };
 
         assert_true(receive(daemon, &hint));
         assert_int_equal(hint.version, HINT_VERSION);
@@ -454,7 +454,7 @@ static void assert_hint(int daemon, enum hint_kind kind, const char *policy,
 
 static void test_hint_sent_at_listen_and_connect(void **state) {
         int daemon = make_daemon();
-        struct hint hint;
+        struct hint hint = { 0 };
 
         (void)state;
         assert_int_equal(run("talk"), 1); /* no database: there was no daemon */
