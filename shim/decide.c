@@ -1,10 +1,4 @@
-/*
- * See decide.h.
- *
- * A TCP socket is what inet_create() in net/ipv4/af_inet.c (inet6_create() in net/ipv6/af_inet6.c)
- * makes one: SOCK_STREAM with protocol 0 or IPPROTO_TCP. Types with bits other than SOCK_NONBLOCK
- * and SOCK_CLOEXEC are left alone: the kernel refuses them, and the refusal stays the original one.
- */
+/* See decide.h. */
 #include "decide.h"
 
 #include <errno.h>
@@ -44,15 +38,14 @@ struct decide_source {
 
 static struct decide_source decide_system, decide_user;
 
-int decide_protocol(int domain, int type, int protocol) {
-        if (domain != AF_INET && domain != AF_INET6)
-                return protocol;
-        if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
-                return protocol;
-        if (protocol != 0 && protocol != IPPROTO_TCP)
-                return protocol;
+static const uint32_t decide_nothing;
 
-        return DECIDE_IPPROTO_MPTCP;
+struct decide_shortcut decide_shortcut = {
+        .generations = { &decide_nothing, &decide_nothing },
+};
+
+void decide_open_shortcut(uint64_t seen) {
+        atomic_store_explicit(&decide_shortcut.open, seen, memory_order_relaxed);
 }
 
 /* One source */
@@ -256,7 +249,7 @@ void decide_policy(struct decide_policy *ret_policy) {
 /* Start */
 
 static void decide_open(struct decide_source *source, const char *path, bool own, bool debug) {
-        const void *map = database_map(path, own);
+        const struct policy_header *map = database_map(path, own);
 
         source->path = debug ? path : NULL;
         if (!map && errno != ENOENT && errno != ENOTDIR)
@@ -265,7 +258,9 @@ static void decide_open(struct decide_source *source, const char *path, bool own
                                                           : "not readable");
         if (!map)
                 return;
-        atomic_store_explicit(&source->map, map, memory_order_release);
+        atomic_store_explicit(&source->map, (const void *)map, memory_order_release);
+        atomic_store_explicit(&decide_shortcut.generations[own], &map->generation,
+                              memory_order_release);
         if (debug)
                 (void)decide_known(source);
 }
@@ -299,5 +294,6 @@ void decide_init(void) {
         identity_init();
         decide_open(&decide_system, MPTCPIZE_RUNTIME "/policy.db", false, debug);
         decide_open_user(debug);
+        decide_open_shortcut(0); /* somebody's constructor may have opened it before */
         errno = saved;
 }

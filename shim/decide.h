@@ -11,8 +11,11 @@
  */
 #pragma once
 
+#include <netinet/in.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/socket.h>
 
 #include "policy/eval.h"
 #include "policy/hint.h"
@@ -37,14 +40,56 @@ struct decide_policy {
  * the policy has nothing against it: DECIDE_IPPROTO_MPTCP when the call asks for a TCP socket, and
  * protocol itself, which means "leave this call alone", in every other case. A call that asks for
  * MPTCP already is left alone too: its error belongs to the application. Pure; cannot fail.
+ *
+ * A TCP socket is what inet_create() in net/ipv4/af_inet.c (inet6_create() in net/ipv6/af_inet6.c)
+ * makes one: SOCK_STREAM with protocol 0 or IPPROTO_TCP. Types with bits other than SOCK_NONBLOCK
+ * and SOCK_CLOEXEC are left alone: the kernel refuses them, and the refusal stays the original one.
  */
-int decide_protocol(int domain, int type, int protocol);
+static inline int decide_protocol(int domain, int type, int protocol) {
+        if (domain != AF_INET && domain != AF_INET6)
+                return protocol;
+        if ((type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) != SOCK_STREAM)
+                return protocol;
+        if (protocol != 0 && protocol != IPPROTO_TCP)
+                return protocol;
+
+        return DECIDE_IPPROTO_MPTCP;
+}
 
 /*
  * Maps the databases. From the constructor only; before it there is no database. What is not fit is
  * ignored, with one line on stderr if MPTCPIZE_DEBUG is in the environment. errno is kept.
  */
 void decide_init(void);
+
+/*
+ * The shortcut of socket(): while both databases have the generations that were seen when nothing
+ * spoke against MPTCP and nothing else was to be done, nothing has to be looked at again.
+ */
+struct decide_shortcut {
+        const uint32_t *_Atomic generations[2]; /* in the databases; system's, user's */
+        _Atomic uint64_t open;                  /* what decide_seen() was then; 0: closed */
+};
+
+extern struct decide_shortcut decide_shortcut;
+
+/* Both generations, in one number that is never 0. */
+static inline uint64_t decide_seen(void) {
+        const uint32_t *system =
+                        atomic_load_explicit(&decide_shortcut.generations[0], memory_order_acquire);
+        const uint32_t *user =
+                        atomic_load_explicit(&decide_shortcut.generations[1], memory_order_acquire);
+
+        return (uint64_t)__atomic_load_n(system, __ATOMIC_RELAXED) << 33 |
+               (uint64_t)__atomic_load_n(user, __ATOMIC_RELAXED) << 1 | 1;
+}
+
+static inline bool decide_is_open(void) {
+        return decide_seen() == atomic_load_explicit(&decide_shortcut.open, memory_order_relaxed);
+}
+
+/* Opens the shortcut for what decide_seen() was before decide_socket(); 0 closes it. */
+void decide_open_shortcut(uint64_t seen);
 
 /*
  * What the policy has against MPTCP, as far as is known at socket(); and whether it has options to

@@ -5,20 +5,11 @@
 
 #include "next.h"
 
-/*
- * A word: flags below, then the number of forks at its beginning, then a serial number, which tells
- * one life of the descriptor from the next.
- */
-#define FD_PROTOCOL     262 /* IPPROTO_MPTCP, which old headers lack */
-#define FD_FORK_SHIFT   16
-#define FD_FORK_MASK    0xffffu
-#define FD_SERIAL_SHIFT 32
+#define FD_PROTOCOL 262 /* IPPROTO_MPTCP, which old headers lack */
 
 _Atomic uint64_t fd_words[FD_WORDS];
 static struct fd_record fd_records[FD_RECORDS];
-static _Atomic uint32_t fd_forks;
-static _Atomic uint32_t fd_top; /* no word from here on has ever been written */
-_Atomic uint32_t fd_confined;
+struct fd_state fd_state;
 
 static bool fd_has_word(int fd) {
         return fd >= 0 && fd < FD_WORDS;
@@ -44,25 +35,11 @@ uint32_t fd_recheck(int fd) {
         return (uint32_t)mended & FD_FLAGS;
 }
 
-static void fd_raise_top(uint32_t top) {
-        uint32_t now = atomic_load_explicit(&fd_top, memory_order_relaxed);
+void fd_raise_top(uint32_t top) {
+        uint32_t now = atomic_load_explicit(&fd_state.top, memory_order_relaxed);
 
-        while (now < top && !atomic_compare_exchange_weak(&fd_top, &now, top))
+        while (now < top && !atomic_compare_exchange_weak(&fd_state.top, &now, top))
                 ;
-}
-
-/* No atomic addition, and no look at the old flags: who begins a life is alone with the number. */
-void fd_begin(int fd, uint32_t flags) {
-        uint64_t serial, forks;
-
-        if (!fd_has_word(fd))
-                return;
-        serial = (fd_word(fd) >> FD_SERIAL_SHIFT) + 1;
-        forks = atomic_load_explicit(&fd_forks, memory_order_relaxed) & FD_FORK_MASK;
-        fd_raise_top((uint32_t)fd + 1);
-        atomic_store_explicit(&fd_words[fd],
-                              serial << FD_SERIAL_SHIFT | forks << FD_FORK_SHIFT | flags,
-                              memory_order_relaxed);
 }
 
 void fd_note_sharing(int fd) {
@@ -76,16 +53,8 @@ void fd_note_duplicate(int fd, int duplicate) {
         fd_begin(duplicate, (flags & FD_KIND) == FD_MPTCP ? flags | FD_CLOSED : flags & FD_KIND);
 }
 
-void fd_note_close(int fd) {
-        uint64_t word = fd_word(fd);
-
-        /* What another thread sets at this moment is lost, and was late anyway. */
-        if ((word & FD_KIND) == FD_MPTCP)
-                atomic_store_explicit(&fd_words[fd], word | FD_CLOSED, memory_order_relaxed);
-}
-
 void fd_note_close_range(unsigned int first, unsigned int last) {
-        uint32_t top = atomic_load_explicit(&fd_top, memory_order_relaxed);
+        uint32_t top = atomic_load_explicit(&fd_state.top, memory_order_relaxed);
 
         for (uint32_t fd = first; fd < top && fd <= last; fd++)
                 fd_note_close((int)fd);
@@ -102,17 +71,17 @@ void fd_clear_flags(int fd, uint32_t flags) {
 }
 
 bool fd_is_ours(int fd) {
-        uint32_t forks = atomic_load_explicit(&fd_forks, memory_order_relaxed) & FD_FORK_MASK;
+        uint32_t forks = atomic_load_explicit(&fd_state.forks, memory_order_relaxed) & FD_FORK_MASK;
 
         return fd_has_word(fd) && ((fd_word(fd) >> FD_FORK_SHIFT) & FD_FORK_MASK) == forks;
 }
 
 void fd_note_fork(void) {
-        atomic_fetch_add_explicit(&fd_forks, 1, memory_order_relaxed);
+        atomic_fetch_add_explicit(&fd_state.forks, 1, memory_order_relaxed);
 }
 
 void fd_confine(void) {
-        atomic_store_explicit(&fd_confined, 1, memory_order_relaxed);
+        atomic_store_explicit(&fd_state.confined, 1, memory_order_relaxed);
 }
 
 /* Records */

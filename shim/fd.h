@@ -79,7 +79,23 @@ struct fd_record {
         struct fd_watch watches[FD_WATCHES];
 };
 
+/*
+ * A word: flags below, then the number of forks at its beginning, then a serial number, which tells
+ * one life of the descriptor from the next.
+ */
+#define FD_FORK_SHIFT   16
+#define FD_FORK_MASK    0xffffu
+#define FD_SERIAL_SHIFT 32
+
+/* What is the same for all words, side by side. */
+struct fd_state {
+        _Atomic uint32_t forks;
+        _Atomic uint32_t top; /* no word from here on has ever been written */
+        _Atomic uint32_t confined;
+};
+
 extern _Atomic uint64_t fd_words[FD_WORDS];
+extern struct fd_state fd_state;
 
 /* What fd_flags() does with FD_CLOSED. */
 uint32_t fd_recheck(int fd);
@@ -99,8 +115,25 @@ static inline uint32_t fd_flags(int fd) {
         return __builtin_expect((flags & FD_KIND) == FD_CLOSED, 0) ? fd_recheck(fd) : flags;
 }
 
-/* A new life of this descriptor, with these flags and an empty record. */
-void fd_begin(int fd, uint32_t flags);
+void fd_raise_top(uint32_t top);
+
+/*
+ * A new life of this descriptor, with these flags and an empty record. No atomic addition, since
+ * who begins a life is alone with the number.
+ */
+static inline void fd_begin(int fd, uint32_t flags) {
+        uint64_t serial, forks;
+
+        if (__builtin_expect((unsigned int)fd >= FD_WORDS, 0))
+                return;
+        if (__builtin_expect((uint32_t)fd >= fd_state.top, 0))
+                fd_raise_top((uint32_t)fd + 1);
+        serial = (fd_words[fd] >> FD_SERIAL_SHIFT) + 1;
+        forks = fd_state.forks & FD_FORK_MASK;
+        atomic_store_explicit(&fd_words[fd],
+                              serial << FD_SERIAL_SHIFT | forks << FD_FORK_SHIFT | flags,
+                              memory_order_relaxed);
+}
 
 /*
  * A duplicate of fd has been made; before that, fd_note_sharing(). In a vfork child it is not what
@@ -110,7 +143,17 @@ void fd_note_sharing(int fd);
 void fd_note_duplicate(int fd, int duplicate);
 
 /* Called before a close(), or before all from first to last are closed. */
-void fd_note_close(int fd);
+static inline void fd_note_close(int fd) {
+        uint64_t word;
+
+        if (__builtin_expect((unsigned int)fd >= FD_WORDS, 0))
+                return;
+        /* What another thread sets at this moment is lost, and was late anyway. */
+        word = atomic_load_explicit(&fd_words[fd], memory_order_relaxed);
+        if ((word & FD_KIND) == FD_MPTCP)
+                atomic_store_explicit(&fd_words[fd], word | FD_CLOSED, memory_order_relaxed);
+}
+
 void fd_note_close_range(unsigned int first, unsigned int last);
 
 void fd_set_flags(int fd, uint32_t flags);
@@ -127,10 +170,9 @@ void fd_note_fork(void);
  * hooks make no system call but the one that the application made, which may be all it may make.
  */
 void fd_confine(void);
-extern _Atomic uint32_t fd_confined;
 
 static inline bool fd_is_confined(void) {
-        return atomic_load_explicit(&fd_confined, memory_order_relaxed);
+        return atomic_load_explicit(&fd_state.confined, memory_order_relaxed);
 }
 
 /* The record of a descriptor, to read; NULL if it has none. */

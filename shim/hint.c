@@ -17,7 +17,7 @@
 
 #define HINT_PATH MPTCPIZE_RUNTIME "/" HINT_SOCKET
 
-static struct report *_Atomic hint_report;
+struct report *_Atomic hint_report;
 
 /* Counters */
 
@@ -50,10 +50,6 @@ void hint_init(void) {
                 (void)next_functions()->close(fd);
         }
         errno = saved;
-}
-
-int hint_is_counting(void) {
-        return atomic_load_explicit(&hint_report, memory_order_relaxed) != NULL;
 }
 
 void hint_count(enum report_kind kind, uint32_t detail, const char *what) {

@@ -4,6 +4,8 @@
  */
 #pragma once
 
+#include <stdatomic.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "policy/hint.h"
@@ -15,8 +17,12 @@ void hint_init(void);
 /* Counts in the report, see report_count(). */
 void hint_count(enum report_kind kind, uint32_t detail, const char *what);
 
+extern struct report *_Atomic hint_report;
+
 /* Does anybody count? If not, what only counting needs to know need not be found out. */
-int hint_is_counting(void);
+static inline int hint_is_counting(void) {
+        return atomic_load_explicit(&hint_report, memory_order_relaxed) != NULL;
+}
 
 /*
  * Tells the daemon of the socket fd: opens a socket, sends without waiting, closes it. Does nothing

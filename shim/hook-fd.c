@@ -14,6 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
+#include "decide.h"
 #include "demote.h"
 #include "hint.h"
 #include "next.h"
@@ -248,7 +249,9 @@ int hook_prctl(int option, ...) {
         if (!next->prctl)
                 return hook_missing();
         r = next->prctl(option, arguments[0], arguments[1], arguments[2], arguments[3]);
-        if (r == 0 && hook_confines(option))
+        if (r == 0 && hook_confines(option)) {
                 fd_confine();
+                decide_open_shortcut(0);
+        }
         return r;
 }

@@ -93,25 +93,28 @@ static const char *hook_error_name(int error) {
         }
 }
 
-/* Whatever is against MPTCP, the application gets what it asked for, and the errno of that. */
-static int hook_upgrade(const struct next *next, int domain, int type, int protocol, bool sets) {
-        int saved = errno, fd = next->socket(domain, type, DECIDE_IPPROTO_MPTCP), error;
+/* MPTCP failed, or the number is too high: the application gets what it asked for. */
+__attribute__((cold, noinline)) static int hook_fall_back(int fd, int saved, int domain, int type,
+                                                          int protocol) {
+        const struct next *next = next_functions();
+        int error = errno;
 
-        if (__builtin_expect(fd < 0, 0)) {
-                error = errno;
-                errno = saved;
-                fd = next->socket(domain, type, protocol);
-                if (fd >= 0)
-                        hint_count(REPORT_REFUSED, (uint32_t)error, hook_error_name(error));
-                fd_begin(fd, FD_OTHER);
-                return fd;
-        }
-        if (__builtin_expect(fd >= FD_WORDS, 0))
+        if (fd >= 0)
                 return hook_give_up(next, fd, domain, type, protocol);
+        errno = saved;
+        fd = next->socket(domain, type, protocol);
+        if (fd >= 0)
+                hint_count(REPORT_REFUSED, (uint32_t)error, hook_error_name(error));
+        fd_begin(fd, FD_OTHER);
+        return fd;
+}
+
+static inline int hook_upgrade(const struct next *next, int domain, int type, int protocol) {
+        int saved = errno, fd = next->socket(domain, type, DECIDE_IPPROTO_MPTCP);
+
+        if (__builtin_expect((unsigned int)fd >= FD_WORDS, 0))
+                return hook_fall_back(fd, saved, domain, type, protocol);
         fd_begin(fd, hook_flags(domain, type));
-        hint_count(REPORT_UPGRADED, 0, "");
-        if (__builtin_expect(sets, 0))
-                hook_set_options(next, fd);
         return fd;
 }
 
@@ -128,6 +131,33 @@ static void hook_count_objection(uint32_t reason) {
                                                  : policy_reason_name(reason));
 }
 
+/* Without the shortcut: which is opened if that was all there is to it. */
+__attribute__((noinline)) static int hook_upgrade_fully(const struct next *next, int domain,
+                                                        int type, int protocol) {
+        uint64_t seen = decide_seen();
+        bool sets = false;
+        uint32_t objection = hook_objection(&sets);
+        int fd;
+
+        if (objection != POLICY_REASON_NONE) {
+                hook_count_objection(objection);
+                fd = next->socket(domain, type, protocol);
+                fd_begin(fd, FD_OTHER);
+                return fd;
+        }
+        fd = hook_upgrade(next, domain, type, protocol);
+        if (!hook_is_fresh(fd_flags(fd)))
+                return fd;
+        hint_count(REPORT_UPGRADED, 0, "");
+        if (sets)
+                hook_set_options(next, fd);
+        else if (!hint_is_counting())
+                decide_open_shortcut(seen);
+        if (fd_is_confined()) /* since a moment ago, by another thread */
+                decide_open_shortcut(0);
+        return fd;
+}
+
 /*
  * socket(2), with MPTCP in place of TCP (RFC 8684; the socket API is Linux 5.6, net/mptcp), if the
  * policy has nothing against it. In a sandbox that the program has made for itself it is left
@@ -137,19 +167,17 @@ static void hook_count_objection(uint32_t reason) {
 HOOK_DECLARE(int, socket, (int domain, int type, int protocol));
 
 int hook_socket(int domain, int type, int protocol) {
-        const struct next *next = next_functions();
-        uint32_t objection;
-        bool sets;
+        const struct next *next = &next_table;
+        bool tcp = decide_protocol(domain, type, protocol) != protocol;
         int fd;
 
-        if (__builtin_expect(!next->socket, 0))
+        if (__builtin_expect(tcp && decide_is_open(), 1))
+                return hook_upgrade(next, domain, type, protocol);
+        next = next_functions();
+        if (!next->socket)
                 return hook_missing();
-        if (decide_protocol(domain, type, protocol) != protocol) {
-                objection = hook_objection(&sets);
-                if (objection == POLICY_REASON_NONE)
-                        return hook_upgrade(next, domain, type, protocol, sets);
-                hook_count_objection(objection);
-        }
+        if (tcp)
+                return hook_upgrade_fully(next, domain, type, protocol);
         fd = next->socket(domain, type, protocol);
         fd_begin(fd, FD_OTHER);
         return fd;

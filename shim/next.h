@@ -20,6 +20,7 @@
 /* result, name, arguments; all that the hooks are for or make use of */
 #define NEXT_FUNCTIONS(X)                                                                          \
         X(int, socket, (int domain, int type, int protocol))                                       \
+        X(int, close, (int fd))                                                                    \
         X(int, connect, (int fd, const struct sockaddr *address, socklen_t len))                   \
         X(int, bind, (int fd, const struct sockaddr *address, socklen_t len))                      \
         X(int, listen, (int fd, int backlog))                                                      \
@@ -27,7 +28,6 @@
         X(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags))             \
         X(int, getsockname, (int fd, struct sockaddr *address, socklen_t *len))                    \
         X(int, getpeername, (int fd, struct sockaddr *address, socklen_t *len))                    \
-        X(int, close, (int fd))                                                                    \
         X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
         X(void, closefrom, (int first))                                                            \
         X(int, dup, (int fd))                                                                      \

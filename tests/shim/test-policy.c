@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -224,6 +225,23 @@ static int talk(void) {
         return r;
 }
 
+/* Every socket has the options of the policy. */
+static int show_options(void) {
+        for (int i = 0; i < 3; i++) {
+                int fd = socket(AF_INET, SOCK_STREAM, 0), priority = 0;
+                char congestion[16] = "";
+                socklen_t len = sizeof(priority), n = sizeof(congestion);
+
+                if (support_protocol(fd) != MPTCP ||
+                    getsockopt(fd, SOL_SOCKET, SO_PRIORITY, &priority, &len) < 0 || priority != 5 ||
+                    getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion, &n) < 0 ||
+                    strcmp(congestion, "reno") != 0)
+                        return i + 1;
+                (void)close(fd);
+        }
+        return 0;
+}
+
 /* A connection to a listener that is TCP for the kernel. */
 static int fall_back(void) {
         int server = support_kernel_socket(AF_INET, SOCK_STREAM, 0), client;
@@ -313,6 +331,24 @@ static void test_policy_unfit_file_is_ignored_with_one_line(void **state) {
         check_ignored("mptcpize: ignoring " USER_DB ": not a database\n");
         assert_int_equal(unlink(USER_DB), 0);
         check_ignored("");
+}
+
+static void test_policy_sets_options_on_every_socket(void **state) {
+        static const struct policy_set sets[] = {
+                { SOL_SOCKET, SO_PRIORITY, 5, "" },
+                { IPPROTO_TCP, 9999, 1, "" }, /* which no kernel knows: no harm */
+                { IPPROTO_TCP, TCP_CONGESTION, 0, "reno" },
+        };
+        static struct builder builder;
+        struct policy_app app;
+
+        (void)state;
+        builder_init(&builder, 1);
+        app = builder_app(&builder, "*", BOTH, POLICY_MODE_DEFAULT);
+        app.sets = builder_add(&builder, sets, sizeof(sets), 3);
+        builder_finish(&builder, &app, 1);
+        assert_int_equal(builder_write(&builder, USER_DB), 0);
+        assert_int_equal(run("show-options"), 0);
 }
 
 /* One that its owner can cut down under us is copied. */
@@ -492,6 +528,7 @@ static int run_all(void) {
                 cmocka_unit_test_setup(test_policy_rewritten_is_followed, set_up),
                 cmocka_unit_test_setup(test_policy_damaged_is_ignored_with_one_line, set_up),
                 cmocka_unit_test_setup(test_policy_unfit_file_is_ignored_with_one_line, set_up),
+                cmocka_unit_test_setup(test_policy_sets_options_on_every_socket, set_up),
                 cmocka_unit_test_setup(test_policy_of_user_cut_down_is_still_there, set_up),
                 cmocka_unit_test_setup(test_policy_system_of_stranger_is_ignored, set_up),
                 cmocka_unit_test_setup(test_policy_system_off_is_not_weakened, set_up),
@@ -523,6 +560,7 @@ int main(int argc, char **argv) {
                 { "cut", cut },
                 { "talk", talk },
                 { "fall-back", fall_back },
+                { "show-options", show_options },
         };
 
         for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++)
