@@ -28,7 +28,7 @@
 #define FD_UNKNOWN 0x00u /* never seen */
 #define FD_OTHER   0x01u /* no MPTCP socket */
 #define FD_MPTCP   0x02u /* an MPTCP socket, or accepted from one: then it may be TCP */
-#define FD_CLOSED  0x03u /* was one until a close(), or is one since a dup2(): see fd_flags() */
+#define FD_CLOSED  0x03u /* was one until a close(), or may be one: see fd_flags() */
 
 /* How far it is. None of both: neither connected nor listening. */
 #define FD_CONNECTED 0x04u /* connect() has succeeded or is under way, or it was accepted */

@@ -155,9 +155,19 @@ static void hook_inherit_options(const struct next *next, int listener, int fd) 
         errno = saved;
 }
 
+/* One from before this program, as from socket activation, is asked once what it is. */
+static uint32_t hook_listener(int fd) {
+        uint32_t flags = fd_flags(fd);
+
+        if (__builtin_expect((flags & FD_KIND) != FD_UNKNOWN, 1))
+                return flags;
+        fd_begin(fd, FD_CLOSED | FD_LISTENING | (flags & FD_TIMEOUT));
+        return fd_flags(fd);
+}
+
 /* Waits for a connection if there is a timeout, which MPTCP's accept() does not know. */
 static bool hook_awaits(int listener) {
-        uint32_t flags = fd_flags(listener);
+        uint32_t flags = hook_listener(listener);
         int r;
 
         if ((flags & (FD_KIND | FD_TIMEOUT)) != (FD_MPTCP | FD_TIMEOUT) || fd_is_confined())

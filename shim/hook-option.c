@@ -47,7 +47,8 @@ static int hook_ask(const struct next *next, int fd, int level, int name) {
 static void hook_adopt(const struct next *next, int fd) {
         bool listens = hook_ask(next, fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
 
-        fd_begin(fd, FD_MPTCP | FD_SHARED | (listens ? FD_LISTENING : FD_CONNECTED));
+        fd_begin(fd, FD_MPTCP | FD_SHARED | (listens ? FD_LISTENING : FD_CONNECTED) |
+                                     (fd_flags(fd) & FD_TIMEOUT));
 }
 
 /* Is it an MPTCP socket? The kernel knows; our word is mended. errno is not kept. */

@@ -410,6 +410,29 @@ static void test_accept_of_tcp_client_sets_options(void **state) {
         assert_int_equal(fd_flags(FD + 1), FD_OTHER);
 }
 
+/* From before this program, so that nobody has seen what it is. */
+static void test_accept_from_inherited_listener_is_asked_once(void **state) {
+        const struct timeval timeout = { .tv_sec = 1 };
+
+        (void)state;
+        fd_begin(FD, FD_UNKNOWN);
+        fake.protocols[FD] = MPTCP;
+        fake.next_fd = FD + 1;
+        assert_int_equal(setsockopt(FD, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+        assert_int_equal(accept(FD, NULL, NULL), FD + 1);
+        assert_int_equal(fd_flags(FD), FD_MPTCP | FD_LISTENING | FD_SHARED | FD_TIMEOUT);
+        assert_int_equal(fd_flags(FD + 1), FD_MPTCP | FD_CONNECTED);
+        assert_calls("ogfga"); /* what it is; O_NONBLOCK and timeout */
+
+        fd_begin(FD, FD_UNKNOWN);
+        fake.protocols[FD] = IPPROTO_TCP;
+        forget_calls();
+        assert_int_equal(accept(FD, NULL, NULL), FD + 1);
+        assert_int_equal(accept(FD, NULL, NULL), FD + 1);
+        assert_int_equal(fd_flags(FD + 1), FD_OTHER);
+        assert_calls("gaa");
+}
+
 /* Last of all: there is no way back. */
 static void test_prctl_seccomp_leaves_everything_alone(void **state) {
         (void)state;
@@ -454,6 +477,7 @@ int main(void) {
                 cmocka_unit_test(test_fcntl_setfl_is_followed),
                 cmocka_unit_test(test_accept_from_mptcp_listener_inherits),
                 cmocka_unit_test(test_accept_of_tcp_client_sets_options),
+                cmocka_unit_test_setup(test_accept_from_inherited_listener_is_asked_once, set_up),
                 cmocka_unit_test(test_prctl_seccomp_leaves_everything_alone),
         };
 
