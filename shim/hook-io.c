@@ -64,7 +64,6 @@ IO_READER(recv, (int fd, void *data, size_t n, int flags), fd, data, n, flags);
 IO_READER(recvfrom,
           (int fd, void *data, size_t n, int flags, struct sockaddr *address, socklen_t *len), fd,
           data, n, flags, address, len);
-IO_READER(recvmsg, (int fd, struct msghdr *message, int flags), fd, message, flags);
 IO_READER(__read_chk, (int fd, void *data, size_t n, size_t room), fd, data, n, room);
 IO_READER(__recv_chk, (int fd, void *data, size_t n, size_t room, int flags), fd, data, n, room,
           flags);
@@ -195,20 +194,22 @@ ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct 
 
 /* Messages */
 
-static void io_note_descriptors(const unsigned char *data, size_t n) {
+typedef void io_note(int fd);
+
+static void io_note_descriptors(const unsigned char *data, size_t n, io_note *note) {
         int fd;
 
         for (; n >= sizeof(fd); data += sizeof(fd), n -= sizeof(fd)) {
                 memcpy(&fd, data, sizeof(fd));
-                fd_note_sharing(fd);
+                note(fd);
         }
 }
 
 /*
- * Descriptors that were passed on with a message, once the kernel has read it. Not by the macros of
- * <sys/socket.h>, one of which calls a function that only glibc has.
+ * Descriptors that were passed on with a message, once the kernel has read or written it. Not by
+ * the macros of <sys/socket.h>, one of which calls a function that only glibc has.
  */
-static IO_APART void io_note_passed(const struct msghdr *message) {
+static IO_APART void io_note_passed(const struct msghdr *message, io_note *note) {
         const unsigned char *control = message->msg_control;
         size_t left = message->msg_controllen;
         struct cmsghdr header;
@@ -218,12 +219,28 @@ static IO_APART void io_note_passed(const struct msghdr *message) {
                 if (header.cmsg_len < CMSG_LEN(0) || header.cmsg_len > left)
                         return;
                 if (header.cmsg_level == SOL_SOCKET && header.cmsg_type == SCM_RIGHTS)
-                        io_note_descriptors(control + CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0));
+                        io_note_descriptors(control + CMSG_LEN(0), header.cmsg_len - CMSG_LEN(0),
+                                            note);
                 if (CMSG_ALIGN(header.cmsg_len) > left)
                         return;
                 control += CMSG_ALIGN(header.cmsg_len);
                 left -= CMSG_ALIGN(header.cmsg_len);
         }
+}
+
+/* Nothing is known of it: what is known of its number is of another life. */
+static void io_note_received(int fd) {
+        fd_begin(fd, FD_UNKNOWN);
+}
+
+HOOK_DECLARE(ssize_t, recvmsg, (int fd, struct msghdr *message, int flags));
+
+ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags) {
+        ssize_t r = io_result(fd, IO_CALL(recvmsg, fd, message, flags));
+
+        if (r >= 0 && message->msg_controllen)
+                io_note_passed(message, io_note_received);
+        return r;
 }
 
 static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct msghdr *message,
@@ -246,15 +263,17 @@ HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags)
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         ssize_t r;
 
-        if (io_is_ours(fd))
-                return io_sendmsg(next_functions(), fd, message, flags);
-        if (flags & MSG_FASTOPEN)
-                hook_connecting(fd, message->msg_name, message->msg_namelen);
-        r = IO_CALL(sendmsg, fd, message, flags);
-        if (flags & MSG_FASTOPEN)
-                hook_connected(fd, r);
+        if (io_is_ours(fd)) {
+                r = io_sendmsg(next_functions(), fd, message, flags);
+        } else {
+                if (flags & MSG_FASTOPEN)
+                        hook_connecting(fd, message->msg_name, message->msg_namelen);
+                r = IO_CALL(sendmsg, fd, message, flags);
+                if (flags & MSG_FASTOPEN)
+                        hook_connected(fd, r);
+        }
         if (r >= 0 && message->msg_controllen)
-                io_note_passed(message);
+                io_note_passed(message, fd_note_sharing);
         return r;
 }
 
@@ -284,11 +303,10 @@ HOOK_DECLARE(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int n, i
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
         int r;
 
-        if (io_is_ours(fd))
-                return io_sendmmsg(next_functions(), fd, messages, n, flags);
-        r = IO_CALL(sendmmsg, fd, messages, n, flags);
+        r = io_is_ours(fd) ? io_sendmmsg(next_functions(), fd, messages, n, flags)
+                           : IO_CALL(sendmmsg, fd, messages, n, flags);
         for (int i = 0; i < r; i++)
-                io_note_passed(&messages[i].msg_hdr);
+                io_note_passed(&messages[i].msg_hdr, fd_note_sharing);
         return r;
 }
 

@@ -147,6 +147,53 @@ static void test_sendmsg_passed_descriptor_becomes_shared(void **state) {
         assert_int_equal(fd_flags(PASSED_MPTCP), FD_MPTCP);
 }
 
+/* The other end of a pair of sockets that has the number of a connection that was closed. */
+static void test_sendmsg_passed_on_stale_word_becomes_shared(void **state) {
+        static const int fd = PASSED_MPTCP;
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(fd))];
+        } control = { .header = { CMSG_LEN(sizeof(fd)), SOL_SOCKET, SCM_RIGHTS } };
+        struct iovec part = { NULL, 0 };
+        struct mmsghdr messages[] = { { .msg_hdr = { .msg_iov = &part,
+                                                     .msg_iovlen = 1,
+                                                     .msg_control = &control,
+                                                     .msg_controllen = sizeof(control) } } };
+
+        (void)state;
+        memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
+        fd_begin(PASSED_MPTCP, FD_MPTCP);
+        fake_expect("sendmsg", 0);
+        fake_assert(sendmsg(FAKE_FD, &messages[0].msg_hdr, 0), 0);
+        assert_int_equal(fd_flags(PASSED_MPTCP), FD_MPTCP | FD_SHARED);
+        fd_begin(PASSED_MPTCP, FD_MPTCP);
+        fake_expect("sendmsg", 0);
+        fake_assert(sendmmsg(FAKE_FD, messages, 1, 0), 1);
+        assert_int_equal(fd_flags(PASSED_MPTCP), FD_MPTCP | FD_SHARED);
+}
+
+static void test_recvmsg_descriptors_have_no_past(void **state) {
+        static const int fds[] = { PASSED_OTHER, PASSED_MPTCP };
+        union {
+                struct cmsghdr header;
+                char bytes[CMSG_SPACE(sizeof(fds))];
+        } control = { .header = { CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS } };
+        struct msghdr message = { .msg_control = &control, .msg_controllen = sizeof(control) };
+
+        (void)state;
+        memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
+        fd_begin(PASSED_OTHER, FD_OTHER);
+        fd_begin(PASSED_MPTCP, FD_CLOSED | FD_CONNECTED | FD_ACCEPTED);
+        fake_expect("read", -EAGAIN);
+        fake_assert(recvmsg(FAKE_FD, &message, 0), -EAGAIN);
+        assert_int_equal(fd_flags(PASSED_OTHER), FD_OTHER);
+        errno = FAKE_ERRNO;
+        fake_expect("read", 1);
+        fake_assert(recvmsg(FAKE_FD, &message, 0), 1);
+        assert_int_equal(fd_flags(PASSED_OTHER), FD_UNKNOWN);
+        assert_int_equal(fd_flags(PASSED_MPTCP), FD_UNKNOWN);
+}
+
 /* Moving */
 
 enum { CHUNK = FAKE_SNDBUF / 4 };
@@ -291,6 +338,8 @@ int main(void) {
                 TEST(test_sendmmsg_stops_at_failure),
                 TEST(test_sendto_fastopen_is_a_connect),
                 TEST(test_sendmsg_passed_descriptor_becomes_shared),
+                TEST(test_sendmsg_passed_on_stale_word_becomes_shared),
+                TEST(test_recvmsg_descriptors_have_no_past),
                 TEST(test_sendfile_goes_in_chunks_that_fit),
                 TEST(test_sendfile_end_of_file_ends),
                 TEST(test_sendfile_not_blocking_passes),
