@@ -74,6 +74,14 @@ IO_READER(__recvfrom_chk,
 
 /* Writing */
 
+/*
+ * May this be sent in parts? With MSG_ZEROCOPY not on TCP, which an MPTCP listener has accepted:
+ * each call ends with one completion, and those who count them would free what is still in use.
+ */
+static inline bool io_may_part(int fd, int flags) {
+        return io_is_ours(fd) && (!(flags & MSG_ZEROCOPY) || wait_is_mptcp(fd));
+}
+
 /* With MSG_OOB an MPTCP socket puts the byte into the stream, where no receiver expects it. */
 static bool io_refuses(int fd, int flags) {
         if (!(flags & MSG_OOB) || !wait_is_mptcp(fd))
@@ -155,7 +163,7 @@ static IO_APART ssize_t io_send(const struct next *next, int fd, const void *dat
 HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
 
 ssize_t hook_send(int fd, const void *data, size_t n, int flags) {
-        if (io_is_ours(fd))
+        if (io_may_part(fd, flags))
                 return io_send(next_functions(), fd, data, n, flags);
         return IO_CALL(send, fd, data, n, flags);
 }
@@ -182,7 +190,7 @@ ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct 
                     socklen_t len) {
         ssize_t r;
 
-        if (io_is_ours(fd))
+        if (io_may_part(fd, flags))
                 return io_sendto(next_functions(), fd, data, n, flags, address, len);
         if (!(flags & MSG_FASTOPEN))
                 return IO_CALL(sendto, fd, data, n, flags, address, len);
@@ -263,7 +271,7 @@ HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags)
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         ssize_t r;
 
-        if (io_is_ours(fd)) {
+        if (io_may_part(fd, flags)) {
                 r = io_sendmsg(next_functions(), fd, message, flags);
         } else {
                 if (flags & MSG_FASTOPEN)
@@ -301,10 +309,9 @@ static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages
 HOOK_DECLARE(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int n, int flags));
 
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
-        int r;
+        int r = io_may_part(fd, flags) ? io_sendmmsg(next_functions(), fd, messages, n, flags)
+                                       : IO_CALL(sendmmsg, fd, messages, n, flags);
 
-        r = io_is_ours(fd) ? io_sendmmsg(next_functions(), fd, messages, n, flags)
-                           : IO_CALL(sendmmsg, fd, messages, n, flags);
         for (int i = 0; i < r; i++)
                 io_note_passed(&messages[i].msg_hdr, fd_note_sharing);
         return r;

@@ -49,6 +49,41 @@ static void test_send_urgent_on_tcp_passes(void **state) {
         assert_int_equal(fd_flags(FAKE_FD), FD_OTHER);
 }
 
+/* Each call ends with one completion: there must not be two of it. */
+static void test_send_zerocopy_on_tcp_is_one_call(void **state) {
+        struct iovec part = { NULL, 0 };
+        struct mmsghdr messages[] = { { .msg_hdr = { .msg_iov = &part, .msg_iovlen = 1 } } };
+        static const char *const names[] = { "send", "sendto", "sendmsg", "sendmmsg" };
+        ssize_t r = 0;
+
+        for (size_t i = 0; i < 4; i++) {
+                (void)fake_setup(state);
+                fake.protocol = IPPROTO_TCP;
+                fake_expect(names[i], 1);
+                part = (struct iovec){ (char[]){ 'a' }, 1 };
+                if (i == 0)
+                        r = send(FAKE_FD, text, N, MSG_ZEROCOPY);
+                else if (i == 1)
+                        r = sendto(FAKE_FD, text, N, MSG_ZEROCOPY, NULL, 0);
+                else if (i == 2)
+                        r = sendmsg(FAKE_FD, &messages[0].msg_hdr, MSG_ZEROCOPY);
+                else
+                        r = sendmmsg(FAKE_FD, messages, 1, MSG_ZEROCOPY);
+                fake_assert(r, 1);
+                assert_int_equal(fake.calls[0].flags, MSG_ZEROCOPY);
+        }
+}
+
+/* Without SO_ZEROCOPY, which MPTCP does not have, the flag is nothing. */
+static void test_send_zerocopy_on_mptcp_is_not_left_to_block(void **state) {
+        (void)state;
+        fake_expect("send", 4);
+        fake_expect_poll(1, POLLOUT);
+        fake_expect("sendmsg", N - 4);
+        fake_assert(send(FAKE_FD, text, N, MSG_ZEROCOPY), N);
+        fake_assert_stream(text);
+}
+
 /* Messages */
 
 static void test_sendmsg_unreadable_passes_error(void **state) {
@@ -334,6 +369,8 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_send_urgent_is_refused),
                 TEST(test_send_urgent_on_tcp_passes),
+                TEST(test_send_zerocopy_on_tcp_is_one_call),
+                TEST(test_send_zerocopy_on_mptcp_is_not_left_to_block),
                 TEST(test_sendmsg_unreadable_passes_error),
                 TEST(test_sendmmsg_stops_at_failure),
                 TEST(test_sendto_fastopen_is_a_connect),
