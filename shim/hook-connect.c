@@ -161,7 +161,7 @@ static uint32_t hook_listener(int fd) {
 
         if (__builtin_expect((flags & FD_KIND) != FD_UNKNOWN, 1))
                 return flags;
-        fd_begin(fd, FD_CLOSED | FD_LISTENING | (flags & FD_TIMEOUT));
+        fd_begin(fd, FD_CLOSED | FD_LISTENING);
         return fd_flags(fd);
 }
 
@@ -170,7 +170,9 @@ static bool hook_awaits(int listener) {
         uint32_t flags = hook_listener(listener);
         int r;
 
-        if ((flags & (FD_KIND | FD_TIMEOUT)) != (FD_MPTCP | FD_TIMEOUT) || fd_is_confined())
+        /* Others may have set it, too. */
+        if ((flags & FD_KIND) != FD_MPTCP || !(flags & (FD_TIMEOUT | FD_SHARED)) ||
+            fd_is_confined())
                 return true;
         r = wait_for_accept(listener);
         if (r < 0)

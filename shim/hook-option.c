@@ -47,8 +47,7 @@ static int hook_ask(const struct next *next, int fd, int level, int name) {
 static void hook_adopt(const struct next *next, int fd) {
         bool listens = hook_ask(next, fd, SOL_SOCKET, SO_ACCEPTCONN) == 1;
 
-        fd_begin(fd, FD_MPTCP | FD_SHARED | (listens ? FD_LISTENING : FD_CONNECTED) |
-                                     (fd_flags(fd) & FD_TIMEOUT));
+        fd_begin(fd, FD_MPTCP | FD_SHARED | (listens ? FD_LISTENING : FD_CONNECTED));
 }
 
 /* Is it an MPTCP socket? The kernel knows; our word is mended. errno is not kept. */
@@ -95,12 +94,10 @@ static void hook_note_set(const struct hook_option *o, const void *value, sockle
         const uint32_t flags = fd_flags(o->fd);
         const struct fd_option *known;
 
-        if ((flags & FD_KIND) == FD_OTHER)
+        if ((flags & FD_KIND) != FD_MPTCP)
                 return;
         if (hook_is_receive_timeout(o))
                 fd_set_flags(o->fd, FD_TIMEOUT);
-        if ((flags & FD_KIND) != FD_MPTCP)
-                return;
         if (hook_is_device(o))
                 fd_set_flags(o->fd, FD_DEVICE);
         known = flags & FD_ACCEPTED ? fd_find_option(o->fd, o->level, o->name) : NULL;

@@ -410,19 +410,34 @@ static void test_accept_of_tcp_client_sets_options(void **state) {
         assert_int_equal(fd_flags(FD + 1), FD_OTHER);
 }
 
-/* From before this program, so that nobody has seen what it is. */
-static void test_accept_from_inherited_listener_is_asked_once(void **state) {
+/* The timeout is the socket's, whichever descriptor it was set on. */
+static void test_accept_from_duplicated_listener_asks_for_timeout(void **state) {
         const struct timeval timeout = { .tv_sec = 1 };
 
+        (void)state;
+        make_socket();
+        assert_int_equal(listen(FD, 1), 0);
+        fd_clear_flags(FD, FD_ACCEPTED);
+        forget_calls();
+        assert_int_equal(accept(FD, NULL, NULL), FD + 1);
+        assert_calls("a");
+        assert_int_equal(dup(FD), FD + 1);
+        assert_int_equal(setsockopt(FD + 1, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
+        forget_calls();
+        assert_int_equal(accept(FD, NULL, NULL), FD + 1);
+        assert_calls("fga");
+}
+
+/* From before this program, so that nobody has seen what it is. */
+static void test_accept_from_inherited_listener_is_asked_once(void **state) {
         (void)state;
         fd_begin(FD, FD_UNKNOWN);
         fake.protocols[FD] = MPTCP;
         fake.next_fd = FD + 1;
-        assert_int_equal(setsockopt(FD, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)), 0);
         assert_int_equal(accept(FD, NULL, NULL), FD + 1);
-        assert_int_equal(fd_flags(FD), FD_MPTCP | FD_LISTENING | FD_SHARED | FD_TIMEOUT);
+        assert_int_equal(fd_flags(FD), FD_MPTCP | FD_LISTENING | FD_SHARED);
         assert_int_equal(fd_flags(FD + 1), FD_MPTCP | FD_CONNECTED);
-        assert_calls("ogfga"); /* what it is; O_NONBLOCK and timeout */
+        assert_calls("gfga"); /* what it is; O_NONBLOCK and timeout, for others may have set it */
 
         fd_begin(FD, FD_UNKNOWN);
         fake.protocols[FD] = IPPROTO_TCP;
@@ -477,6 +492,7 @@ int main(void) {
                 cmocka_unit_test(test_fcntl_setfl_is_followed),
                 cmocka_unit_test(test_accept_from_mptcp_listener_inherits),
                 cmocka_unit_test(test_accept_of_tcp_client_sets_options),
+                cmocka_unit_test(test_accept_from_duplicated_listener_asks_for_timeout),
                 cmocka_unit_test_setup(test_accept_from_inherited_listener_is_asked_once, set_up),
                 cmocka_unit_test(test_prctl_seccomp_leaves_everything_alone),
         };

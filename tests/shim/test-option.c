@@ -381,12 +381,11 @@ static void test_setsockopt_demotion_refused_keeps_the_error(void **state) {
 
 static void test_setsockopt_inherited_socket_is_adopted(void **state) {
         (void)state;
-        begin(FD_UNKNOWN | FD_TIMEOUT);
+        begin(FD_UNKNOWN);
         kernel.listens = 1;
         assert_set(IPPROTO_TCP, TCP_LINGER2, 9);
         assert_get(IPPROTO_TCP, TCP_LINGER2, 9);
-        assert_int_equal(fd_flags(FD),
-                         FD_MPTCP | FD_SHARED | FD_LISTENING | FD_ACCEPTED | FD_TIMEOUT);
+        assert_int_equal(fd_flags(FD), FD_MPTCP | FD_SHARED | FD_LISTENING | FD_ACCEPTED);
 }
 
 static void test_user_timeout_accepted_is_known(void **state) {
