@@ -3,16 +3,18 @@
  * refuse, and which a hint brings instead. Only connections that have one are measured, a few times
  * within it.
  *
- * The clock of a subflow starts at the first sample that finds sent data unacknowledged, and starts
- * again whenever some of it is acknowledged; so a subflow is never given up before its time, and at
- * most a little more than one period after it. Others take over what it had. The last one is closed
- * all the same, since that is what was asked for: the kernel then ends the connection after
- * net.mptcp.close_timeout, unless a join that is under way, or the peer, saves it.
+ * The clock of a subflow starts at the first sample that finds data unacknowledged. It
+ * starts again whenever something is acknowledged; so a subflow is never given up before its time,
+ * and at most a little more than one period after it. Others take over what it had. The last one is
+ * closed all the same, since that is what was asked for, and with it those that only wait for their
+ * path to come back: the kernel then ends the connection after net.mptcp.close_timeout, unless a
+ * join that is under way, or the peer, saves it.
  *
  * They are aborted: SUBFLOW_DESTROY sends a FIN behind the data, which waits for an acknowledgement
  * for minutes, and as long as the first subflow does so the kernel thinks that there is one and
  * doesn't start the clock of close_timeout (Linux 6.18, __mptcp_close_ssk()). That is also so for
- * one that was closed in this way long before.
+ * one that was closed in this way long before; and it has to go before the last one, because the
+ * clock starts when a subflow is closed, and the kernel takes that one for closed already.
  */
 #include "engine.h"
 
@@ -82,24 +84,46 @@ static bool silence_has_other(const struct connection *connection, const struct 
         return false;
 }
 
+/* Is the first subflow still to be closed, as one of those that are there? */
+static bool silence_has_first(const struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                const struct mptcpize_subflow *is = &connection->subflows.items[i].is;
+
+                if ((is->state == MPTCPIZE_SUBFLOW_ESTABLISHED ||
+                     is->state == MPTCPIZE_SUBFLOW_DEAD) &&
+                    address_equal(&is->local, &connection->local) &&
+                    address_equal(&is->remote, &connection->remotes.items[0].address))
+                        return true;
+        }
+        return false;
+}
+
+/* Those that wait for their path would keep the connection alive. */
+static void engine_end_dead(struct engine *engine, struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
+                        (void)engine_close(engine, connection, &connection->subflows.items[i],
+                                           ACTION_ABORT,
+                                           "no other subflow is left, and this one's path is lost");
+}
+
 static void engine_end(struct engine *engine, struct connection *connection,
                        struct subflow *silent) {
-        const struct mptcpize_address remote = connection->remotes.items[0].address;
         struct action first = {
                 .type = ACTION_ABORT,
                 .token = connection->token,
                 .local = connection->local,
-                .remote = remote,
+                .remote = connection->remotes.items[0].address,
                 .ifindex = engine_ifindex(engine, &connection->local),
                 .reason = "the kernel still tries to close the first subflow in good order",
         };
 
+        if (!silence_has_first(connection))
+                (void)engine_push(engine, &first);
         if (!engine_close(engine, connection, silent, ACTION_ABORT,
                           "the last subflow: the application's user timeout has run out"))
                 return;
-        if (!address_equal(&silent->is.local, &first.local) ||
-            !address_equal(&silent->is.remote, &remote))
-                (void)engine_push(engine, &first);
+        engine_end_dead(engine, connection);
         connection->state = CONNECTION_ENDING;
         engine_schedule_measurement(engine, connection);
 }

@@ -462,8 +462,8 @@ def test_hint_user_timeout_others_take_over(lab):
         wait_for(lambda: moved() and total > before, "more bytes")
 
 
-def test_hint_user_timeout_of_the_last_ends_the_connection(lab):
-    """All paths are silent: the application gets its error after close_timeout."""
+def lose_all(lab, lose):
+    """A connection with a user timeout loses all its paths."""
     daemon = stage(lab)
     if not os.path.exists(CLOSE_TIMEOUT):
         raise Failed("this kernel has no net.mptcp.close_timeout")
@@ -472,7 +472,7 @@ def test_hint_user_timeout_of_the_last_ends_the_connection(lab):
         wait_for_subflows(daemon, ["wifi0", "lte0"])
         send(daemon, hint(OPTION, user_timeout=TIMEOUT_MSEC), [client.fileno()])
         for path in lab.paths:
-            silence(path.index, lab)
+            lose(path.index)
         client.send(bytes(4096))
         wait_for(lambda: daemon.connection()["state"] == "ending", "the end")
         poll = select.poll()
@@ -508,6 +508,16 @@ def test_lost_path_does_not_keep_the_connection_alive(lab):
         check(ended, "the application notices")
 
 
+def test_hint_user_timeout_of_the_last_ends_the_connection(lab):
+    """All paths are silent: the application gets its error after close_timeout."""
+    lose_all(lab, lambda index: silence(index, lab))
+
+
+def test_hint_user_timeout_without_carriers_ends_the_connection(lab):
+    """Nothing is told to the peer, and both subflows wait for their paths."""
+    lose_all(lab, lab.carrier_off)
+
+
 harness.main([test_hint_none_is_unknown,
               test_hint_early_decides,
               test_hint_late_hands_over,
@@ -529,4 +539,5 @@ harness.main([test_hint_none_is_unknown,
               test_hint_socket_is_for_everybody_and_goes,
               test_hint_user_timeout_others_take_over,
               test_hint_user_timeout_of_the_last_ends_the_connection,
+              test_hint_user_timeout_without_carriers_ends_the_connection,
               test_lost_path_does_not_keep_the_connection_alive])

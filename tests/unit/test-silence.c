@@ -31,17 +31,20 @@ static void later(struct world *world, uint64_t usec) {
 }
 
 /* The kernel's answer to a measurement. */
-static void answer(struct world *world, const struct action *action, uint32_t unacked,
-                   uint64_t acked) {
+static void answer_of(struct world *world, const struct action *action, struct measure measure) {
         world_feed(world, (struct event){
                                           .type = EVENT_MEASURED,
                                           .measured = { .token = action->token,
                                                         .local = action->local,
                                                         .remote = action->remote,
-                                                        .measure = { .unacked = unacked,
-                                                                     .bytes_acked = acked } },
+                                                        .measure = measure },
                           });
         world_outcome(world, action, 0);
+}
+
+static void answer(struct world *world, const struct action *action, uint32_t unacked,
+                   uint64_t acked) {
+        answer_of(world, action, (struct measure){ .unacked = unacked, .bytes_acked = acked });
 }
 
 /* One period with one measurement of the only subflow. */
@@ -217,7 +220,8 @@ static void test_silence_of_the_last_one_ends_the_connection(void **state) {
         world_expect_nothing(world);
 }
 
-/* The kernel holds on to the first one, though it was closed before. */
+/* The kernel holds on to the first one, though it was closed before: it has to go before the last.
+ */
 static void test_silence_of_a_join_ends_the_first_one_too(void **state) {
         struct world *world = *state;
         struct action action;
@@ -231,11 +235,38 @@ static void test_silence_of_a_join_ends_the_first_one_too(void **state) {
         for (unsigned int i = 0; i < 5; i++)
                 period(world, 3, 1000);
         action = world_expect(world, ACTION_ABORT);
-        assert_int_equal(action.local.port, 40001);
-        action = world_expect(world, ACTION_ABORT);
         assert_int_equal(action.local.port, 40000);
         world_outcome(world, &action, -ENOENT);
+        action = world_expect(world, ACTION_ABORT);
+        assert_int_equal(action.local.port, 40001);
         assert_int_equal(world->engine.counters[COUNTER_ACTIONS_FAILED], 0);
+}
+
+/* Those that have lost their path, and are kept only until there is another one. */
+static void test_silence_of_the_last_one_ends_the_dead_too(void **state) {
+        struct world *world = *state;
+        struct action action, measures[2];
+
+        world_connect(world, TOKEN, 0);
+        world_join(world, "198.51.100.1", "203.0.113.1:80");
+        world_link(world, 2, "wifi0", false);
+        world_link(world, 3, "lte0", false);
+        world_settle(world);
+        world_expect_nothing(world);
+        hint(world, HINT_CONNECT, TIMEOUT_MSEC);
+        for (unsigned int i = 0; i < 5; i++) {
+                later(world, PERIOD_USEC);
+                measures[0] = world_expect(world, ACTION_MEASURE);
+                measures[1] = world_expect(world, ACTION_MEASURE);
+                answer(world, &measures[0], 3, 1000);
+                answer(world, &measures[1], 0, 1000);
+        }
+        action = world_expect(world, ACTION_ABORT);
+        assert_int_equal(action.local.port, 40000);
+        action = world_expect(world, ACTION_ABORT);
+        assert_int_equal(action.local.port, 40001);
+        world_expect_nothing(world);
+        assert_int_equal(world_connection(world)->state, CONNECTION_ENDING);
 }
 
 /* Reload and changes of the network don't bring it back. */
@@ -285,6 +316,7 @@ int main(void) {
                 TEST(test_silence_of_an_idle_one_is_none),
                 TEST(test_silence_of_the_last_one_ends_the_connection),
                 TEST(test_silence_of_a_join_ends_the_first_one_too),
+                TEST(test_silence_of_the_last_one_ends_the_dead_too),
                 TEST(test_silence_ended_connection_is_left_alone),
                 TEST(test_silence_ended_connection_is_saved_by_a_join),
         };
