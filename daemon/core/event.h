@@ -115,6 +115,7 @@ struct measure {
         uint32_t rto_usec;
         uint32_t retransmits; /* segments, in all */
         uint32_t unacked;     /* segments */
+        uint32_t notsent;     /* bytes */
         uint32_t last_data_sent_msec;
         uint32_t last_data_recv_msec;
         uint32_t last_ack_recv_msec;

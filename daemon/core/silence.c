@@ -3,7 +3,8 @@
  * refuse, and which a hint brings instead. Only connections that have one are measured, a few times
  * within it.
  *
- * The clock of a subflow starts at the first sample that finds data unacknowledged. It
+ * The clock of a subflow starts at the first sample that finds data unacknowledged, or unsent: that
+ * is what a device without a carrier or a window of zero leaves of it, and tcp(7) counts both. It
  * starts again whenever something is acknowledged; so a subflow is never given up before its time,
  * and at most a little more than one period after it. Others take over what it had. The last one is
  * closed all the same, since that is what was asked for, and with it those that only wait for their
@@ -158,7 +159,7 @@ void engine_on_measured(struct engine *engine, const struct event *event) {
 
         if (!subflow)
                 return;
-        if (!measured->measure.unacked)
+        if (!measured->measure.unacked && !measured->measure.notsent)
                 subflow->silent_usec = 0;
         else if (!subflow->silent_usec || subflow->bytes_acked != measured->measure.bytes_acked)
                 subflow->silent_usec = engine->now_usec;

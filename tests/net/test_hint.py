@@ -518,6 +518,11 @@ def test_hint_user_timeout_without_carriers_ends_the_connection(lab):
     lose_all(lab, lab.carrier_off)
 
 
+def test_hint_user_timeout_without_links_ends_the_connection(lab):
+    """The first subflow is closed, to no avail, and the last one can't even send."""
+    lose_all(lab, lab.path_down)
+
+
 harness.main([test_hint_none_is_unknown,
               test_hint_early_decides,
               test_hint_late_hands_over,
@@ -540,4 +545,5 @@ harness.main([test_hint_none_is_unknown,
               test_hint_user_timeout_others_take_over,
               test_hint_user_timeout_of_the_last_ends_the_connection,
               test_hint_user_timeout_without_carriers_ends_the_connection,
+              test_hint_user_timeout_without_links_ends_the_connection,
               test_lost_path_does_not_keep_the_connection_alive])

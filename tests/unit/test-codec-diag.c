@@ -324,12 +324,14 @@ static void test_decode_measure_takes_each_number(void **state) {
         bytes_set(&bytes, TCP_INFO + 44, "2b00"); /* tcpi_last_data_sent */
         bytes_set(&bytes, TCP_INFO + 52, "2c00"); /* tcpi_last_data_recv */
         bytes_set(&bytes, TCP_INFO + 100, "2d");  /* tcpi_total_retrans */
+        bytes_set(&bytes, TCP_INFO + 144, "2e");  /* tcpi_notsent_bytes */
         assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
         assert_int_equal(is.measure.backoff, 5);
         assert_int_equal(is.measure.unacked, 42);
         assert_int_equal(is.measure.last_data_sent_msec, 43);
         assert_int_equal(is.measure.last_data_recv_msec, 44);
         assert_int_equal(is.measure.retransmits, 45);
+        assert_int_equal(is.measure.notsent, 46);
 }
 
 /* Replaces struct tcp_info by its first size bytes. */

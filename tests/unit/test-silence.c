@@ -269,6 +269,21 @@ static void test_silence_of_the_last_one_ends_the_dead_too(void **state) {
         assert_int_equal(world_connection(world)->state, CONNECTION_ENDING);
 }
 
+/* A device without a carrier sends nothing, so there is nothing unacknowledged. */
+static void test_silence_of_unsent_data_counts(void **state) {
+        struct world *world = *state;
+
+        connect_alone(world);
+        for (unsigned int i = 0; i < 5; i++) {
+                struct action action;
+
+                later(world, PERIOD_USEC);
+                action = world_expect(world, ACTION_MEASURE);
+                answer_of(world, &action, (struct measure){ .notsent = 1, .bytes_acked = 1000 });
+        }
+        (void)world_expect(world, ACTION_ABORT);
+}
+
 /* Reload and changes of the network don't bring it back. */
 static void test_silence_ended_connection_is_left_alone(void **state) {
         struct world *world = *state;
@@ -317,6 +332,7 @@ int main(void) {
                 TEST(test_silence_of_the_last_one_ends_the_connection),
                 TEST(test_silence_of_a_join_ends_the_first_one_too),
                 TEST(test_silence_of_the_last_one_ends_the_dead_too),
+                TEST(test_silence_of_unsent_data_counts),
                 TEST(test_silence_ended_connection_is_left_alone),
                 TEST(test_silence_ended_connection_is_saved_by_a_join),
         };
