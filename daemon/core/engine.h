@@ -79,6 +79,7 @@ struct expectation {
 /* A listening socket, whose connections are to have its advice. */
 struct listener {
         struct mptcpize_address local;
+        bool ipv6_only;
         struct advice advice;
 };
 

@@ -195,6 +195,7 @@ struct hint_event {
         uint32_t token;                /* of the socket; 0: it has none (yet) */
         uint64_t cookie;               /* SO_COOKIE, never 0 */
         struct mptcpize_address local; /* HINT_LISTEN: where */
+        bool ipv6_only;                /* HINT_LISTEN: "::" does not take IPv4 */
         const char *profile;           /* name of what applies to the program */
         struct program program;
         uint32_t user_timeout_msec; /* 0: none */

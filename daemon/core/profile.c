@@ -208,8 +208,11 @@ static int listener_fits(const struct listener *listener, const struct mptcpize_
                 return 0;
         if (listener->local.family == local->family)
                 return 2;
-        /* One for IPv6 takes IPv4, too, but not the other way round. */
-        return local->family == AF_INET;
+        /*
+         * One for IPv6 takes IPv4, too, but not the other way round; and if it doesn't, somebody
+         * else may have the port for IPv4.
+         */
+        return local->family == AF_INET && !listener->ipv6_only;
 }
 
 static const struct listener *listener_find(const struct engine *engine,
@@ -232,7 +235,9 @@ static const struct listener *listener_find(const struct engine *engine,
  */
 static void engine_hint_listener(struct engine *engine, const struct hint_event *hint,
                                  const struct advice *advice) {
-        const struct listener listener = { .local = hint->local, .advice = *advice };
+        const struct listener listener = { .local = hint->local,
+                                           .ipv6_only = hint->ipv6_only,
+                                           .advice = *advice };
 
         for (size_t i = 0; i < engine->listeners.n; i++)
                 if (engine->listeners.items[i].advice.cookie == hint->cookie) {

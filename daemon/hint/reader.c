@@ -207,6 +207,7 @@ static void reader_judge(struct reader *reader, struct datagram *datagram,
         report.event.cookie = subject.cookie;
         report.event.token = subject.token;
         report.event.local = subject.local;
+        report.event.ipv6_only = subject.ipv6_only;
         report.event.user_timeout_msec = datagram->hint.user_timeout_msec;
         program_read(&datagram->sender, &report.event.program, &text, &identity);
         reader_find_profile(reader, &identity, datagram->hint.mode, report.profile);

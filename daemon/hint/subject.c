@@ -63,6 +63,14 @@ static uint32_t subject_token(int fd) {
         return getsockopt(fd, SOL_MPTCP, MPTCP_INFO, &info, &n) < 0 ? 0 : info.mptcpi_token;
 }
 
+/* MPTCP sockets of older kernels don't say. */
+static bool subject_is_ipv6_only(int fd) {
+        socklen_t n = sizeof(int);
+        int value = 0;
+
+        return getsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &value, &n) == 0 && value;
+}
+
 static int subject_local(int fd, struct mptcpize_address *ret_local) {
         struct sockaddr_storage storage = { 0 };
         const struct sockaddr_in6 *in6 = (const void *)&storage;
@@ -90,6 +98,8 @@ int subject_read(int fd, unsigned int kind, uint64_t own_namespace, struct subje
                 return r;
         if (kind == HINT_CONNECT || kind == HINT_OPTION)
                 subject.token = subject_token(fd);
+        if (kind == HINT_LISTEN)
+                subject.ipv6_only = subject_is_ipv6_only(fd);
         *ret_subject = subject;
         return 0;
 }

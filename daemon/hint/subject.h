@@ -9,6 +9,7 @@ struct subject {
         uint64_t cookie;               /* SO_COOKIE */
         uint32_t token;                /* 0: none; it isn't connected, or fell back */
         struct mptcpize_address local; /* of a listener */
+        bool ipv6_only;                /* of a listener; false if the kernel doesn't say */
 };
 
 /* Which network namespace we are in, by any socket of ours; 0: this kernel doesn't say. */

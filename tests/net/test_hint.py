@@ -250,6 +250,23 @@ def test_hint_listener_speaks_for_its_connections(lab):
             check_equal(daemon.connection()["policy"], None, "policy of another listener")
 
 
+@harness.needs_ipv6
+def test_hint_listener_for_ipv6_only_is_not_for_ipv4(lab):
+    """The same port, of somebody else: a user timeout would close connections of others."""
+    daemon = stage(lab)
+    with listen(None, "0.0.0.0") as listener, mptcp(SERVER) as client, \
+            socket.socket(socket.AF_INET6, socket.SOCK_STREAM, socket.IPPROTO_MPTCP) as other:
+        other.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        other.bind(("::", PORT))
+        other.listen()
+        send(daemon, hint(LISTEN, user_timeout=TIMEOUT_MSEC), [other.fileno()])
+        wait_for(lambda: counter(daemon, "hints") == 1, "the hint")
+        client.connect((lab.paths[0].client4, PORT))
+        with talk(client, listener):
+            wait_for(lambda: daemon.connection()["role"] == "server", "the connection")
+            check_equal(daemon.connection()["user_timeout_msec"], None, "user timeout")
+
+
 def test_hint_demoted_and_fell_back_are_counted(lab):
     """In the status, and once in the log for each program and reason."""
     daemon = stage(lab)
@@ -534,6 +551,7 @@ harness.main([test_hint_none_is_unknown,
               test_hint_reload_follows_the_policy,
               test_hint_missing_plugin_is_said_once,
               test_hint_listener_speaks_for_its_connections,
+              test_hint_listener_for_ipv6_only_is_not_for_ipv4,
               test_hint_demoted_and_fell_back_are_counted,
               test_hint_of_another_user_is_seen,
               test_hint_of_the_library_brings_policy_and_user_timeout,

@@ -326,6 +326,19 @@ static void test_listener_ipv4_takes_no_ipv6(void **state) {
         assert_profile(world, accepted(world, "[2001:db8::1]:80"), "");
 }
 
+/* The port may be somebody else's for IPv4. */
+static void test_listener_ipv6_only_takes_no_ipv4(void **state) {
+        struct world *world = *state;
+        struct event event = hint(HINT_LISTEN, 0, "off");
+
+        event.hint.local = at("[::]:80");
+        event.hint.cookie = 7;
+        event.hint.ipv6_only = true;
+        world_feed(world, event);
+        assert_profile(world, accepted(world, "192.0.2.1:80"), "");
+        assert_profile(world, accepted(world, "[2001:db8::1]:80"), "off");
+}
+
 static void test_listener_closed_is_forgotten(void **state) {
         struct world *world = *state;
 
@@ -472,6 +485,7 @@ int main(void) {
                 TEST(test_listener_gives_its_profile),
                 TEST(test_listener_closest_address_counts),
                 TEST(test_listener_ipv4_takes_no_ipv6),
+                TEST(test_listener_ipv6_only_takes_no_ipv4),
                 TEST(test_listener_closed_is_forgotten),
                 TEST(test_listener_shared_address_stays_until_the_last),
                 TEST(test_listener_of_a_client_does_not_count),
