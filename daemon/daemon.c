@@ -164,9 +164,7 @@ static int daemon_setup_rules(struct daemon *daemon) {
 
         snprintf(daemon->database, sizeof(daemon->database), "%s/policy.db", options->runtime);
         r = rules_new(options->policies, options->n_policies, daemon->database, &daemon->rules);
-        if (r == -EWOULDBLOCK)
-                log_error("%s is being written by another program", daemon->database);
-        else if (r < 0)
+        if (r < 0)
                 log_error("%s can't be opened: %s", daemon->database, strerror(-r));
         return r;
 }

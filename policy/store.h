@@ -8,6 +8,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "format.h"
@@ -17,10 +18,12 @@ struct policy_store;
 /*
  * Opens the file, or makes it (mode 0644; its directory must be there), and locks out other
  * writers for as long as it is open. A file of another version or with damage is taken over: its
- * readers see that there is nothing for them. -EWOULDBLOCK: another writer has it; -EBADF: it is no
- * regular file; -ENOSPC; or another negative errno.
+ * readers see that there is nothing for them. alone: the caller knows that there is no other
+ * writer, and goes on without the lock if it can't be had, for whoever may read a file may lock it.
+ * -EWOULDBLOCK: another writer has it; -EBADF: it is no regular file; -ENOSPC; or another negative
+ * errno.
  */
-int policy_store_open(const char *path, struct policy_store **ret_store);
+int policy_store_open(const char *path, bool alone, struct policy_store **ret_store);
 void policy_store_close(struct policy_store *store); /* takes NULL */
 
 /*

@@ -101,7 +101,7 @@ int policy_check(const struct policy_words *words) {
 /* 0 or a negative errno. */
 static int job_store(const struct job *job, const char *path) {
         struct policy_store *store;
-        int r = policy_store_open(path, &store);
+        int r = policy_store_open(path, false, &store);
 
         if (r < 0)
                 return r;

@@ -33,7 +33,7 @@ int rules_new(const char *const *dirs, size_t n_dirs, const char *database,
         rules->dirs = dirs;
         rules->n_dirs = n_dirs;
         rules->database = database;
-        r = policy_store_open(database, &rules->store);
+        r = policy_store_open(database, true, &rules->store);
         if (r < 0)
                 return r;
         *ret_rules = TAKE_PTR(rules);

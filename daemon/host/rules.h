@@ -29,7 +29,8 @@ struct rules_status {
 
 /*
  * Opens the database, and makes it if it isn't there; nothing is read or written yet. dirs and
- * database must outlive the rules. 0 or a negative errno; -EWOULDBLOCK: somebody else writes it.
+ * database must outlive the rules. The caller sees to it that nobody else has rules with this
+ * database. 0 or a negative errno.
  */
 int rules_new(const char *const *dirs, size_t n_dirs, const char *database,
               struct rules **ret_rules);

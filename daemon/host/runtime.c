@@ -20,8 +20,9 @@ int runtime_lock(const char *runtime) {
                 return -errno;
         }
         snprintf(path, sizeof(path), "%s/lock", runtime);
-        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
-        if (fd < 0) {
+        fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+        /* whoever may read it may lock it, and so keep us from starting */
+        if (fd < 0 || fchmod(fd, 0600) < 0) {
                 int r = -errno;
 
                 log_error("%s can't be opened: %s", path, strerror(-r));

@@ -245,14 +245,6 @@ static void test_follow_after_failed_reload_has_the_old_policies(void **state) {
         assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_EXCEPT);
 }
 
-static void test_new_second_writer_is_refused(void **state) {
-        struct host *host = *state;
-        struct rules *second = NULL;
-
-        assert_int_equal(rules_new(host->list, 2, host->database, &second), -EWOULDBLOCK);
-        assert_null(second);
-}
-
 static unsigned int n_told;
 
 static void on_error(const char *error) {
@@ -301,7 +293,6 @@ int main(void) {
                 WITH_HOST(test_follow_left_out_file_stays_left_out),
                 WITH_HOST(test_reload_mistake_tells_and_keeps),
                 WITH_HOST(test_follow_after_failed_reload_has_the_old_policies),
-                WITH_HOST(test_new_second_writer_is_refused),
                 WITH_HOST(test_check_tells_each_mistake),
         };
 

@@ -1,6 +1,9 @@
 #!/usr/bin/python3
 """How the daemon starts, refuses to start, reloads, ends, and what it leaves behind."""
 
+import contextlib
+import fcntl
+import os
 import re
 import signal
 
@@ -140,6 +143,31 @@ def test_service_without_net_admin_refuses(lab):
     check_equal(path_manager(), "kernel", "path manager")
 
 
+def lock_as_nobody(path, stack):
+    """What a user without rights can do to a file of the daemon; False: nothing."""
+    os.seteuid(65534)
+    try:
+        file = stack.enter_context(open(path, "rb"))
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.seteuid(0)
+    return True
+
+
+def test_service_locks_of_others_are_no_obstacle(lab):
+    """A user may lock what a user may read."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    daemon.stop()
+    with contextlib.ExitStack() as stack:
+        names = [name for name in sorted(os.listdir(daemon.runtime))
+                 if lock_as_nobody(f"{daemon.runtime}/{name}", stack)]
+        check_equal(names, ["policy.db"], "files that a user can lock")
+        check_equal(daemon.start().stop(), 0, "exit code of a daemon that starts now")
+
+
 def test_service_bus_name_taken_refuses(lab):
     """A second daemon on the same bus; the first goes on."""
     start_bus(lab)
@@ -221,6 +249,7 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_dead_after_changed_by_others_stays,
               test_service_interrupted_ends_like_terminated,
               test_service_without_net_admin_refuses,
+              test_service_locks_of_others_are_no_obstacle,
               test_service_bus_name_taken_refuses,
               test_service_broken_configuration_refuses,
               test_service_unknown_plugin_refuses,

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -115,7 +116,7 @@ static int64_t file_saying(const char *path) {
 static struct policy_store *open_store(const char *path) {
         struct policy_store *store;
 
-        assert_int_equal(policy_store_open(path, &store), 0);
+        assert_int_equal(policy_store_open(path, false, &store), 0);
         return store;
 }
 
@@ -150,23 +151,38 @@ static void test_open_locks_out_a_second_writer(void **state) {
         struct policy_store *store = open_store(path), *second = NULL;
 
         (void)state;
-        assert_int_equal(policy_store_open(path, &second), -EWOULDBLOCK);
+        assert_int_equal(policy_store_open(path, false, &second), -EWOULDBLOCK);
         assert_null(second);
         policy_store_close(store);
         policy_store_close(open_store(path));
         policy_store_close(NULL);
 }
 
+/* Everybody may read the file, and so lock it. */
+static void test_open_alone_ignores_a_lock(void **state) {
+        const char *path = path_of("db");
+        struct policy_store *store;
+        int fd;
+
+        (void)state;
+        policy_store_close(open_store(path));
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_int_equal(flock(fd, LOCK_EX | LOCK_NB), 0);
+        assert_int_equal(policy_store_open(path, true, &store), 0);
+        policy_store_close(store);
+        close(fd);
+}
+
 static void test_open_refuses_what_is_no_file(void **state) {
         struct policy_store *store;
 
         (void)state;
-        assert_int_equal(policy_store_open(directory, &store), -EISDIR);
-        assert_int_equal(policy_store_open(path_of("no/db"), &store), -ENOENT);
+        assert_int_equal(policy_store_open(directory, false, &store), -EISDIR);
+        assert_int_equal(policy_store_open(path_of("no/db"), false, &store), -ENOENT);
         assert_int_equal(symlink("/tmp/x", path_of("link")), 0);
-        assert_int_equal(policy_store_open(path_of("link"), &store), -ELOOP);
+        assert_int_equal(policy_store_open(path_of("link"), false, &store), -ELOOP);
         assert_int_equal(mkfifo(path_of("fifo"), 0644), 0);
-        assert_int_equal(policy_store_open(path_of("fifo"), &store), -EBADF);
+        assert_int_equal(policy_store_open(path_of("fifo"), false, &store), -EBADF);
 }
 
 static void test_write_keeps_the_file_and_its_mappings(void **state) {
@@ -485,6 +501,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_open_makes_a_file_for_everybody),
                 TEST(test_open_locks_out_a_second_writer),
+                TEST(test_open_alone_ignores_a_lock),
                 TEST(test_open_refuses_what_is_no_file),
                 TEST(test_write_keeps_the_file_and_its_mappings),
                 TEST(test_write_of_the_same_changes_nothing),
