@@ -40,7 +40,7 @@ struct demotion {
         uint32_t flags;           /* FD_* of the old one */
         int status;               /* O_* of the old one */
         int close_on_exec;        /* O_CLOEXEC or 0 */
-        bool watched[FD_WATCHES]; /* the record's watch i is registered, as the kernel says */
+        bool watched[FD_WATCHES]; /* the record's watch i was registered, as the kernel says */
 };
 
 static const char *demote_refusal_name(enum demote_refusal refusal) {
@@ -74,10 +74,17 @@ static enum demote_refusal demote_check_word(int fd, uint32_t flags) {
         return flags & FD_INEXACT ? DEMOTE_UNKNOWN : DEMOTE_DONE;
 }
 
-static enum demote_refusal demote_check(const struct next *next, int fd) {
-        uint32_t flags = fd_flags(fd);
+/* io_uring and direct system calls may have used it behind our back. */
+static bool demote_is_used(const struct next *next, int fd) {
         struct sockaddr_storage peer;
         socklen_t len = sizeof(peer);
+
+        return next->getpeername(fd, (struct sockaddr *)&peer, &len) == 0 ||
+               demote_get(next, fd, SOL_SOCKET, SO_ACCEPTCONN) != 0;
+}
+
+static enum demote_refusal demote_check(const struct next *next, int fd, enum report_kind kind) {
+        uint32_t flags = fd_flags(fd);
         enum demote_refusal refusal;
 
         if ((flags & FD_KIND) == FD_OTHER)
@@ -93,11 +100,8 @@ static enum demote_refusal demote_check(const struct next *next, int fd) {
         refusal = demote_check_word(fd, flags);
         if (refusal != DEMOTE_DONE)
                 return refusal;
-        /* io_uring and direct system calls may have used it behind our back. */
-        if (next->getpeername(fd, (struct sockaddr *)&peer, &len) == 0 ||
-            demote_get(next, fd, SOL_SOCKET, SO_ACCEPTCONN) != 0)
-                return DEMOTE_USED;
-        return DEMOTE_DONE;
+        /* What the policy judges are calls that the kernel refuses to used sockets anyway. */
+        return kind == REPORT_DEMOTED && demote_is_used(next, fd) ? DEMOTE_USED : DEMOTE_DONE;
 }
 
 /* Preparing */
@@ -177,61 +181,60 @@ static bool demote_set_owner(const struct demotion *d) {
                (number == 0 || d->next->fcntl(d->new, DEMOTE_F_SETSIG, number) == 0);
 }
 
-/*
- * An instance of epoll may have been closed, and its number be another's now; so ask: EPOLL_CTL_MOD
- * to what it is changes nothing. EPOLLEXCLUSIVE can't be modified (EINVAL), but it is there.
- */
-static void demote_probe_watches(struct demotion *d) {
-        uint32_t n = d->record ? d->record->n_watches : 0;
-
-        for (uint32_t i = 0; i < n; i++) {
-                const struct fd_watch *watch = &d->record->watches[i];
-                struct epoll_event event = watch->event;
-
-                event.events &= ~(uint32_t)EPOLLEXCLUSIVE;
-                d->watched[i] = watch->epfd >= 0 &&
-                                (d->next->epoll_ctl(watch->epfd, EPOLL_CTL_MOD, d->old, &event) ==
-                                                 0 ||
-                                 (errno == EINVAL && (watch->event.events & EPOLLEXCLUSIVE)));
-        }
-}
-
 static bool demote_prepare(struct demotion *d) {
         if (!demote_read_flags(d) || !demote_create(d))
                 return false;
-        if (!demote_set_options(d) || !demote_bind(d) || !demote_set_owner(d))
-                return false;
-        demote_probe_watches(d);
-        return true;
+        return demote_set_options(d) && demote_bind(d) && demote_set_owner(d);
 }
 
 /* Exchanging */
 
-/* Behind dup3() since an instance of epoll knows file and number, O_ASYNC reports the number. */
-static void demote_restore_number(const struct demotion *d) {
-        if (d->status & O_ASYNC)
-                (void)d->next->fcntl(d->old, F_SETFL, d->status);
+/*
+ * An instance of epoll may have been closed, and its number be another's now; whether it has the
+ * old socket shows when that is taken out. Closing would do so as well, and takes longer.
+ */
+static void demote_remove_watches(struct demotion *d) {
+        uint32_t n = d->record ? d->record->n_watches : 0;
+
+        for (uint32_t i = 0; i < n; i++) {
+                const struct fd_watch *watch = &d->record->watches[i];
+
+                d->watched[i] = watch->epfd >= 0 &&
+                                d->next->epoll_ctl(watch->epfd, EPOLL_CTL_DEL, d->old, NULL) == 0;
+        }
+}
+
+/* To the socket that has the number now. */
+static void demote_add_watches(const struct demotion *d) {
         for (uint32_t i = 0; i < FD_WATCHES; i++) {
                 struct epoll_event event;
+                int epfd;
 
                 if (!d->watched[i])
                         continue;
                 event = d->record->watches[i].event;
-                if (d->next->epoll_ctl(d->record->watches[i].epfd, EPOLL_CTL_ADD, d->old, &event) <
-                    0)
+                epfd = d->record->watches[i].epfd;
+                if (d->next->epoll_ctl(epfd, EPOLL_CTL_ADD, d->old, &event) < 0)
                         hint_count(REPORT_KEPT, _DEMOTE_REFUSAL_MAX,
                                    "a registration with epoll was lost");
         }
 }
 
-static bool demote_exchange(const struct demotion *d) {
+static bool demote_exchange(struct demotion *d) {
+        bool done;
+
         /* Once more: another thread may have called fork() or dup() meanwhile. */
-        if (demote_check_word(d->old, fd_flags(d->old)) != DEMOTE_DONE ||
-            d->next->dup3(d->new, d->old, d->close_on_exec) < 0)
+        if (demote_check_word(d->old, fd_flags(d->old)) != DEMOTE_DONE)
                 return false;
-        demote_restore_number(d);
-        fd_begin(d->old, FD_OTHER);
-        return true;
+        demote_remove_watches(d);
+        done = d->next->dup3(d->new, d->old, d->close_on_exec) >= 0;
+        /* Behind it, since O_ASYNC and epoll are about the number. */
+        if (done && (d->status & O_ASYNC))
+                (void)d->next->fcntl(d->old, F_SETFL, d->status);
+        demote_add_watches(d);
+        if (done)
+                fd_begin(d->old, FD_OTHER);
+        return done;
 }
 
 static enum demote_refusal demote_try(const struct next *next, int fd) {
@@ -254,7 +257,7 @@ enum demote_refusal demote(int fd, enum report_kind kind, uint32_t detail, const
         enum demote_refusal refusal;
         int saved = errno;
 
-        refusal = demote_check(next, fd);
+        refusal = demote_check(next, fd, kind);
         if (refusal == DEMOTE_DONE)
                 refusal = demote_try(next, fd);
         if (refusal == DEMOTE_DONE) {

@@ -119,6 +119,17 @@ int hook_bind(int fd, const struct sockaddr *address, socklen_t len) {
         return r;
 }
 
+/* Whether a word that says otherwise is wrong is worth a system call to a program that listens. */
+static bool hook_listens(const struct next *next, int fd) {
+        int saved = errno, listens = 0;
+        socklen_t len = sizeof(listens);
+
+        if (!fd_is_confined())
+                (void)next->getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listens, &len);
+        errno = saved;
+        return listens;
+}
+
 HOOK_DECLARE(int, listen, (int fd, int backlog));
 
 int hook_listen(int fd, int backlog) {
@@ -129,7 +140,7 @@ int hook_listen(int fd, int backlog) {
 
         if (__builtin_expect(!next->listen, 0))
                 return hook_missing();
-        if (!hook_is_fresh(flags))
+        if (!hook_is_fresh(flags) || hook_listens(next, fd))
                 return next->listen(fd, backlog);
         hook_judge(fd, flags, &call);
         r = next->listen(fd, backlog);

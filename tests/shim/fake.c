@@ -82,7 +82,9 @@ static int fake_name(int fd, struct sockaddr *address, socklen_t *len) {
         struct sockaddr_in *in = (struct sockaddr_in *)address;
 
         (void)fd;
-        *in = (struct sockaddr_in){ .sin_family = AF_INET, .sin_port = htons(80) };
+        *in = (struct sockaddr_in){ .sin_family = AF_INET,
+                                    .sin_port = htons(80),
+                                    .sin_addr.s_addr = fake.local };
         *len = sizeof(*in);
         return log_call('n') ? -1 : 0;
 }
@@ -150,6 +152,8 @@ static int fake_getsockopt(int fd, int level, int name, void *value, socklen_t *
         (void)log_call('g');
         if (level == SOL_SOCKET && name == SO_PROTOCOL)
                 answer = fake.protocols[fd];
+        else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
+                answer = fake.listening;
         else if (level == IPPROTO_TCP)
                 answer = !fake.fallen_back;
         memcpy(value, &answer, sizeof(answer));

@@ -21,7 +21,9 @@ struct fake {
         int mptcp_error; /* a socket() for MPTCP fails with this, 0: not */
         int next_fd;     /* the next descriptor */
         int protocols[FD_WORDS + 8];
+        uint32_t local; /* what sockets are bound to, network byte order */
         bool established;
+        bool listening;
         bool fallen_back;
         bool missing;           /* there is no library behind ours */
         unsigned int n_lookups; /* of dlsym() */

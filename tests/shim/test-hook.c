@@ -155,8 +155,8 @@ static void test_connect_loopback_becomes_tcp(void **state) {
         (void)state;
         make_socket();
         assert_int_equal(connect_to(&loopback), 0);
-        /* local address; checks; flags; new socket with options and port; probe, swap, watch */
-        assert_calls("ngpgffsoonoobomdecC");
+        /* local address; protocol; flags; new socket with options and port; swap between watches */
+        assert_calls("ngffsoonoobomdecC");
         assert_int_equal(fake.protocols[FD], IPPROTO_TCP);
         assert_int_equal(fd_flags(FD), FD_OTHER);
 }
@@ -259,6 +259,8 @@ static void test_demote_any_step_fails_old_socket_stays(void **state) {
                 if (strchr("gpom", failed) && r == DEMOTE_DONE)
                         continue; /* it was no more than a question, or a promise */
                 assert_int_equal(r, DEMOTE_FAILED);
+                if (failed == 'd') /* it is watched again */
+                        assert_string_equal(strchr(fake.log, 'd'), "dec");
                 assert_int_equal(fake.protocols[FD], MPTCP);
                 assert_int_equal(fake.protocols[FD + 1], 0);
                 assert_true(fd_flags(FD) & FD_MPTCP);
@@ -384,7 +386,26 @@ static void test_fcntl_setfl_is_followed(void **state) {
         assert_true(fd_flags(FD) & FD_OWNED);
 }
 
-/* accept() */
+/* listen() and accept() */
+
+static void test_listen_on_loopback_becomes_tcp(void **state) {
+        (void)state;
+        make_socket();
+        fake.local = loopback.sin_addr.s_addr;
+        assert_int_equal(listen(FD, 1), 0);
+        assert_int_equal(fake.protocols[FD], IPPROTO_TCP);
+}
+
+/* Its word says otherwise: a vfork child has had a socket of its own at that number. */
+static void test_listen_again_stays_what_it_is(void **state) {
+        (void)state;
+        make_socket();
+        fake.local = loopback.sin_addr.s_addr;
+        fake.listening = true;
+        assert_int_equal(listen(FD, 2), 0);
+        assert_calls("gl");
+        assert_int_equal(fake.protocols[FD], MPTCP);
+}
 
 static void test_accept_from_mptcp_listener_inherits(void **state) {
         (void)state;
@@ -490,6 +511,8 @@ int main(void) {
                 cmocka_unit_test(test_close_in_vfork_child_socket_comes_back_shared),
                 cmocka_unit_test(test_close_number_used_again_is_other),
                 cmocka_unit_test(test_fcntl_setfl_is_followed),
+                cmocka_unit_test(test_listen_on_loopback_becomes_tcp),
+                cmocka_unit_test(test_listen_again_stays_what_it_is),
                 cmocka_unit_test(test_accept_from_mptcp_listener_inherits),
                 cmocka_unit_test(test_accept_of_tcp_client_sets_options),
                 cmocka_unit_test(test_accept_from_duplicated_listener_asks_for_timeout),
