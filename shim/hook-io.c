@@ -11,7 +11,9 @@
  */
 #include "hook.h"
 
+#include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <string.h>
 
 #include "next.h"
@@ -335,8 +337,8 @@ HOOK_DECLARE(ssize_t, sendfile, (int fd, int from, off_t *offset, size_t n));
 ssize_t hook_sendfile(int fd, int from, off_t *offset, size_t n) {
         struct io_sendfile call = { fd, from, offset };
 
-        return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile, &call)
-                                              : on_sendfile(&call, n));
+        return io_result(fd, io_may_block(fd) && n ? wait_move(fd, n, true, on_sendfile, &call)
+                                                   : on_sendfile(&call, n));
 }
 
 struct io_sendfile64 {
@@ -355,8 +357,8 @@ HOOK_DECLARE(ssize_t, sendfile64, (int fd, int from, off64_t *offset, size_t n))
 ssize_t hook_sendfile64(int fd, int from, off64_t *offset, size_t n) {
         struct io_sendfile64 call = { fd, from, offset };
 
-        return io_result(fd, io_may_block(fd) ? wait_move(fd, n, true, on_sendfile64, &call)
-                                              : on_sendfile64(&call, n));
+        return io_result(fd, io_may_block(fd) && n ? wait_move(fd, n, true, on_sendfile64, &call)
+                                                   : on_sendfile64(&call, n));
 }
 
 struct io_splice {
@@ -371,6 +373,13 @@ static ssize_t on_splice(void *call, size_t n) {
         return IO_CALL(splice, c->from, c->from_offset, c->fd, c->offset, n, c->flags);
 }
 
+/* A pipe that has nothing is not waited for with SPLICE_F_NONBLOCK, so no room is, either. */
+static bool io_has_nothing(int from, unsigned int flags) {
+        struct pollfd polled = { .fd = from, .events = POLLIN };
+
+        return (flags & SPLICE_F_NONBLOCK) && next_functions()->poll(&polled, 1, 0) == 0;
+}
+
 /* From a pipe, or to one: the other end may be a socket. A part is what callers have to expect. */
 HOOK_DECLARE(ssize_t, splice,
              (int from, off64_t *from_offset, int fd, off64_t *offset, size_t n,
@@ -380,7 +389,7 @@ ssize_t hook_splice(int from, off64_t *from_offset, int fd, off64_t *offset, siz
                     unsigned int flags) {
         struct io_splice call = { from, fd, from_offset, offset, flags };
 
-        if (io_may_block(fd))
+        if (io_may_block(fd) && n && !io_has_nothing(from, flags))
                 return io_result(fd, wait_move(fd, n, false, on_splice, &call));
         return io_result(io_is_ours(from) ? from : fd, on_splice(&call, n));
 }

@@ -311,6 +311,24 @@ static void test_splice_moves_one_chunk(void **state) {
         assert_int_equal(fake.calls[1].n, CHUNK);
 }
 
+/* Nothing to move: no reason to wait for room. */
+static void test_move_nothing_does_not_wait(void **state) {
+        (void)state;
+        fake_expect("sendfile", 0);
+        fake_assert(sendfile(FAKE_FD, 3, NULL, 0), 0);
+        fake_expect("splice", 0);
+        fake_assert(splice(3, NULL, FAKE_FD, NULL, 0, 0), 0);
+        fake_expect_poll(0, 0);
+        fake_expect("splice", -EAGAIN);
+        fake_assert(splice(3, NULL, FAKE_FD, NULL, CHUNK, SPLICE_F_NONBLOCK), -EAGAIN);
+        assert_int_equal(fake.calls[2].fd, 3);
+        errno = FAKE_ERRNO;
+        fake_expect_poll(1, POLLIN);
+        fake_expect_poll(1, POLLOUT);
+        fake_expect("splice", CHUNK);
+        fake_assert(splice(3, NULL, FAKE_FD, NULL, CHUNK, SPLICE_F_NONBLOCK), CHUNK);
+}
+
 static void test_splice_from_dead_times_out(void **state) {
         (void)state;
         fake_die();
@@ -386,6 +404,7 @@ int main(void) {
                 TEST(test_sendfile_closed_after_part_returns_it),
                 TEST(test_sendfile_closed_gets_the_kernels_error),
                 TEST(test_splice_moves_one_chunk),
+                TEST(test_move_nothing_does_not_wait),
                 TEST(test_splice_from_dead_times_out),
                 TEST(test_wait_for_accept_every_answer_is_told),
                 TEST(test_confined_every_call_passes),
