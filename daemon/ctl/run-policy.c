@@ -73,7 +73,7 @@ static int compile(const struct ctl *ctl, struct compilation *compilation) {
 
 static int store(const struct compilation *compilation, const char *path) {
         struct policy_store *file = NULL;
-        int r = policy_store_open(path, &file);
+        int r = policy_store_open(path, false, &file);
 
         if (r == 0)
                 r = policy_store_write(file, compilation->half, compilation->size);
