@@ -46,6 +46,7 @@
 #define FD_OWNED     0x1000u /* F_SETOWN, F_SETOWN_EX, F_SETSIG, or the like by ioctl() */
 #define FD_SETTLED   0x2000u /* connected, and known to be MPTCP or to have fallen back */
 #define FD_FELL_BACK 0x4000u /* fallen back, and counted as such */
+#define FD_UNNOTED   0x8000u /* while connected, something was done that the record has not */
 
 /* An option, as the application set it. */
 #define FD_VALUE 40u

@@ -79,6 +79,15 @@ static bool hook_disconnects(const struct sockaddr *address, socklen_t len) {
         return address && len >= (socklen_t)sizeof(sa_family_t) && address->sa_family == AF_UNSPEC;
 }
 
+/* Fresh again; but what was done to a connection is not all in the record. */
+static void hook_disconnected(int fd, int result) {
+        if (result < 0)
+                return;
+        if (fd_flags(fd) & FD_UNNOTED)
+                fd_set_flags(fd, FD_INEXACT);
+        fd_clear_flags(fd, FD_CONNECTED | FD_SETTLED | FD_FELL_BACK | FD_UNNOTED);
+}
+
 HOOK_DECLARE(int, connect, (int fd, const struct sockaddr *address, socklen_t len));
 
 int hook_connect(int fd, const struct sockaddr *address, socklen_t len) {
@@ -92,7 +101,7 @@ int hook_connect(int fd, const struct sockaddr *address, socklen_t len) {
         hook_connecting(fd, address, len);
         r = next->connect(fd, address, len);
         if (hook_disconnects(address, len))
-                fd_clear_flags(fd, r == 0 ? FD_CONNECTED | FD_SETTLED | FD_FELL_BACK : 0);
+                hook_disconnected(fd, r);
         else
                 hook_connected(fd, r);
         return r;

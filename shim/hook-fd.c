@@ -187,7 +187,11 @@ int hook_fcntl64(int fd, int command, ...) {
 
 /* Only while the socket may become another: for connections the note would be a waste. */
 static void hook_note_watch(int epfd, int operation, int fd, const struct epoll_event *event) {
-        if (!hook_is_fresh(fd_flags(fd)))
+        const uint32_t flags = fd_flags(fd);
+
+        if ((flags & (FD_KIND | FD_CONNECTED | FD_UNNOTED)) == (FD_MPTCP | FD_CONNECTED))
+                fd_set_flags(fd, FD_UNNOTED);
+        if (!hook_is_fresh(flags))
                 return;
         if (operation == EPOLL_CTL_DEL)
                 fd_drop_watch(fd, epfd);

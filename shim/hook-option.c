@@ -104,6 +104,8 @@ static void hook_note_set(const struct hook_option *o, const void *value, sockle
         if (!(flags & FD_CONNECTED) || known)
                 fd_note_option(o->fd, o->level, o->name, value ? value : "", value ? len : 0,
                                false);
+        else if (!(flags & FD_UNNOTED))
+                fd_set_flags(o->fd, FD_UNNOTED);
 }
 
 static int hook_accept_option(const struct hook_option *o, const struct option *row,

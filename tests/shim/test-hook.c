@@ -191,9 +191,9 @@ static void test_connect_outcome_decides_what_is_connected(void **state) {
         }
 }
 
-static void test_connect_unspec_is_fresh_again(void **state) {
-        const struct sockaddr_in none = { .sin_family = AF_UNSPEC };
+static const struct sockaddr_in none = { .sin_family = AF_UNSPEC };
 
+static void test_connect_unspec_is_fresh_again(void **state) {
         (void)state;
         make_socket();
         assert_int_equal(connect_to(&remote), 0);
@@ -201,6 +201,31 @@ static void test_connect_unspec_is_fresh_again(void **state) {
         assert_false(fd_flags(FD) & FD_CONNECTED);
         assert_int_equal(connect_to(&loopback), 0);
         assert_int_equal(fake.protocols[FD], IPPROTO_TCP);
+}
+
+static void assert_stays_mptcp_after_unspec(void) {
+        assert_int_equal(connect_to(&none), 0);
+        assert_false(fd_flags(FD) & FD_CONNECTED);
+        assert_int_equal(connect_to(&loopback), 0);
+        assert_int_equal(fake.protocols[FD], MPTCP);
+        assert_true(fd_flags(FD) & FD_CONNECTED);
+}
+
+/* What was done while it was connected is not in the record, and would be lost. */
+static void test_connect_unspec_after_use_stays_mptcp(void **state) {
+        struct epoll_event event = { .events = EPOLLOUT };
+        const int one = 1;
+
+        (void)state;
+        make_socket();
+        assert_int_equal(connect_to(&remote), 0);
+        assert_int_equal(epoll_ctl(EPFD + 1, EPOLL_CTL_ADD, FD, &event), 0);
+        assert_stays_mptcp_after_unspec();
+
+        make_socket();
+        assert_int_equal(connect_to(&remote), 0);
+        assert_int_equal(setsockopt(FD, SOL_SOCKET, SO_LINGER, &one, sizeof(one)), 0);
+        assert_stays_mptcp_after_unspec();
 }
 
 static void test_connect_fallen_back_gets_accepted_options(void **state) {
@@ -500,6 +525,7 @@ int main(void) {
                 cmocka_unit_test(test_connect_elsewhere_stays_mptcp),
                 cmocka_unit_test(test_connect_outcome_decides_what_is_connected),
                 cmocka_unit_test(test_connect_unspec_is_fresh_again),
+                cmocka_unit_test(test_connect_unspec_after_use_stays_mptcp),
                 cmocka_unit_test(test_connect_fallen_back_gets_accepted_options),
                 cmocka_unit_test(test_settle_not_yet_established_asks_again),
                 cmocka_unit_test(test_demote_any_step_fails_old_socket_stays),
