@@ -3,9 +3,9 @@
  * and never in a call that hangs, see wait.h; MSG_OOB, which MPTCP would put into the stream; and
  * descriptors that are passed on.
  *
- * Reads, and writes to sockets that don't block, are made as the application makes them. A write to
- * an MPTCP socket that may block is made without blocking, and what that leaves over is wait.c's.
- * All other writes cost the look at one word.
+ * Reads are made as the application makes them. A write to an MPTCP socket is made without SIGPIPE,
+ * which a lost connection does not bring, and if it may block, without that: what is left over is
+ * wait.c's. All other writes cost the look at one word.
  *
  * stdio does not call these functions, neither do io_uring and the raw system call. See hook.h.
  */
@@ -92,6 +92,17 @@ static bool io_refuses(int fd, int flags) {
         return true;
 }
 
+/* What a write is made with: a socket that does not block is left to say so by itself. */
+static inline int io_flags(int fd) {
+        return fd_flags(fd) & FD_NONBLOCK ? MSG_NOSIGNAL : WAIT_FLAGS;
+}
+
+/* Is that the end of a write of n bytes? Of one that does not block any count is, and EAGAIN. */
+static inline bool io_is_done(int fd, size_t n, ssize_t r) {
+        return (r >= 0 && (size_t)r == n) ||
+               ((fd_flags(fd) & FD_NONBLOCK) && (r >= 0 || errno == EAGAIN));
+}
+
 /* What is left over of a write of one part. See wait_finish(). */
 static IO_APART ssize_t io_finish(int fd, const void *data, size_t n, int flags, int saved,
                                   ssize_t r) {
@@ -107,9 +118,9 @@ static IO_APART ssize_t io_finish(int fd, const void *data, size_t n, int flags,
 
 static IO_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
         int saved = errno;
-        ssize_t r = next->send(fd, data, n, WAIT_FLAGS);
+        ssize_t r = next->send(fd, data, n, io_flags(fd));
 
-        if (r == (ssize_t)n)
+        if (io_is_done(fd, n, r))
                 return r;
         r = io_finish(fd, data, n, 0, saved, r);
         return r == WAIT_AS_CALLED ? next->write(fd, data, n) : r;
@@ -119,7 +130,7 @@ static IO_APART ssize_t io_write(const struct next *next, int fd, const void *da
 HOOK_DECLARE(ssize_t, write, (int fd, const void *data, size_t n));
 
 ssize_t hook_write(int fd, const void *data, size_t n) {
-        if (io_may_block(fd) && n)
+        if (io_is_ours(fd) && n)
                 return io_write(next_functions(), fd, data, n);
         return io_result(fd, IO_CALL(write, fd, data, n));
 }
@@ -132,9 +143,9 @@ static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct 
         } all = { .parts = parts };
         const struct msghdr message = { .msg_iov = all.writable, .msg_iovlen = (size_t)n };
         int saved = errno;
-        ssize_t r = next->sendmsg(fd, &message, WAIT_FLAGS);
+        ssize_t r = next->sendmsg(fd, &message, io_flags(fd));
 
-        if (r >= 0 && (size_t)r == wait_total(&message))
+        if (r >= 0 && io_is_done(fd, wait_total(&message), r))
                 return r;
         r = wait_finish(fd, &message, 0, saved, r);
         return r == WAIT_AS_CALLED ? next->writev(fd, parts, n) : r;
@@ -143,7 +154,7 @@ static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct 
 HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
 
 ssize_t hook_writev(int fd, const struct iovec *parts, int n) {
-        if (io_may_block(fd) && n > 0 && n <= IOV_MAX)
+        if (io_is_ours(fd) && n > 0 && n <= IOV_MAX)
                 return io_writev(next_functions(), fd, parts, n);
         return io_result(fd, IO_CALL(writev, fd, parts, n));
 }
@@ -155,8 +166,8 @@ static IO_APART ssize_t io_send(const struct next *next, int fd, const void *dat
 
         if (io_refuses(fd, flags))
                 return -1;
-        r = next->send(fd, data, n, flags | WAIT_FLAGS);
-        if (r == (ssize_t)n)
+        r = next->send(fd, data, n, flags | io_flags(fd));
+        if (io_is_done(fd, n, r))
                 return r;
         r = io_finish(fd, data, n, flags, saved, r);
         return r == WAIT_AS_CALLED ? next->send(fd, data, n, flags) : r;
@@ -177,8 +188,8 @@ static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *d
 
         if (io_refuses(fd, flags))
                 return -1;
-        r = next->sendto(fd, data, n, flags | WAIT_FLAGS, address, len);
-        if (r == (ssize_t)n)
+        r = next->sendto(fd, data, n, flags | io_flags(fd), address, len);
+        if (io_is_done(fd, n, r))
                 return r;
         r = io_finish(fd, data, n, flags, saved, r);
         return r == WAIT_AS_CALLED ? next->sendto(fd, data, n, flags, address, len) : r;
@@ -261,8 +272,8 @@ static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct
         if (io_refuses(fd, flags))
                 return -1;
         saved = errno;
-        r = next->sendmsg(fd, message, flags | WAIT_FLAGS);
-        if (r >= 0 && (size_t)r == wait_total(message))
+        r = next->sendmsg(fd, message, flags | io_flags(fd));
+        if (r >= 0 && io_is_done(fd, wait_total(message), r))
                 return r;
         r = wait_finish(fd, message, flags, saved, r);
         return r == WAIT_AS_CALLED ? next->sendmsg(fd, message, flags) : r;

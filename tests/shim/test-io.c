@@ -118,8 +118,7 @@ static void test_read_enotconn_not_ours_passes(void **state) {
 /* Writing without having to wait */
 
 static void test_write_not_ours_passes(void **state) {
-        static const uint32_t words[] = { FD_UNKNOWN, FD_OTHER | FD_CONNECTED, FD_MPTCP,
-                                          FAKE_WORD | FD_NONBLOCK };
+        static const uint32_t words[] = { FD_UNKNOWN, FD_OTHER | FD_CONNECTED, FD_MPTCP };
 
         (void)state;
         for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
@@ -139,8 +138,31 @@ static void test_write_nonblocking_dead_times_out(void **state) {
         (void)state;
         fake_die();
         fd_set_flags(FAKE_FD, FD_NONBLOCK);
-        fake_expect("write", -EPIPE);
+        fake_expect("send", -EPIPE);
         fake_assert(write(FAKE_FD, text, N), -ETIMEDOUT);
+        assert_int_equal(fake.calls[0].flags, MSG_NOSIGNAL);
+}
+
+/* The script is all: nothing is asked, and a socket that blocks after all is left to block. */
+static void test_write_nonblocking_part_or_nothing_is_returned(void **state) {
+        char digits[] = "0123456789";
+        struct iovec part = { digits, N };
+
+        (void)state;
+        fd_set_flags(FAKE_FD, FD_NONBLOCK);
+        fake.protocol = -ENOTSOCK; /* who asks makes it FD_OTHER */
+        fake_expect("send", 4);
+        fake_assert(write(FAKE_FD, text, N), 4);
+        fake_expect("sendmsg", 4);
+        fake_assert(writev(FAKE_FD, &part, 1), 4);
+        fake_expect("send", 4);
+        fake_assert(send(FAKE_FD, text, N, MSG_MORE), 4);
+        assert_int_equal(fake.calls[2].flags, MSG_MORE | MSG_NOSIGNAL);
+        fake_expect("send", -EAGAIN);
+        fake_assert(write(FAKE_FD, text, N), -EAGAIN);
+        fake_expect("send", -EAGAIN);
+        fake_assert(send(FAKE_FD, text, N, 0), -EAGAIN);
+        assert_int_equal(fd_flags(FAKE_FD), FAKE_WORD | FD_NONBLOCK);
 }
 
 static void test_write_whole_is_one_send(void **state) {
@@ -450,6 +472,7 @@ int main(void) {
                 TEST(test_write_not_ours_passes),
                 TEST(test_write_nothing_passes),
                 TEST(test_write_nonblocking_dead_times_out),
+                TEST(test_write_nonblocking_part_or_nothing_is_returned),
                 TEST(test_write_whole_is_one_send),
                 TEST(test_send_flags_are_kept),
                 TEST(test_send_dontwait_never_waits),
