@@ -20,7 +20,8 @@ enum action_type {
         ACTION_QUERY,    /* MPTCP_PM_CMD_GET_ADDR of token: EVENT_ENTRIES, then the outcome */
         ACTION_SNAPSHOT, /* sock_diag: EVENT_SNAPSHOT; token 0 */
         ACTION_MEASURE,  /* sock_diag: local, remote with their ports, ifindex: EVENT_MEASURED */
-        ACTION_ABORT,    /* sock_diag: local, remote with their ports, ifindex: closed at once */
+        ACTION_ABORT,    /* sock_diag: local, remote with their ports, ifindex: closed at once;
+                          * without a local port, a join that is not answered yet */
         _ACTION_MAX
 };
 

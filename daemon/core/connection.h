@@ -65,7 +65,8 @@ struct connection {
         struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;
-        uint64_t timer_usec; /* of the plugin; 0: not armed */
+        uint64_t timer_usec;  /* of the plugin; 0: not armed */
+        uint64_t orphan_usec; /* no subflow is left, and until then joins are tried; 0: there is */
         struct heap_node deadline;
         struct heap_node measurement;         /* when its subflows are to be measured again */
         const struct mptcpize_plugin *plugin; /* whose state this is; NULL: none */

@@ -169,7 +169,7 @@ static int decision_check_create(const struct decision *decision,
         if (address_is_link_local(&wanted->remote) ||
             (wanted->ifindex && !model_has_route(&engine->model, wanted->ifindex, &wanted->remote)))
                 return -ENETUNREACH;
-        if (decision_is_refused(decision, wanted))
+        if (decision_is_refused(decision, wanted) || !engine_has_hope(engine, connection))
                 return -ECONNREFUSED;
         if (connection_live_subflows(connection) + decision->n_creates >=
             engine_profile(engine, connection)->conf->max_subflows)
@@ -471,6 +471,8 @@ void engine_decide_subflow(struct engine *engine, struct connection *connection,
 void engine_schedule(struct engine *engine, struct connection *connection) {
         uint64_t due = connection->timer_usec ? connection->timer_usec : UINT64_MAX;
 
+        if (connection->orphan_usec > engine->now_usec && connection->orphan_usec < due)
+                due = connection->orphan_usec;
         for (size_t i = 0; i < connection->refusals.n; i++) {
                 uint64_t until = connection->refusals.items[i].until_usec;
 

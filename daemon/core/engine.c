@@ -363,6 +363,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
                 (void)connection_learn_id(connection, &local, event->mptcp.local_id);
         former = subflow->former;
         subflow->former = false;
+        connection->orphan_usec = 0;
         engine_revive(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
                               0);
@@ -398,6 +399,7 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
                 engine_refuse(engine, connection, &gone.is.local, &gone.is.remote,
                               -event->mptcp.error, engine_lived(engine, &gone));
+        engine_note_orphan(engine, connection);
         engine_pardon_if_none_left(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
                               event->mptcp.error);
@@ -490,6 +492,8 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                 bool timer = connection->timer_usec && connection->timer_usec <= engine->now_usec;
 
                 heap_remove(&engine->model.deadlines, node);
+                if (!engine_has_hope(engine, connection))
+                        engine_end_orphan(engine, connection);
                 if (timer)
                         connection->timer_usec = 0;
                 engine_decide_simple(engine, connection,

@@ -204,6 +204,19 @@ void engine_judge_paths(struct engine *engine, struct connection *connection);
 /* Destroys dead subflows if another one carries the connection. */
 void engine_bury(struct engine *engine, struct connection *connection);
 
+/* orphan.c */
+/* Notes it, if the connection has lost its last subflow. */
+void engine_note_orphan(struct engine *engine, struct connection *connection);
+
+/* The time for joins is over: aborts those that are not answered. */
+void engine_end_orphan(struct engine *engine, struct connection *connection);
+
+/* The network has changed: joins may be tried again. */
+void engine_hope_again(struct engine *engine, struct connection *connection);
+
+/* May joins be tried? */
+bool engine_has_hope(const struct engine *engine, const struct connection *connection);
+
 /* reconcile.c */
 void engine_compare(struct engine *engine);
 

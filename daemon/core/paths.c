@@ -248,6 +248,7 @@ static void engine_look_again(struct connection *connection, void *userdata) {
         for (size_t i = connection->refusals.n; i-- > 0;)
                 if (!connection->refusals.items[i].final)
                         ARRAY_REMOVE(&connection->refusals, i);
+        engine_hope_again(userdata, connection);
         engine_decide_simple(userdata, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
 }
 

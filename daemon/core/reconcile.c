@@ -198,6 +198,7 @@ static void comparison_drop_subflows(struct comparison *comparison, struct conne
                         continue;
                 connection_remove_subflow(connection, subflow);
                 engine_trace_note(engine, connection, &gone, "subflow ended without an event");
+                engine_note_orphan(engine, connection);
                 engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
         }
 }

@@ -14,8 +14,9 @@
 
 #define EXT(extension) (1u << ((extension)-1))
 
-#define STATE_LISTEN 10 /* include/net/tcp_states.h */
-#define STATES_ALL   0xfffu
+#define STATE_SYN_SENT 2 /* include/net/tcp_states.h */
+#define STATE_LISTEN   10
+#define STATES_ALL     0xfffu
 /* Not TIME_WAIT, CLOSE, LISTEN, NEW_SYN_RECV: those have no subflow behind them. */
 #define STATES_SUBFLOW (STATES_ALL & ~(1u << 6 | 1u << 7 | 1u << STATE_LISTEN))
 
@@ -49,6 +50,11 @@ void codec_diag_subflows(uint8_t family, struct diag_request *ret_request) {
         request_init(ret_request, family, IPPROTO_TCP);
         ret_request->header.nlmsg_flags |= NLM_F_DUMP;
         ret_request->diag.idiag_states = STATES_SUBFLOW;
+}
+
+void codec_diag_pending(uint8_t family, struct diag_request *ret_request) {
+        codec_diag_subflows(family, ret_request);
+        ret_request->diag.idiag_states = 1u << STATE_SYN_SENT;
 }
 
 void codec_diag_connection(uint32_t token, struct diag_request *ret_request) {

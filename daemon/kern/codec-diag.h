@@ -24,6 +24,9 @@ struct diag_request {
 void codec_diag_connections(uint8_t family, struct diag_request *ret_request);
 void codec_diag_subflows(uint8_t family, struct diag_request *ret_request);
 
+/* A dump of those that wait for an answer to their SYN. */
+void codec_diag_pending(uint8_t family, struct diag_request *ret_request);
+
 /* Look-up of one connection by its token: one row, or -ENOENT from the kernel. */
 void codec_diag_connection(uint32_t token, struct diag_request *ret_request);
 

@@ -107,11 +107,54 @@ int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local
         return r;
 }
 
+struct pending {
+        uint32_t token;
+        const struct mptcpize_address *local;
+        const struct mptcpize_address *remote;
+        struct snapshot_subflow found; /* cookie 0: none */
+};
+
+static int on_pending(const struct nlmsghdr *message, void *userdata) {
+        struct pending *pending = userdata;
+        struct snapshot_subflow row;
+        int r = codec_diag_decode_subflow(message, message->nlmsg_len, &row);
+
+        if (r == 0 && row.token == pending->token &&
+            address_same_host(&row.local, pending->local) &&
+            address_equal(&row.remote, pending->remote))
+                pending->found = row;
+        return r < 0 ? r : 0;
+}
+
+/* A join is told of without its port, so it is looked for among all that wait for an answer. */
+static int diag_find_pending(struct netlink *diag, uint32_t token,
+                             const struct mptcpize_address *local,
+                             const struct mptcpize_address *remote,
+                             struct snapshot_subflow *ret_subflow) {
+        static const uint8_t families[] = { AF_INET, AF_INET6 }; /* it may be v4-mapped */
+        struct pending pending = { .token = token, .local = local, .remote = remote };
+        struct diag_request request;
+
+        for (size_t i = 0; i < ARRAY_SIZE(families) && !pending.found.cookie; i++) {
+                int r;
+
+                codec_diag_pending(families[i], &request);
+                r = netlink_request(diag, &request.header, on_pending, &pending, NULL);
+                if (r < 0 && !(r == -ENOENT && families[i] == AF_INET6))
+                        return r;
+        }
+        if (!pending.found.cookie)
+                return -ENOENT;
+        *ret_subflow = pending.found;
+        return 0;
+}
+
 int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
                     const struct mptcpize_address *remote, int32_t ifindex) {
         struct snapshot_subflow subflow;
         struct diag_request request;
-        int r = diag_find(diag, local, remote, ifindex, &subflow);
+        int r = local->port ? diag_find(diag, local, remote, ifindex, &subflow)
+                            : diag_find_pending(diag, token, local, remote, &subflow);
 
         if (r == 0 && subflow.token != token)
                 return -ENOENT;

@@ -18,7 +18,8 @@ int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local
                       struct measure *ret_measure);
 
 /*
- * Closes a subflow of the connection at once, with a RST, whatever it still has to send. -ENOENT:
+ * Closes a subflow of the connection at once, with a RST, whatever it still has to send; without
+ * a local port, a join between these addresses that has not been answered yet. -ENOENT:
  * there is none such; -EOPNOTSUPP: the kernel was built without CONFIG_INET_DIAG_DESTROY.
  */
 int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,

@@ -2,7 +2,7 @@
 """Connections that lose all their paths, of unmodified programs that block: an error, in time.
 
 The daemon would set net.mptcp.close_timeout; here the test does, to a smaller value than it has a
-use for, and lets TCP give up early (net.ipv4.tcp_retries2).
+use for, and lets TCP give up early (net.ipv4.tcp_retries2). Only the last one has a daemon.
 """
 
 import contextlib
@@ -15,8 +15,8 @@ import socket
 import harness
 import sandbox
 from harness import check, check_equal, topology
-from lab import NAMES, SERVER, WORK, Failed, wait_for, write
-from programs import Build, Process
+from lab import NAMES, SERVER, WORK, Failed, ip_batch, wait_for, write
+from programs import Build, Daemon, Process, start_bus
 
 IPPROTO_MPTCP = 262
 PORT = 5000
@@ -268,10 +268,42 @@ def test_accept_timeout_and_urgent_data_tcp(lab):
     accept_one(lab, socket.IPPROTO_TCP, "1")
 
 
+def swallow(lab):
+    """The server hears nothing any more, and is not heard."""
+    with sandbox.inside(SERVER):
+        for path in lab.paths:
+            ip_batch([f"rule add to {path.client4}/24 blackhole pref 1",
+                      f"rule add iif {path.far} blackhole pref 2"])
+
+
+def has_two_subflows(daemon, token):
+    rows = daemon.query("show", token)["subflows"]
+    return len([row for row in rows if row["state"] == "established"]) == 2
+
+
+def test_dead_silent_paths_with_a_daemon_every_call_times_out(lab):
+    """mptcpized tries joins that nobody answers; the connections end all the same."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    prepare()
+    programs = start(lab, Listener(lab, IPPROTO_MPTCP), ["recv", "sendall"])
+    tokens = [row["token"] for row in daemon.connections()]
+    check_equal(len(tokens), len(programs), "number of connections")
+    for token in tokens:
+        wait_for(lambda token=token: has_two_subflows(daemon, token), "two subflows")
+    lab.note("all paths swallow everything")
+    swallow(lab)
+    go(programs)
+    check_results(programs, {"ETIMEDOUT"})
+    joins = lab.counters()["MPJoinSynTx"]
+    check(joins > len(programs), f"{joins} joins were tried")
+
+
 harness.main([test_dead_mptcp_every_call_times_out,
               test_dead_after_fallback_every_call_times_out,
               test_closed_readers_see_end_of_file,
               test_closed_writers_are_told_so,
               test_shut_down_writer_dies_of_sigpipe,
               test_accept_timeout_and_urgent_data_mptcp,
-              test_accept_timeout_and_urgent_data_tcp])
+              test_accept_timeout_and_urgent_data_tcp,
+              test_dead_silent_paths_with_a_daemon_every_call_times_out])

@@ -1,0 +1,60 @@
+/*
+ * Connections that have lost their last subflow.
+ *
+ * The kernel keeps such a connection for net.mptcp.close_timeout, then tells the application. But
+ * its clock stands while a join is under way (Linux 6.18, __mptcp_close_ssk()), for up to 134 s if
+ * nothing answers, and whoever keeps trying keeps the application waiting for ever. So joins are
+ * tried for a few seconds only, and again when the network of this host has changed, which may have
+ * brought a path; those that have not been answered by then are aborted.
+ *
+ * A subflow whose path is lost, but which the kernel has not given up, counts as one: TCP survives
+ * a pulled cable, too.
+ */
+#include "engine.h"
+
+#define ORPHAN_USEC 5000000u
+
+static bool orphan_has_subflow(const struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_ESTABLISHED ||
+                    connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
+                        return true;
+        return false;
+}
+
+void engine_note_orphan(struct engine *engine, struct connection *connection) {
+        if (connection->orphan_usec || connection->state == CONNECTION_NEW ||
+            orphan_has_subflow(connection))
+                return;
+        connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
+        engine_trace_note(
+                        engine, connection, NULL,
+                        "no subflow is left: joins are tried for 5 s, then the kernel may end it");
+        engine_schedule(engine, connection);
+}
+
+void engine_end_orphan(struct engine *engine, struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                const struct subflow *subflow = &connection->subflows.items[i];
+                struct action action = {
+                        .type = ACTION_ABORT,
+                        .token = connection->token,
+                        .local = subflow->is.local,
+                        .remote = subflow->is.remote,
+                        .ifindex = subflow->is.ifindex,
+                        .reason = "no subflow is left, and an unanswered join delays the end",
+                };
+
+                if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
+                        (void)engine_push(engine, &action);
+        }
+}
+
+void engine_hope_again(struct engine *engine, struct connection *connection) {
+        if (connection->orphan_usec)
+                connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
+}
+
+bool engine_has_hope(const struct engine *engine, const struct connection *connection) {
+        return !connection->orphan_usec || engine->now_usec < connection->orphan_usec;
+}
