@@ -35,17 +35,18 @@ static struct policy_text hook_device(const struct next *next, int fd, char name
 }
 
 /* Makes fd TCP if the policy has something against the call. */
-static void hook_judge(int fd, uint32_t flags, struct policy_call *call) {
+static void hook_judge(int fd, uint32_t flags, const struct policy_call *asked) {
         const struct next *next = next_functions();
+        struct policy_call call = *asked;
         struct policy_verdict verdict = { .mptcp = true };
         int saved = errno;
         char name[IFNAMSIZ];
 
         if ((flags & FD_BOUND) && !fd_is_confined())
-                call->local = hook_local(next, fd);
+                call.local = hook_local(next, fd);
         if ((flags & FD_DEVICE) && !fd_is_confined())
-                call->device = hook_device(next, fd, name);
-        decide_call(call, &verdict);
+                call.device = hook_device(next, fd, name);
+        decide_call(&call, &verdict);
         if (!verdict.mptcp)
                 (void)demote(fd, REPORT_POLICY, verdict.reason, policy_reason_name(verdict.reason));
         errno = saved;

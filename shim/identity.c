@@ -35,6 +35,7 @@ static struct policy_text identity_read_cgroups(void) {
 
 /* Of the path that was executed; copied, since programs write over it to set their title. */
 static struct policy_text identity_read_app(void) {
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr) as getauxval(3) has it */
         const char *path = (const char *)getauxval(AT_EXECFN), *slash;
         struct policy_text app = { identity_app, 0 };
 

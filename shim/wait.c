@@ -158,9 +158,11 @@ static bool wait_is_restarted(const struct wait *wait) {
  * has room and yet no memory for it polls POLLOUT all the time: there only time can help.
  */
 static int wait_for(const struct wait *wait, short events) {
-        struct pollfd polled = { .fd = wait->fd, .events = wait->stalled ? 0 : events };
+        struct pollfd polled = { .fd = wait->fd };
         int left = wait_left_msec(wait), timeout = left, r;
 
+        if (!wait->stalled)
+                polled.events = events;
         if (wait->stalled && (left < 0 || left > WAIT_PAUSE_MSEC))
                 timeout = WAIT_PAUSE_MSEC;
         r = next_functions()->poll(&polled, 1, timeout);

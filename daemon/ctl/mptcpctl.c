@@ -163,7 +163,8 @@ static void words_read(struct words *words, struct ctl *ctl, int argc, char **ar
                 }
         }
         argv[ctl->n_args] = NULL;
-        if (words->last && words->command && strcmp(words->last->command, words->command->name))
+        if (words->last && words->command &&
+            strcmp(words->last->command, words->command->name) != 0)
                 words_complain(words, "not an option of this command:", words->last->name);
 }
 

@@ -48,7 +48,7 @@ static int program_find(const char *command, char file[static PATH_MAX]) {
         if (strchr(command, '/')) {
                 if (strlen(command) >= PATH_MAX)
                         return -ENAMETOOLONG;
-                strcpy(file, command);
+                snprintf(file, PATH_MAX, "%s", command);
                 return 0;
         }
         for (path = path ? path : PATH_DEFAULT;; path = end + 1) {

@@ -75,18 +75,25 @@ static FILE *process_open(const struct process *process, const char *name) {
         return file;
 }
 
+/* What comes behind key, or NULL: it is another line. */
+static char *line_value(char *line, const char *key) {
+        size_t n = strlen(key);
+
+        return strncmp(line, key, n) == 0 ? line + n : NULL;
+}
+
 static bool process_read_status(struct process *process) {
         _cleanup_(fclosep) FILE *file = process_open(process, "status");
-        unsigned int uid;
-        char line[256];
-        int pid, found = 0;
+        char line[256], *value;
+        int found = 0;
 
         while (file && fgets(line, sizeof(line), file)) {
-                if (sscanf(line, "Tgid: %d", &pid) == 1) {
-                        process->pid = pid;
+                if ((value = line_value(line, "Tgid:"))) {
+                        process->pid = (pid_t)strtol(value, NULL, 10);
                         found |= 1;
-                } else if (sscanf(line, "Uid: %*u %u", &uid) == 1) {
-                        process->uid = uid;
+                } else if ((value = line_value(line, "Uid:"))) {
+                        (void)strtoul(value, &value, 10); /* the real one */
+                        process->uid = (uid_t)strtoul(value, NULL, 10);
                         found |= 2;
                 }
         }
@@ -161,7 +168,7 @@ static void process_read_app(struct process *process) {
         FILE *file;
 
         if (address && process_read_string(process, address, path, sizeof(path))) {
-                strcpy(process->app, basename(path));
+                snprintf(process->app, sizeof(process->app), "%s", basename(path));
                 return;
         }
         file = process_open(process, "comm");
@@ -248,19 +255,20 @@ int process_descriptor(const struct process *process, int fd) {
 
 bool process_closes_on_exec(const struct process *process, int fd) {
         _cleanup_(fclosep) FILE *file = NULL;
-        unsigned int flags;
-        char line[128];
+        char line[128], *value;
 
         snprintf(line, sizeof(line), "fdinfo/%d", fd);
         file = process_open(process, line);
         while (file && fgets(line, sizeof(line), file))
-                if (sscanf(line, "flags: %o", &flags) == 1)
-                        return flags & O_CLOEXEC;
+                if ((value = line_value(line, "flags:")))
+                        return strtoul(value, NULL, 8) & O_CLOEXEC;
         return false;
 }
 
 bool process_read(const struct process *process, uint64_t address, void *to, size_t n) {
-        struct iovec local = { to, n }, remote = { (void *)(uintptr_t)address, n };
+        struct iovec local = { to, n };
+        /* NOLINTNEXTLINE(performance-no-int-to-ptr) of another process */
+        struct iovec remote = { (void *)(uintptr_t)address, n };
 
         return process_vm_readv(process->tid, &local, 1, &remote, 1, 0) == (ssize_t)n;
 }

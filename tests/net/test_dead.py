@@ -143,7 +143,7 @@ def prepare():
 
 def line(process, word):
     """What a program has said after that word; Failed while it has not."""
-    found = re.search(rf"^{word} ?(.*)$", process.log_text(), re.MULTILINE)
+    found = re.search(rf"^{word} ?(.*)\n", process.log_text(), re.MULTILINE)  # a whole line
     if not found:
         raise Failed(f"{process.name} {process.state()}, has not said {word}")
     return found

@@ -131,7 +131,7 @@ static ssize_t fake_sendmsg(int fd, const struct msghdr *message, int flags) {
                                                   .flags = flags,
                                                   .n = message ? message->msg_iovlen : 0 });
         }
-        return r < 0 ? r : fake_take(message->msg_iov, message->msg_iovlen, r);
+        return r < 0 || !message ? r : fake_take(message->msg_iov, message->msg_iovlen, r);
 }
 
 static int fake_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {

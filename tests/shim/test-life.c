@@ -58,8 +58,8 @@ static void vfork_and_close_all(void) {
         pid_t pid = vfork();
 
         if (pid == 0) {
-                for (int fd = 3; fd < 64; fd++)
-                        (void)close(fd); /* NOLINT(clang-analyzer-unix.Vfork) */
+                for (int fd = 3; fd < 64; fd++) /* NOLINT(clang-analyzer-unix.Vfork) */
+                        (void)close(fd);        /* NOLINT(clang-analyzer-unix.Vfork) */
                 _exit(0);
         }
         assert_int_equal(waitpid(pid, &status, 0), pid);
