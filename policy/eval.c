@@ -155,12 +155,15 @@ const struct policy_app *policy_find(const struct policy_read *read,
         return NULL;
 }
 
+uint32_t policy_strictness(const struct policy_app *app) {
+        if (!app)
+                return 0;
+        return (app->mode == POLICY_MODE_OFF ? POLICY_STRICT_OFF : 0) |
+               (app->auth == POLICY_AUTH_REQUIRE ? POLICY_STRICT_AUTH : 0);
+}
+
 bool policy_own_counts(const struct policy_app *system, const struct policy_app *own) {
-        if (!own || !system)
-                return own != NULL;
-        if (system->mode == POLICY_MODE_OFF && own->mode != POLICY_MODE_OFF)
-                return false;
-        return system->auth != POLICY_AUTH_REQUIRE || own->auth == POLICY_AUTH_REQUIRE;
+        return own && (policy_strictness(system) & ~policy_strictness(own)) == 0;
 }
 
 /* Addresses */

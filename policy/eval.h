@@ -111,6 +111,13 @@ bool policy_end(const struct policy_read *read);
 const struct policy_app *policy_find(const struct policy_read *read,
                                      const struct policy_identity *who);
 
+/* What a user's own policy must not weaken. */
+#define POLICY_STRICT_OFF  1u /* mode "off" */
+#define POLICY_STRICT_AUTH 2u /* auth "require" */
+
+/* What of that (POLICY_STRICT_*) a policy, which may be NULL, has. */
+uint32_t policy_strictness(const struct policy_app *app);
+
 /*
  * A program may have a policy in two databases, the system's and the user's own. The user's own
  * counts, unless it weakens an "off" or "require" of the system's; either may be NULL.

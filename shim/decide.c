@@ -20,15 +20,19 @@
 
 /*
  * What is known of a database, in one word: the generation that was read, the policy's index plus
- * one (0: none matches), whether the database is sound at all, whether that policy has sets, and
- * what it says at socket().
+ * one (0: none matches), whether the database is sound at all, whether that policy has sets, what
+ * of it another must not weaken, and what it says at socket().
  */
 #define KNOWN_GENERATION_SHIFT 32
 #define KNOWN_INDEX_SHIFT      8
 #define KNOWN_INDEX_MASK       0xffffffu
 #define KNOWN_SETS             0x80u
 #define KNOWN_SOUND            0x40u
-#define KNOWN_REASON           0x3fu
+#define KNOWN_STRICT_SHIFT     4
+#define KNOWN_STRICT_MASK      0x3u /* POLICY_STRICT_* */
+#define KNOWN_REASON           0xfu
+
+_Static_assert(_POLICY_REASON_MAX <= KNOWN_REASON + 1, "reasons fit");
 
 struct decide_source {
         const void *_Atomic map;
@@ -82,6 +86,7 @@ static uint64_t decide_word(const struct policy_read *read, const struct policy_
         policy_judge(read, app, &call, &verdict);
         word |= (uint64_t)((size_t)((const char *)app - apps) / sizeof(*app) + 1)
                 << KNOWN_INDEX_SHIFT;
+        word |= policy_strictness(app) << KNOWN_STRICT_SHIFT;
         return word | verdict.reason | (app->sets.n > 0 ? KNOWN_SETS : 0);
 }
 
@@ -123,11 +128,15 @@ static uint64_t decide_known(struct decide_source *source) {
 
 /* Both */
 
-/* The source whose policy decides, and what is known of it. */
+static uint32_t decide_strictness(uint64_t known) {
+        return known >> KNOWN_STRICT_SHIFT & KNOWN_STRICT_MASK;
+}
+
+/* The source whose policy decides, as policy_own_counts() has it, and what is known of it. */
 static struct decide_source *decide_choose(uint64_t *ret_known) {
         uint64_t system = decide_known(&decide_system), user = decide_known(&decide_user);
         bool users = (user >> KNOWN_INDEX_SHIFT & KNOWN_INDEX_MASK) != 0 &&
-                     (system & KNOWN_REASON) != POLICY_REASON_MODE;
+                     (decide_strictness(system) & ~decide_strictness(user)) == 0;
 
         *ret_known = users ? user : system;
         return users ? &decide_user : &decide_system;

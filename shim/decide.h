@@ -2,8 +2,8 @@
  * What the policy says of this program's sockets.
  *
  * Two databases are asked: the system's, which the daemon compiles, and the user's own. A user's
- * policy that matches this program decides, but not against a policy of the system that says "off";
- * what matches neither is the system's default (policy/eval.h).
+ * policy that matches this program decides, but not against a policy of the system that says "off"
+ * or requires authentication; what matches neither is the system's default (policy/eval.h).
  *
  * A database that is rewritten counts from the next call on. What was found out of it is kept in
  * one atomic word, so that a call costs two loads and a compare, and no system call. Safe in signal

@@ -383,6 +383,31 @@ static void test_policy_system_off_is_not_weakened(void **state) {
         assert_int_equal(run("probe"), 1);
 }
 
+static void write_auth(const char *path, uint32_t generation, enum policy_mode mode,
+                       enum policy_auth auth) {
+        static struct builder builder;
+        struct policy_app app;
+
+        builder_init(&builder, generation);
+        app = builder_app(&builder, "*", BOTH, mode);
+        app.auth = auth;
+        builder_finish(&builder, &app, 1);
+        assert_int_equal(builder_write(&builder, path), 0);
+}
+
+/* The user says "off", which shows whose policy it was. */
+static void test_policy_system_auth_is_not_weakened(void **state) {
+        (void)state;
+        write_auth(SYSTEM_DB, 1, POLICY_MODE_DEFAULT, POLICY_AUTH_REQUIRE);
+        write_auth(USER_DB, 1, POLICY_MODE_OFF, POLICY_AUTH_PREFER);
+        assert_int_equal(run("probe"), 0);
+        write_auth(USER_DB, 2, POLICY_MODE_OFF, POLICY_AUTH_REQUIRE);
+        assert_int_equal(run("probe"), 1);
+        write_auth(SYSTEM_DB, 2, POLICY_MODE_OFF, POLICY_AUTH_REQUIRE);
+        write_auth(USER_DB, 3, POLICY_MODE_DEFAULT, POLICY_AUTH_REQUIRE);
+        assert_int_equal(run("probe"), 1);
+}
+
 static void test_policy_user_decides_otherwise(void **state) {
         (void)state;
         write_app(SYSTEM_DB, 1, "*", BOTH | POLICY_APP_LOOPBACK, POLICY_MODE_DEFAULT);
@@ -532,6 +557,7 @@ static int run_all(void) {
                 cmocka_unit_test_setup(test_policy_of_user_cut_down_is_still_there, set_up),
                 cmocka_unit_test_setup(test_policy_system_of_stranger_is_ignored, set_up),
                 cmocka_unit_test_setup(test_policy_system_off_is_not_weakened, set_up),
+                cmocka_unit_test_setup(test_policy_system_auth_is_not_weakened, set_up),
                 cmocka_unit_test_setup(test_policy_user_decides_otherwise, set_up),
                 cmocka_unit_test_setup(test_policy_own_addresses_are_the_systems, set_up),
                 cmocka_unit_test_setup(test_report_counts_what_became_of_sockets, set_up),
