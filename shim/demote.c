@@ -13,6 +13,7 @@
 #include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <string.h>
 
 #include "decide.h"
 #include "fd.h"
@@ -153,11 +154,13 @@ static bool demote_bind(const struct demotion *d) {
         const struct fd_option *set = fd_find_option(d->old, SOL_SOCKET, SO_REUSEADDR);
         struct sockaddr_storage local;
         socklen_t len = sizeof(local);
-        int reuse = set ? set->value[0] != 0 : 0;
+        int reuse = 0;
         bool bound;
 
         if (!(d->flags & FD_BOUND))
                 return true;
+        if (set)
+                memcpy(&reuse, set->value, sizeof(reuse));
         if (d->next->getsockname(d->old, (struct sockaddr *)&local, &len) < 0 ||
             !demote_set_reuse(d, d->old, 1))
                 return false;

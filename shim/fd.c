@@ -50,6 +50,11 @@ void fd_note_sharing(int fd) {
 void fd_note_duplicate(int fd, int duplicate) {
         uint32_t flags = fd_flags(fd);
 
+        /* In the child of a vfork() this says nothing of our own number, which may live on. */
+        if ((flags & FD_KIND) != FD_MPTCP && (fd_word(duplicate) & FD_MPTCP)) {
+                fd_note_close(duplicate);
+                return;
+        }
         fd_begin(duplicate, (flags & FD_KIND) == FD_MPTCP ? flags | FD_CLOSED : flags & FD_KIND);
 }
 

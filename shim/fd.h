@@ -18,8 +18,10 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#define FD_WORDS   65536
-#define FD_RECORDS 2048 /* descriptors that are this far apart share one: the later one has it */
+#define FD_WORDS 65536
+#define FD_RECORDS                                                                    \
+        2048 /* descriptors that are this far apart share one, and the first keeps it \
+              */
 
 #define FD_FLAGS 0xffffu /* all of the following */
 
@@ -153,6 +155,9 @@ static inline void fd_note_close(int fd) {
         word = atomic_load_explicit(&fd_words[fd], memory_order_relaxed);
         if ((word & FD_KIND) == FD_MPTCP)
                 atomic_store_explicit(&fd_words[fd], word | FD_CLOSED, memory_order_relaxed);
+        else if ((word & FD_KIND) == FD_OTHER)
+                atomic_store_explicit(&fd_words[fd], word & ~(uint64_t)FD_FLAGS,
+                                      memory_order_relaxed);
 }
 
 void fd_note_close_range(unsigned int first, unsigned int last);

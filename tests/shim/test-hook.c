@@ -400,6 +400,27 @@ static void test_close_number_used_again_is_other(void **state) {
         assert_calls("g");
 }
 
+static void test_close_of_another_leaves_nothing(void **state) {
+        (void)state;
+        fd_begin(FD, FD_OTHER);
+        fake.protocols[FD] = IPPROTO_TCP;
+        assert_int_equal(close(FD), 0);
+        forget_calls();
+        assert_int_equal(fd_flags(FD), FD_UNKNOWN);
+        assert_calls("");
+}
+
+/* What a child of vfork() puts over our number is not in our table of descriptors. */
+static void test_dup2_in_vfork_child_socket_comes_back(void **state) {
+        (void)state;
+        make_socket();
+        fd_begin(FD + 1, FD_OTHER);
+        fake.protocols[FD + 1] = IPPROTO_TCP;
+        assert_int_equal(dup2(FD + 1, FD), FD);
+        fake.protocols[FD] = MPTCP; /* still ours */
+        assert_int_equal(fd_flags(FD) & FD_KIND, FD_MPTCP);
+}
+
 static void test_fcntl_setfl_is_followed(void **state) {
         (void)state;
         make_socket();
@@ -536,6 +557,8 @@ int main(void) {
                 cmocka_unit_test(test_dup2_to_itself_shares_nothing),
                 cmocka_unit_test(test_close_in_vfork_child_socket_comes_back_shared),
                 cmocka_unit_test(test_close_number_used_again_is_other),
+                cmocka_unit_test(test_close_of_another_leaves_nothing),
+                cmocka_unit_test(test_dup2_in_vfork_child_socket_comes_back),
                 cmocka_unit_test(test_fcntl_setfl_is_followed),
                 cmocka_unit_test(test_listen_on_loopback_becomes_tcp),
                 cmocka_unit_test(test_listen_again_stays_what_it_is),
