@@ -6,6 +6,7 @@
 #include "../util/cleanup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <libgen.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -98,10 +99,24 @@ int policy_check(const struct policy_words *words) {
         return status;
 }
 
-/* 0 or a negative errno. */
+/*
+ * Somebody else's file, which is not to become a database? One that begins with zeros was one that
+ * was not finished.
+ */
+static bool is_foreign(const char *path) {
+        static const char zeros[sizeof(POLICY_MAGIC)];
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        char magic[sizeof(POLICY_MAGIC)] = { 0 };
+
+        return fd >= 0 && read(fd, magic, sizeof(magic)) > 0 &&
+               memcmp(magic, POLICY_MAGIC, sizeof(magic)) != 0 &&
+               memcmp(magic, zeros, sizeof(magic)) != 0;
+}
+
+/* 0 or a negative errno; -EEXIST: there is a file of another kind. */
 static int job_store(const struct job *job, const char *path) {
         struct policy_store *store;
-        int r = policy_store_open(path, false, &store);
+        int r = is_foreign(path) ? -EEXIST : policy_store_open(path, false, &store);
 
         if (r < 0)
                 return r;
@@ -120,6 +135,10 @@ static int job_run(const struct ctl *ctl, char *const *paths, size_t n, uint32_t
                 stored = job_store(&job, output);
         if (stored == -EWOULDBLOCK)
                 status = ctl_fail(ctl, CTL_FAILED, "\"%s\" is being written by another program",
+                                  output);
+        else if (stored == -EEXIST)
+                status = ctl_fail(ctl, CTL_FAILED,
+                                  "\"%s\" is no database of policies, and is left as it is",
                                   output);
         else if (stored < 0)
                 status = ctl_fail(ctl, CTL_FAILED, "\"%s\" can't be written: %s", output,

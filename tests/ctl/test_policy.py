@@ -146,6 +146,13 @@ class Compile(Case):
         self.assertEqual([row["name"] for row in self.json("list", "--db", self.db)["policies"]],
                          ["curl"])
 
+    def test_other_file_is_left_as_it_is(self):
+        other = self.file("precious.txt", "a text\n")
+        self.fails(1, "precious.txt\" is no database of policies", "compile", "--output", other,
+                   self.file("curl.json", CURL))
+        with open(other, encoding="ascii") as file:
+            self.assertEqual(file.read(), "a text\n")
+
     def test_no_place_is_a_failure(self):
         path = self.file("curl.json", CURL)
         self.fails(1, "/nonexistent/db\" can't be written: No such file or directory", "compile",
