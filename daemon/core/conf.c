@@ -60,6 +60,9 @@ void conf_init(struct conf *conf) {
         *conf = (struct conf){
                 .plugin = DEFAULT_PLUGIN,
                 .max_subflows = LIMIT_SUBFLOWS_DEFAULT,
+                .max_accepted = LIMIT_ACCEPTED_DEFAULT,
+                .max_joins = LIMIT_JOINS_DEFAULT,
+                .max_retries = LIMIT_RETRIES_DEFAULT,
                 .max_connections = LIMIT_CONNECTIONS,
                 .dead_after = CONF_DEAD_AFTER_DEFAULT,
         };
@@ -198,6 +201,21 @@ static int read_max_subflows(const struct conf_reader *reader, const struct json
         return read_number(reader, path, value, 1, LIMIT_SUBFLOWS / 2, &reader->conf->max_subflows);
 }
 
+static int read_max_accepted(const struct conf_reader *reader, const struct json_path *path,
+                             json_t *value) {
+        return read_number(reader, path, value, 1, LIMIT_SUBFLOWS / 2, &reader->conf->max_accepted);
+}
+
+static int read_max_joins(const struct conf_reader *reader, const struct json_path *path,
+                          json_t *value) {
+        return read_number(reader, path, value, 1, LIMIT_SUBFLOWS / 2, &reader->conf->max_joins);
+}
+
+static int read_max_retries(const struct conf_reader *reader, const struct json_path *path,
+                            json_t *value) {
+        return read_number(reader, path, value, 1, LIMIT_RETRIES, &reader->conf->max_retries);
+}
+
 static int read_max_connections(const struct conf_reader *reader, const struct json_path *path,
                                 json_t *value) {
         return read_number(reader, path, value, 1, LIMIT_CONNECTIONS,
@@ -212,6 +230,9 @@ static int read_dead_after(const struct conf_reader *reader, const struct json_p
 
 static const struct conf_key limit_keys[] = {
         { "max_subflows", read_max_subflows },
+        { "max_accepted", read_max_accepted },
+        { "max_joins", read_max_joins },
+        { "max_retries", read_max_retries },
         { "max_connections", read_max_connections },
 };
 
@@ -302,9 +323,34 @@ static int read_plugins(const struct conf_reader *reader, const struct json_path
         return read_each(reader, path, value, read_options);
 }
 
+static int read_routing(const struct conf_reader *reader, const struct json_path *path,
+                        json_t *value) {
+        const char *text = json_string_value(value);
+
+        if (!text || (strcmp(text, "auto") != 0 && strcmp(text, "off") != 0))
+                return json_doc_fail(reader->doc, path, value, reader->error,
+                                     "expected \"auto\" or \"off\"");
+        reader->conf->routing = strcmp(text, "auto") == 0 ? CONF_ROUTING_AUTO : CONF_ROUTING_OFF;
+        return 0;
+}
+
+static int read_join_initial(const struct conf_reader *reader, const struct json_path *path,
+                             json_t *value) {
+        if (!json_is_boolean(value))
+                return json_doc_fail(reader->doc, path, value, reader->error,
+                                     "expected true or false");
+        reader->conf->join_initial =
+                        json_is_true(value) ? CONF_JOIN_INITIAL_ALLOW : CONF_JOIN_INITIAL_DENY;
+        return 0;
+}
+
 static const struct conf_key root_keys[] = {
-        { "plugin", read_plugin },         { "limits", read_limits },
-        { "dead_after", read_dead_after }, { "interfaces", read_interfaces },
+        { "plugin", read_plugin },
+        { "limits", read_limits },
+        { "dead_after", read_dead_after },
+        { "routing", read_routing },
+        { "allow_join_initial", read_join_initial },
+        { "interfaces", read_interfaces },
         { "plugins", read_plugins },
 };
 

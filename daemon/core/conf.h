@@ -4,8 +4,11 @@
  *
  *         {
  *           "plugin": "fullmesh",
- *           "limits": { "max_subflows": 4, "max_connections": 100000 },
+ *           "limits": { "max_subflows": 4, "max_accepted": 8, "max_joins": 3,
+ *                       "max_retries": 600, "max_connections": 100000 },
  *           "dead_after": 15,
+ *           "routing": "auto",
+ *           "allow_join_initial": true,
  *           "interfaces": { "wwan*": "backup", "docker0": "on" },
  *           "plugins": { "fullmesh": { "announced": true } }
  *         }
@@ -38,10 +41,26 @@ struct conf_option {
         struct json_place place; /* of the value: for errors that the plugin finds */
 };
 
+enum conf_routing {
+        CONF_ROUTING_AUTO, /* add rules and tables of our own where the host's don't do */
+        CONF_ROUTING_OFF   /* only tell of it */
+};
+
+enum conf_join_initial {
+        CONF_JOIN_INITIAL_UNSET, /* net.mptcp.allow_join_initial_addr_port is left alone */
+        CONF_JOIN_INITIAL_ALLOW,
+        CONF_JOIN_INITIAL_DENY
+};
+
 struct conf {
         char plugin[LIMIT_NAME];
         struct json_place plugin_place; /* line 0: the default */
-        uint32_t max_subflows;
+        uint32_t max_subflows;          /* that we open, the initial one included */
+        uint32_t max_accepted;          /* joins of the peer's, of one connection */
+        uint32_t max_joins;             /* half-open ones of ours, of one connection */
+        uint32_t max_retries;           /* joins a minute that were tried before, of all together */
+        enum conf_routing routing;
+        enum conf_join_initial join_initial;
         uint32_t max_connections;
         uint32_t dead_after; /* seconds that a connection without any path lives */
         ARRAY_OF(struct conf_role) roles;

@@ -12,15 +12,14 @@
 
 struct subflow {
         struct mptcpize_subflow is;
-        uint32_t serial;       /* of the action that asked for it, 0: not ours */
-        uint64_t changed_usec; /* last change of state */
-        bool withdrawn;        /* its local id was withdrawn because the path is lost */
-        bool asked;            /* the kernel has not answered yet */
-        bool former;           /* pending, and asked for under another profile */
-        bool measuring;        /* its numbers are on their way */
-        uint64_t bytes_acked;  /* when it was last measured */
-        uint64_t silent_usec;  /* since when nothing was acknowledged of what was sent; 0: all is */
-        bool seen;             /* in the snapshot that is being compared */
+        uint32_t serial;      /* of the action that asked for it, 0: not ours */
+        bool withdrawn;       /* its local id was withdrawn because the path is lost */
+        bool asked;           /* the kernel has not answered yet */
+        bool former;          /* pending, and asked for under another profile */
+        bool measuring;       /* its numbers are on their way */
+        uint64_t bytes_acked; /* when it was last measured */
+        uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */
+        bool seen;            /* in the snapshot that is being compared */
 };
 
 struct local_id {
@@ -66,6 +65,7 @@ struct connection {
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;
         uint64_t timer_usec;  /* of the plugin; 0: not armed */
+        uint64_t watch_usec;  /* between two samples for the plugin; 0: it wants none */
         uint64_t orphan_usec; /* no subflow is left, and until then joins are tried; 0: there is */
         struct heap_node deadline;
         struct heap_node measurement;         /* when its subflows are to be measured again */

@@ -16,7 +16,9 @@ struct decision {
         struct engine *engine;
         struct connection *connection;
         uint64_t timer_usec;
+        uint64_t watch_usec;
         bool timer_set;
+        bool watch_set;
         bool urgent;
         size_t n_creates, n;
         struct action *actions; /* LIMIT_ACTIONS_DECISION of them */
@@ -56,7 +58,7 @@ void engine_stop_plugin(struct engine *engine, struct connection *connection) {
                 connection->plugin->done(connection->plugin_state);
         connection->plugin = NULL;
         connection->plugin_state = NULL;
-        connection->timer_usec = 0;
+        connection->timer_usec = connection->watch_usec = 0;
 }
 
 /* Queue */
@@ -116,6 +118,8 @@ static bool decision_has_pair(const struct decision *decision,
                               const struct mptcpize_action *wanted) {
         const struct connection *connection = decision->connection;
 
+        if (wanted->flags & MPTCPIZE_CREATE_ANOTHER)
+                return false;
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 const struct mptcpize_subflow *subflow = &connection->subflows.items[i].is;
 
@@ -227,6 +231,7 @@ static int decision_check(const struct decision *decision, const struct mptcpize
                 return decision_check_withdraw(decision, wanted);
         case MPTCPIZE_ACTION_TIMER:
         case MPTCPIZE_ACTION_NOTE:
+        case MPTCPIZE_ACTION_WATCH:
                 return 0;
         default:
                 return -EINVAL;
@@ -288,6 +293,23 @@ static void decision_accept(struct decision *decision, const struct mptcpize_act
                 decision->n_creates++;
 }
 
+/* What needs no action of the kernel's; false: it does. */
+static bool decision_keep(struct decision *decision, const struct mptcpize_action *wanted) {
+        if (wanted->type == MPTCPIZE_ACTION_TIMER) {
+                decision->timer_set = true;
+                decision->timer_usec = wanted->usec;
+        } else if (wanted->type == MPTCPIZE_ACTION_WATCH) {
+                decision->watch_set = true;
+                decision->watch_usec = wanted->usec;
+        } else if (wanted->type == MPTCPIZE_ACTION_NOTE) {
+                engine_trace_note(decision->engine, decision->connection, NULL,
+                                  wanted->reason ? wanted->reason : "");
+        } else {
+                return false;
+        }
+        return true;
+}
+
 static int decision_emit(struct mptcpize_sink *sink, const struct mptcpize_action *from) {
         struct decision *decision = (struct decision *)sink;
         struct mptcpize_action wanted = { 0 };
@@ -299,16 +321,8 @@ static int decision_emit(struct mptcpize_sink *sink, const struct mptcpize_actio
                 decision_trace_refused(decision, &wanted, r);
         if (r != 0)
                 return r < 0 ? r : 0;
-        if (wanted.type == MPTCPIZE_ACTION_TIMER) {
-                decision->timer_set = true;
-                decision->timer_usec = wanted.usec;
+        if (decision_keep(decision, &wanted))
                 return 0;
-        }
-        if (wanted.type == MPTCPIZE_ACTION_NOTE) {
-                engine_trace_note(decision->engine, decision->connection, NULL,
-                                  wanted.reason ? wanted.reason : "");
-                return 0;
-        }
         if (decision->n == LIMIT_ACTIONS_DECISION)
                 return -ENOBUFS;
         decision_accept(decision, &wanted);
@@ -330,7 +344,7 @@ static int decision_do_create(struct engine *engine, struct connection *connecti
                         .ifindex = action->ifindex ? action->ifindex
                                                    : engine_ifindex(engine, &action->local),
                 },
-                .changed_usec = engine->now_usec,
+                .is.changed_usec = engine->now_usec,
         };
         int r = connection_local_id(connection, &action->local, &action->local_id);
 
@@ -383,6 +397,8 @@ static void decision_apply(struct decision *decision) {
         if (decision->timer_set)
                 connection->timer_usec =
                                 decision->timer_usec ? engine->now_usec + decision->timer_usec : 0;
+        if (decision->watch_set)
+                engine_watch(engine, connection, decision->watch_usec);
 }
 
 /* View */

@@ -10,6 +10,7 @@
  *   engine.c     events of connections
  *   decide.c     view -> plugin -> checked actions
  *   outcome.c    the kernel's answers to actions
+ *   retry.c      what failed, and when it is tried again
  *   paths.c      local addresses, lost and regained paths
  *   profile.c    which profile a connection has, and what hints change
  *   silence.c    paths that are lost by the measure of the application (TCP_USER_TIMEOUT)
@@ -145,6 +146,8 @@ void engine_trim(struct engine *engine, struct connection *connection);
 
 /* silence.c */
 void engine_schedule_measurement(struct engine *engine, struct connection *connection);
+/* The plugin wants samples that often; 0: none. */
+void engine_watch(struct engine *engine, struct connection *connection, uint64_t usec);
 void engine_measure_due(struct engine *engine);
 void engine_on_measured(struct engine *engine, const struct event *event);
 void engine_on_measure_done(struct connection *connection, const struct outcome_event *outcome);
@@ -179,10 +182,17 @@ void engine_remove(struct engine *engine, struct connection *connection);
 /* Joins are possible from now on. */
 void engine_establish(struct engine *engine, struct connection *connection);
 
+/* retry.c */
+/* How long it was established: 0 if it never was, else at least 1. */
+uint64_t engine_lived(const struct engine *engine, const struct subflow *subflow);
+
 /* Notes that a subflow between these addresses failed, and when to try again. */
 void engine_refuse(struct engine *engine, struct connection *connection,
                    const struct mptcpize_address *local, const struct mptcpize_address *remote,
                    int error, uint64_t lived_usec);
+
+/* Lets what failed be tried soon, if the connection has no subflow left. */
+void engine_pardon_orphan(struct engine *engine, struct connection *connection);
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);

@@ -60,7 +60,7 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
                 return;
         if (outcome->error == 0) {
                 subflow->asked = false;
-                subflow->changed_usec = engine->now_usec;
+                subflow->is.changed_usec = engine->now_usec;
                 return;
         }
         connection_remove_subflow(connection, subflow);

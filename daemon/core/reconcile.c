@@ -114,7 +114,7 @@ static struct subflow *comparison_add_subflow(struct comparison *comparison,
                         .state = MPTCPIZE_SUBFLOW_PENDING,
                         .ifindex = ifindex,
                 },
-                .changed_usec = comparison->snapshot->started_usec,
+                .is.changed_usec = comparison->snapshot->started_usec,
         };
 
         /* The address of a join of ours was ours, also if it has gone since. */
@@ -194,7 +194,7 @@ static void comparison_drop_subflows(struct comparison *comparison, struct conne
                 struct mptcpize_subflow gone = subflow->is;
 
                 if (subflow->seen || (subflow->asked && gone.state == MPTCPIZE_SUBFLOW_PENDING) ||
-                    subflow->changed_usec >= comparison->snapshot->started_usec)
+                    subflow->is.changed_usec >= comparison->snapshot->started_usec)
                         continue;
                 connection_remove_subflow(connection, subflow);
                 engine_trace_note(engine, connection, &gone, "subflow ended without an event");

@@ -44,6 +44,11 @@ void engine_schedule_measurement(struct engine *engine, struct connection *conne
                 heap_remove(&engine->model.measurements, &connection->measurement);
 }
 
+void engine_watch(struct engine *engine, struct connection *connection, uint64_t usec) {
+        connection->watch_usec = usec && usec < PERIOD_MIN ? PERIOD_MIN : usec;
+        engine_schedule_measurement(engine, connection);
+}
+
 static void engine_measure(struct engine *engine, struct connection *connection) {
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 struct subflow *subflow = &connection->subflows.items[i];

@@ -6,12 +6,16 @@
 #define LIMIT_CONNECTIONS      100000u /* managed at a time; more are left to the kernel */
 #define LIMIT_SUBFLOWS         64u     /* of one connection that we keep count of */
 #define LIMIT_SUBFLOWS_DEFAULT 4u      /* max_subflows, the initial one included */
-#define LIMIT_REMOTES          16u     /* addresses of the peer, the initial one included */
-#define LIMIT_IDS              64u     /* local address ids of one connection */
-#define LIMIT_REFUSALS         32u     /* pairs of one connection that failed */
-#define LIMIT_GONE             256u    /* ends during a comparison; more: it is done again */
-#define LIMIT_TRACE            24u     /* lines of a connection's log */
-#define LIMIT_REASON           96u     /* bytes of a reason, with its NUL */
+#define LIMIT_ACCEPTED_DEFAULT 8u      /* max_accepted */
+#define LIMIT_JOINS_DEFAULT    3u      /* max_joins */
+#define LIMIT_RETRIES          100000u /* max_retries, a minute */
+#define LIMIT_RETRIES_DEFAULT  600u
+#define LIMIT_REMOTES          16u  /* addresses of the peer, the initial one included */
+#define LIMIT_IDS              64u  /* local address ids of one connection */
+#define LIMIT_REFUSALS         32u  /* pairs of one connection that failed */
+#define LIMIT_GONE             256u /* ends during a comparison; more: it is done again */
+#define LIMIT_TRACE            24u  /* lines of a connection's log */
+#define LIMIT_REASON           96u  /* bytes of a reason, with its NUL */
 #define LIMIT_LINKS            1024u
 #define LIMIT_ADDRESSES        4096u
 #define LIMIT_ROUTES           4096u  /* more: routes count as unknown and nothing is refused */

@@ -130,10 +130,12 @@ static void test_parse_syntax_error_has_a_place(void **state) {
 static void test_parse_unknown_key_lists_the_known(void **state) {
         (void)state;
         refuse("{\n  \"plugni\": 1 }", 2, 3,
-               "unknown key, expected \"plugin\", \"limits\", \"dead_after\", \"interfaces\", "
+               "unknown key, expected \"plugin\", \"limits\", \"dead_after\", "
+               "\"routing\", \"allow_join_initial\", \"interfaces\", "
                "\"plugins\" (here: \"plugni\")");
         refuse("{ \"limits\": { \"max\": 1 } }", 1, 15,
-               "unknown key, expected \"max_subflows\", \"max_connections\" (here: \"max\")");
+               "unknown key, expected \"max_subflows\", \"max_accepted\", "
+               "\"max_joins\", \"max_retries\", \"max_connections\" (here: \"max\")");
 }
 
 static void test_parse_plugin_name_is_checked(void **state) {

@@ -39,7 +39,7 @@ extern "C" {
 #endif
 
 #define MPTCPIZE_ABI_MAJOR 1u
-#define MPTCPIZE_ABI_MINOR 0u
+#define MPTCPIZE_ABI_MINOR 1u
 #define MPTCPIZE_ABI       ((MPTCPIZE_ABI_MAJOR << 16) | MPTCPIZE_ABI_MINOR)
 
 /* True if the structure behind PTR, as its owner filled it, has MEMBER. */
@@ -77,6 +77,7 @@ struct mptcpize_remote {
         struct mptcpize_address address; /* port: the one to join */
         uint8_t id;                      /* address id of the peer, 0 for the initial one */
         uint32_t flags;                  /* MPTCPIZE_REMOTE_* */
+        int32_t ifindex;                 /* 1.1: where the best route to it leads; 0: unknown */
 };
 
 enum mptcpize_subflow_state {
@@ -100,6 +101,22 @@ struct mptcpize_subflow {
         uint32_t state;  /* enum mptcpize_subflow_state */
         uint32_t flags;  /* MPTCPIZE_SUBFLOW_* */
         int32_t ifindex; /* interface of the local address; 0: unknown */
+
+        /* 1.1 */
+        uint64_t changed_usec; /* last change of state */
+
+        /* 1.1: as the kernel had it at sample_usec; see MPTCPIZE_ACTION_WATCH. Linux tcp_info. */
+        uint64_t sample_usec;         /* 0: never measured, and all of these are 0 */
+        uint64_t bytes_sent;          /* payload, retransmissions included */
+        uint64_t bytes_received;      /* payload */
+        uint64_t bytes_acked;         /* payload */
+        uint32_t rtt_usec;            /* smoothed */
+        uint32_t rto_usec;            /* backed off, if it is */
+        uint32_t unacked;             /* segments under way */
+        uint32_t retransmits;         /* segments, in all */
+        uint32_t last_data_sent_msec; /* age of what was last sent, */
+        uint32_t last_data_recv_msec; /* of what last arrived, */
+        uint32_t last_ack_recv_msec;  /* and of the last acknowledgement: of rtt_usec, too */
 };
 
 #define MPTCPIZE_VIEW_SERVER      0x1u /* the peer opened the connection */
@@ -136,7 +153,8 @@ enum mptcpize_event_type {
         MPTCPIZE_EVENT_SUBFLOW_PRIORITY,    /* .subflow: backup asked or no longer asked by peer */
         MPTCPIZE_EVENT_REFUSED,             /* .action could not be done, .error: negative errno */
         MPTCPIZE_EVENT_TIMER,               /* the timer that the plugin armed */
-        MPTCPIZE_EVENT_CONFIGURED           /* the configuration was read again */
+        MPTCPIZE_EVENT_CONFIGURED,          /* the configuration was read again */
+        MPTCPIZE_EVENT_SAMPLE               /* 1.1: the subflows in the view were measured */
 };
 
 struct mptcpize_action;
@@ -157,8 +175,12 @@ enum mptcpize_action_type {
         MPTCPIZE_ACTION_ANNOUNCE,   /* .local: tell the peer of this address (port optional) */
         MPTCPIZE_ACTION_WITHDRAW,   /* .local: take it back */
         MPTCPIZE_ACTION_TIMER,      /* .usec from now, EVENT_TIMER comes; 0 disarms; one timer */
-        MPTCPIZE_ACTION_NOTE        /* .reason goes into the connection's log, nothing else */
+        MPTCPIZE_ACTION_NOTE,       /* .reason goes into the connection's log, nothing else */
+        MPTCPIZE_ACTION_WATCH       /* 1.1: .usec between two EVENT_SAMPLE, at least 100 ms; they
+                                     * pause while the connection is idle; 0: no more of them */
 };
+
+#define MPTCPIZE_CREATE_ANOTHER 0x1u /* also if one between these addresses is there */
 
 struct mptcpize_action {
         size_t size;
@@ -169,6 +191,7 @@ struct mptcpize_action {
         uint32_t backup; /* 0 or 1 */
         uint64_t usec;
         const char *reason; /* one line for people, why; copied, cut at 95 bytes */
+        uint32_t flags;     /* 1.1: MPTCPIZE_CREATE_* */
 };
 
 /*
@@ -176,8 +199,8 @@ struct mptcpize_action {
  * errno of the first check that it fails: -EINVAL malformed, -ENOTCONN not established, -ENOENT no
  * such subflow or remote address, -EPERM the peer denied joins to that address, -EADDRNOTAVAIL no
  * usable local address, -ENETUNREACH no route from that interface, -ECONNREFUSED this pair failed
- * before and its time has not come, -E2BIG over the limit of subflows, -ENOBUFS too many actions in
- * one decision.
+ * before and its time has not come, -E2BIG over the limit of subflows, -EBUSY as many joins are
+ * under way as may be (ask again at the next event), -ENOBUFS too many actions in one decision.
  */
 struct mptcpize_sink {
         size_t size;
