@@ -13,6 +13,7 @@
 
 #include "bus/bus.h"
 #include "core/engine.h"
+#include "counters.h"
 #include "hint/database.h"
 #include "hint/hints.h"
 #include "host/profiles.h"
@@ -42,6 +43,7 @@ struct daemon {
         struct profiles *profiles; /* of both */
         struct database policies;  /* as rules has written them */
         struct hints *hints;       /* NULL: there are none */
+        struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct engine engine;
         uint32_t net_serial; /* of the network that the policies were compiled for */
         int lock_fd;
@@ -91,6 +93,7 @@ void daemon_free(struct daemon *daemon) {
         sd_event_source_unref(daemon->post);
         sd_event_source_unref(daemon->hint_source);
         hints_free(daemon->hints);
+        counters_free(daemon->counters);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
         profiles_free(daemon->profiles);
@@ -287,6 +290,7 @@ static int on_post(sd_event_source *source, void *userdata) {
         engine_settle(&daemon->engine);
         daemon_flush(daemon);
         daemon_set_timer(daemon);
+        counters_follow(daemon->counters);
         if (daemon->net_serial != daemon->engine.net_serial)
                 (void)sd_event_source_set_enabled(daemon->lull, SD_EVENT_ONESHOT);
         return 0;
@@ -329,6 +333,7 @@ static int on_hint_input(sd_event_source *source, int fd, uint32_t revents, void
         bool many = hints_dispatch(daemon->hints) == HINTS_BATCH;
 
         (void)fd, (void)revents;
+        counters_hurry(daemon->counters);
         return sd_event_source_set_priority(source, many ? BUS_PRIORITY : HINT_PRIORITY);
 }
 
@@ -514,6 +519,8 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon->kern->ops->list_net(daemon->kern);
         if (r < 0)
                 return r;
+        daemon->counters = counters_start(daemon->event, &daemon->engine.model.n_connections,
+                                          on_event, daemon);
         daemon_take_dead_after(daemon);
         started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);

@@ -24,6 +24,7 @@ const char *counter_name(enum counter counter) {
                 [COUNTER_HINTS_DROPPED] = "hints_dropped",
                 [COUNTER_SOCKETS_DEMOTED] = "sockets_demoted",
                 [COUNTER_SOCKETS_FELL_BACK] = "sockets_fell_back",
+                [COUNTER_BLACKHOLES] = "blackholes",
         };
 
         return names[counter];
@@ -501,6 +502,7 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_TICK] = engine_on_tick,
         [EVENT_CONFIGURED] = engine_on_configured,
         [EVENT_HINT] = engine_on_hint,
+        [EVENT_COUNTERS] = engine_on_counters,
 };
 
 void engine_feed(struct engine *engine, const struct event *event) {

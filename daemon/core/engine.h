@@ -12,6 +12,7 @@
  *   outcome.c    the kernel's answers to actions
  *   retry.c      what failed, and when it is tried again
  *   paths.c      local addresses, lost and regained paths
+ *   counters.c   the kernel's own counters
  *   profile.c    which profile a connection has, and what hints change
  *   silence.c    paths that are lost by the measure of the application (TCP_USER_TIMEOUT)
  *   reconcile.c  model against a snapshot of the kernel
@@ -42,6 +43,7 @@ enum counter {
         COUNTER_HINTS_DROPPED,     /* forgotten for want of room */
         COUNTER_SOCKETS_DEMOTED,   /* made TCP by the library, for an option */
         COUNTER_SOCKETS_FELL_BACK, /* MPTCP here, TCP on the wire */
+        COUNTER_BLACKHOLES,        /* the kernel has given up MPTCP for a SYN without answer */
         _COUNTER_MAX
 };
 
@@ -101,9 +103,11 @@ struct engine {
         bool net_known;      /* a full listing has been seen */
         bool net_changed;    /* since the last engine_settle() */
         bool routes_changed;
-        bool comparing;             /* a snapshot is on its way */
-        bool gone_lost;             /* more ended meanwhile than gone has room for */
-        ARRAY_OF(struct gone) gone; /* what ended meanwhile: the snapshot may still have it */
+        struct counters_event kernel; /* its counters */
+        bool kernel_known;            /* they have been read */
+        bool comparing;               /* a snapshot is on its way */
+        bool gone_lost;               /* more ended meanwhile than gone has room for */
+        ARRAY_OF(struct gone) gone;   /* what ended meanwhile: the snapshot may still have it */
         uint64_t counters[_COUNTER_MAX];
 };
 
@@ -143,6 +147,9 @@ void engine_on_listener_closed(struct engine *engine, const struct event *event)
 
 /* Destroys joins of ours that are more than the profile allows. */
 void engine_trim(struct engine *engine, struct connection *connection);
+
+/* counters.c */
+void engine_on_counters(struct engine *engine, const struct event *event);
 
 /* silence.c */
 void engine_schedule_measurement(struct engine *engine, struct connection *connection);

@@ -31,6 +31,7 @@ static const char *const names[_EVENT_MAX] = {
         [EVENT_TICK] = "tick",
         [EVENT_CONFIGURED] = "configured",
         [EVENT_HINT] = "hint",
+        [EVENT_COUNTERS] = "counters",
 };
 
 const char *event_name(enum event_type type) {

@@ -44,6 +44,7 @@ enum event_type {
         EVENT_TICK,       /* time has passed */
         EVENT_CONFIGURED, /* .configured: a new configuration is in place */
         EVENT_HINT,       /* .hint: a program said something of a socket of its own */
+        EVENT_COUNTERS,   /* .counters: one has risen; and once after the start */
         _EVENT_MAX
 };
 
@@ -201,6 +202,12 @@ struct hint_event {
         uint32_t user_timeout_msec; /* 0: none */
 };
 
+/* Counters of the network namespace, since it was made. */
+struct counters_event {
+        uint64_t timeouts;   /* TcpExt: all that count a retransmission time-out */
+        uint64_t blackholes; /* MPTcpExt: SYNs with MPTCP that got no answer, so it was given up */
+};
+
 struct event {
         enum event_type type;
         uint64_t usec; /* CLOCK_MONOTONIC when it was read */
@@ -215,6 +222,7 @@ struct event {
                 struct measured_event measured;
                 struct configured_event configured;
                 struct hint_event hint;
+                struct counters_event counters;
         };
 };
 

@@ -35,8 +35,9 @@
 #define LIMIT_SYSCTLS          8u      /* that are taken over */
 #define LIMIT_PROFILES         1024u   /* policies with a say in paths; more: the default is used */
 #define LIMIT_ADVICE           4096u   /* hints that wait for their connection; a power of two */
-#define LIMIT_LISTENERS        1024u /* listening sockets that were hinted at; more: oldest goes */
-#define LIMIT_PROGRAM          16u   /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
+#define LIMIT_LISTENERS        1024u  /* listening sockets that were hinted at; more: oldest goes */
+#define LIMIT_NETSTAT          65536u /* bytes of /proc/net/netstat, with a NUL */
+#define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
 
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */
