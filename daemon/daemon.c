@@ -20,8 +20,8 @@
 #include "host/rules.h"
 #include "host/runtime.h"
 #include "host/setting.h"
-#include "host/sysctl.h"
 #include "kern/kern.h"
+#include "takeover.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -47,14 +47,9 @@ struct daemon {
         struct engine engine;
         uint32_t net_serial; /* of the network that the policies were compiled for */
         int lock_fd;
-        bool took_over;
-        char path_manager[SYSCTL_VALUE];
-        char previous_path_manager[SYSCTL_VALUE];
+        struct takeover takeover;
         char database[PATH_MAX]; /* of policies */
-        uint32_t dead_after;     /* seconds, as the kernel has it */
 };
-
-#define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
 
 /* Life */
 
@@ -66,6 +61,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
         if (!daemon)
                 return -ENOMEM;
         daemon->options = options;
+        daemon->takeover.runtime = options->runtime;
         daemon->lock_fd = -1;
         if (getrandom(&random, sizeof(random), GRND_NONBLOCK) < 0)
                 random = clock_usec();
@@ -83,8 +79,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
 void daemon_free(struct daemon *daemon) {
         if (!daemon)
                 return;
-        if (daemon->took_over)
-                (void)sysctl_restore(daemon->options->runtime, true);
+        takeover_end(&daemon->takeover);
         bus_free(daemon->bus);
         for (int i = 0; i < KERN_FDS; i++)
                 sd_event_source_unref(daemon->kern_sources[i]);
@@ -126,25 +121,6 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
                 setting_free(daemon->setting);
         daemon->setting = setting;
         return 0;
-}
-
-/* What somebody else has put there is replaced only when the configuration has changed. */
-static void daemon_take_dead_after(struct daemon *daemon) {
-        uint32_t wanted = setting_conf(daemon->setting)->dead_after;
-        char value[SYSCTL_VALUE], previous[SYSCTL_VALUE];
-        int r;
-
-        snprintf(value, sizeof(value), "%u", wanted);
-        r = sysctl_take(daemon->options->runtime, "close_timeout", value, previous);
-        if (r == -ENOENT)
-                log_notice("this kernel has no net.mptcp.close_timeout: a connection without "
-                           "a path dies after %u seconds, not after %u",
-                           DEAD_AFTER_FIXED, wanted);
-        else if (r < 0)
-                log_error("net.mptcp.close_timeout can't be set to %u: %s", wanted, strerror(-r));
-        if (r < 0 && sysctl_read("close_timeout", value) < 0)
-                snprintf(value, sizeof(value), "%u", DEAD_AFTER_FIXED);
-        daemon->dead_after = (uint32_t)strtoul(value, NULL, 10);
 }
 
 /* Policies */
@@ -232,7 +208,6 @@ static int daemon_read_again(struct daemon *daemon, struct setting **ret_setting
 
 static int daemon_reload(void *userdata, char *error, size_t size) {
         struct daemon *daemon = userdata;
-        uint32_t dead_after = setting_conf(daemon->setting)->dead_after;
         struct setting *setting;
         char text[SETTING_ERROR];
         int r;
@@ -251,8 +226,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
                 log_notice("the old configuration is kept");
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
-                if (setting_conf(setting)->dead_after != dead_after)
-                        daemon_take_dead_after(daemon);
+                takeover_follow(&daemon->takeover, setting_conf(setting));
                 log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
         }
         sd_notify(0, "READY=1");
@@ -429,9 +403,9 @@ static int daemon_setup_bus(struct daemon *daemon) {
         struct bus_host host = {
                 .engine = &daemon->engine,
                 .kern = daemon->kern,
-                .path_manager = daemon->path_manager,
-                .previous_path_manager = daemon->previous_path_manager,
-                .dead_after = &daemon->dead_after,
+                .path_manager = daemon->takeover.path_manager,
+                .previous_path_manager = daemon->takeover.previous_path_manager,
+                .dead_after = &daemon->takeover.dead_after,
                 .rules = daemon->rules,
                 .reload = daemon_reload,
                 .userdata = daemon,
@@ -449,7 +423,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
 }
 
 static int daemon_restore_last(const char *runtime) {
-        int r = sysctl_restore(runtime, true);
+        int r = takeover_restore(runtime);
 
         if (r == 0)
                 log_notice("the last mptcpized did not end well: what it left is put back");
@@ -457,27 +431,6 @@ static int daemon_restore_last(const char *runtime) {
                 log_error("what the last mptcpized left changed can't be put back: %s",
                           strerror(-r));
         return r < 0 ? r : 0;
-}
-
-/* Old kernels (before 6.15) have only pm_type. */
-static int daemon_take_over(struct daemon *daemon) {
-        const char *runtime = daemon->options->runtime;
-        int r = sysctl_take(runtime, "path_manager", "userspace", daemon->previous_path_manager);
-
-        daemon->took_over = true;
-        if (r == -ENOENT) {
-                r = sysctl_take(runtime, "pm_type", "1", daemon->previous_path_manager);
-                if (r == 0)
-                        snprintf(daemon->previous_path_manager, SYSCTL_VALUE, "%s",
-                                 strcmp(daemon->previous_path_manager, "1") == 0 ? "userspace"
-                                                                                 : "kernel");
-        }
-        if (r < 0) {
-                log_error("net.mptcp.path_manager can't be set to userspace: %s", strerror(-r));
-                return r;
-        }
-        snprintf(daemon->path_manager, SYSCTL_VALUE, "userspace");
-        return 0;
 }
 
 static int daemon_setup_setting(struct daemon *daemon) {
@@ -514,14 +467,14 @@ int daemon_setup(struct daemon *daemon) {
         if (r == 0)
                 r = daemon_setup_bus(daemon);
         if (r == 0)
-                r = daemon_take_over(daemon);
+                r = takeover_path_manager(&daemon->takeover);
         if (r == 0)
                 r = daemon->kern->ops->list_net(daemon->kern);
         if (r < 0)
                 return r;
         daemon->counters = counters_start(daemon->event, &daemon->engine.model.n_connections,
                                           on_event, daemon);
-        daemon_take_dead_after(daemon);
+        takeover_follow(&daemon->takeover, setting_conf(daemon->setting));
         started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);
@@ -574,7 +527,7 @@ int daemon_restore(const struct daemon_options *options) {
 
         if (lock < 0)
                 return lock;
-        r = sysctl_restore(options->runtime, true);
+        r = takeover_restore(options->runtime);
         if (r > 0)
                 log_info("nothing to put back");
         return r < 0 ? r : 0;

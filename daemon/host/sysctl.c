@@ -179,6 +179,26 @@ static int sysctl_put_back(const struct sysctl_line *line, bool verbose) {
         return r;
 }
 
+int sysctl_give_back(const char *dir, const char *name) {
+        struct sysctl_record record;
+        int r = record_read(dir, &record);
+        size_t i = 0;
+
+        if (r != 0)
+                return r;
+        while (i < record.n && strcmp(record.lines[i].name, name) != 0)
+                i++;
+        if (i == record.n)
+                return 1;
+        r = sysctl_put_back(&record.lines[i], true);
+        if (r < 0)
+                return r;
+        memmove(&record.lines[i], &record.lines[i + 1],
+                (record.n - i - 1) * sizeof(record.lines[0]));
+        record.n--;
+        return record_write(dir, &record);
+}
+
 int sysctl_restore(const char *dir, bool verbose) {
         struct sysctl_record record;
         char path[PATH_MAX];

@@ -26,6 +26,12 @@ int sysctl_take(const char *dir, const char *name, const char *value,
                 char ret_previous[static SYSCTL_VALUE]);
 
 /*
+ * Puts back this one only, if it was taken. 0: done; positive: it was not; else a negative errno,
+ * which is logged.
+ */
+int sysctl_give_back(const char *dir, const char *name);
+
+/*
  * Puts back all that dir/sysctl tells of, and removes the file. 0: done; positive: there was
  * nothing to do; else a negative errno. What happens to each is logged if verbose.
  */

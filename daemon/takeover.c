@@ -1,0 +1,85 @@
+#include "takeover.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/log.h"
+
+#define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
+#define JOIN_INITIAL     "allow_join_initial_addr_port"
+
+/* Old kernels (before 6.15) have only pm_type. */
+int takeover_path_manager(struct takeover *takeover) {
+        int r = sysctl_take(takeover->runtime, "path_manager", "userspace",
+                            takeover->previous_path_manager);
+
+        takeover->active = true;
+        if (r == -ENOENT) {
+                r = sysctl_take(takeover->runtime, "pm_type", "1", takeover->previous_path_manager);
+                if (r == 0)
+                        snprintf(takeover->previous_path_manager, SYSCTL_VALUE, "%s",
+                                 strcmp(takeover->previous_path_manager, "1") == 0 ? "userspace"
+                                                                                   : "kernel");
+        }
+        if (r < 0) {
+                log_error("net.mptcp.path_manager can't be set to userspace: %s", strerror(-r));
+                return r;
+        }
+        snprintf(takeover->path_manager, SYSCTL_VALUE, "userspace");
+        return 0;
+}
+
+static void takeover_dead_after(struct takeover *takeover, uint32_t wanted) {
+        char value[SYSCTL_VALUE], previous[SYSCTL_VALUE];
+        int r;
+
+        snprintf(value, sizeof(value), "%u", wanted);
+        r = sysctl_take(takeover->runtime, "close_timeout", value, previous);
+        if (r == -ENOENT)
+                log_notice("this kernel has no net.mptcp.close_timeout: a connection without "
+                           "a path dies after %u seconds, not after %u",
+                           DEAD_AFTER_FIXED, wanted);
+        else if (r < 0)
+                log_error("net.mptcp.close_timeout can't be set to %u: %s", wanted, strerror(-r));
+        if (r < 0 && sysctl_read("close_timeout", value) < 0)
+                snprintf(value, sizeof(value), "%u", DEAD_AFTER_FIXED);
+        takeover->dead_after = (uint32_t)strtoul(value, NULL, 10);
+}
+
+static void takeover_join_initial(struct takeover *takeover, enum conf_join_initial wanted) {
+        const char *value = wanted == CONF_JOIN_INITIAL_ALLOW ? "1" : "0";
+        char previous[SYSCTL_VALUE];
+        int r;
+
+        if (wanted == CONF_JOIN_INITIAL_UNSET) {
+                (void)sysctl_give_back(takeover->runtime, JOIN_INITIAL);
+                return;
+        }
+        r = sysctl_take(takeover->runtime, JOIN_INITIAL, value, previous);
+        if (r == -ENOENT)
+                log_notice("this kernel has no net.mptcp." JOIN_INITIAL
+                           ": \"allow_join_initial\" has no effect");
+        else if (r < 0)
+                log_error("net.mptcp." JOIN_INITIAL " can't be set to %s: %s", value, strerror(-r));
+}
+
+void takeover_follow(struct takeover *takeover, const struct conf *conf) {
+        if (takeover->wanted_dead_after != conf->dead_after)
+                takeover_dead_after(takeover, conf->dead_after);
+        if (takeover->wanted_join_initial != conf->join_initial)
+                takeover_join_initial(takeover, conf->join_initial);
+        takeover->wanted_dead_after = conf->dead_after;
+        takeover->wanted_join_initial = conf->join_initial;
+}
+
+void takeover_end(struct takeover *takeover) {
+        if (takeover->active)
+                (void)sysctl_restore(takeover->runtime, true);
+        takeover->active = false;
+}
+
+int takeover_restore(const char *runtime) {
+        return sysctl_restore(runtime, true);
+}

@@ -1,0 +1,41 @@
+/*
+ * What the daemon changes on its host, and puts back: sysctls of net.mptcp, and rules and routes
+ * of our own.
+ *
+ * Everything here logs, in one sentence, what it could not do.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "core/conf.h"
+#include "host/sysctl.h"
+
+struct takeover {
+        const char *runtime; /* directory, where the record of sysctls is */
+        bool active;         /* there is something to put back */
+        char path_manager[SYSCTL_VALUE];
+        char previous_path_manager[SYSCTL_VALUE];
+        uint32_t dead_after; /* seconds, as the kernel has it */
+        uint32_t wanted_dead_after;
+        enum conf_join_initial wanted_join_initial;
+};
+
+/* New sockets get the user-space path manager. 0 or a negative errno. */
+int takeover_path_manager(struct takeover *takeover);
+
+/*
+ * Sets what the configuration asks for. What somebody else has put there since is replaced only
+ * where the configuration has changed.
+ */
+void takeover_follow(struct takeover *takeover, const struct conf *conf);
+
+/* Puts all back; does nothing if nothing was taken. */
+void takeover_end(struct takeover *takeover);
+
+/*
+ * Puts back what a daemon that crashed has left. 0: done; positive: there was nothing; else a
+ * negative errno.
+ */
+int takeover_restore(const char *runtime);
