@@ -86,7 +86,7 @@ static struct plugin *other_load(const struct profiles *profiles, const char *na
         return NULL;
 }
 
-/* source may be NULL: then nobody is told that there is none. */
+/* That there is none is said once. source: the policy that wants it; NULL: a mode does. */
 static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, const char *name,
                                                     const struct source *source) {
         const char *standard = setting_plugin(profiles->setting)->name;
@@ -101,15 +101,16 @@ static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, c
         if (profiles->n_others == LIMIT_PLUGINS)
                 return NULL;
         plugin = other_load(profiles, name, error);
-        if (!plugin && !source)
-                return NULL;
         other = &profiles->others[profiles->n_others++];
         other->plugin = plugin;
         snprintf(other->name, sizeof(other->name), "%s", name);
         if (plugin)
                 return plugin_api(plugin);
         snprintf(sentence, sizeof(sentence), "%s; plugin %s is used instead", error, standard);
-        source_warn(source, sentence);
+        if (source)
+                source_warn(source, sentence);
+        else
+                log_warning("a mode needs it: %s", sentence);
         return NULL;
 }
 
@@ -134,6 +135,18 @@ static const char *const mode_plugins[_POLICY_MODE_MAX] = {
         [POLICY_MODE_NDIFFPORTS] = "ndiffports",
         [POLICY_MODE_PLUGIN] = "",
 };
+
+/* Modes that share a plugin: its option "mode" tells them apart. Before the policy's own options. */
+static void profile_set_mode(struct conf_profile *profile, enum policy_mode mode) {
+        struct conf_option option = { .key = "mode" };
+
+        if ((mode != POLICY_MODE_HANDOVER && mode != POLICY_MODE_INTERACTIVE) ||
+            strcmp(profile->plugin->name, mode_plugins[mode]) != 0)
+                return;
+        snprintf(option.plugin, sizeof(option.plugin), "%s", profile->plugin->name);
+        snprintf(option.value, sizeof(option.value), "%s", policy_mode_name(mode));
+        (void)ARRAY_APPEND(&profile->options, option, LIMIT_PLUGIN_OPTIONS);
+}
 
 /* What a policy says */
 
@@ -203,6 +216,7 @@ static void profiles_read_app(struct profiles *profiles, struct conf_profile *pr
                 return;
         }
         profile->plugin = profiles_plugin(profiles, wanted, source);
+        profile_set_mode(profile, app->mode);
         /* Options are words to the plugin that was wanted, not to the one that stands in for it. */
         if (!wanted[0] || strcmp(profile->plugin->name, wanted) == 0)
                 profile_read_options(profile, source);
@@ -242,8 +256,10 @@ static int profiles_add_modes(struct profiles *profiles) {
              mode++) {
                 snprintf(name, sizeof(name), CONF_PROFILE_MODE "%s", policy_mode_name(mode));
                 r = profiles_add(profiles, name, &profile);
-                if (r == 0)
-                        profile->plugin = profiles_plugin(profiles, mode_plugins[mode], NULL);
+                if (r < 0)
+                        break;
+                profile->plugin = profiles_plugin(profiles, mode_plugins[mode], NULL);
+                profile_set_mode(profile, mode);
         }
         return r;
 }
