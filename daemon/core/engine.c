@@ -128,6 +128,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
         }
         connection->flags = flags;
         connection->created_usec = engine->now_usec;
+        engine_route_remotes(engine, connection);
         engine_take_advice(engine, connection);
         if (engine_is_own(engine, remote))
                 connection->state = CONNECTION_LOCAL;
@@ -211,6 +212,7 @@ static void engine_on_announced(struct engine *engine, const struct event *event
                 .size = sizeof(remote),
                 .address = event->mptcp.remote,
                 .id = event->mptcp.remote_id,
+                .ifindex = model_route_ifindex(&engine->model, &event->mptcp.remote),
         };
         struct mptcpize_event decision = { .size = sizeof(decision),
                                            .type = MPTCPIZE_EVENT_ANNOUNCED,

@@ -209,6 +209,8 @@ int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_addres
 /* The device that a subflow is bound to, or else that has its address; 0 if none of ours has. */
 int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_address *local,
                              int32_t bound);
+/* Notes where the best routes to the addresses of the peer lead, for plugins. */
+void engine_route_remotes(const struct engine *engine, struct connection *connection);
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
 
 /* Closes a subflow, by ACTION_DESTROY or ACTION_ABORT; false if there is no room for that. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define MODEL_BUCKETS_MIN 256u
+#define MODEL_MAIN_TABLE  254u /* RT_TABLE_MAIN of Linux rtnetlink.h */
 
 int model_init(struct model *model) {
         struct connection **buckets = calloc(MODEL_BUCKETS_MIN, sizeof(*buckets));
@@ -175,6 +176,29 @@ bool model_has_route(const struct model *model, int32_t ifindex,
                         return true;
         }
         return false;
+}
+
+static bool model_is_better_route(const struct route_event *route, const struct route_event *than) {
+        const bool main_table = route->table == MODEL_MAIN_TABLE;
+
+        if (!than || main_table != (than->table == MODEL_MAIN_TABLE))
+                return !than || main_table;
+        if (route->prefix_len != than->prefix_len)
+                return route->prefix_len > than->prefix_len;
+        return route->metric < than->metric;
+}
+
+int32_t model_route_ifindex(const struct model *model, const struct mptcpize_address *destination) {
+        const struct route_event *best = NULL;
+
+        for (size_t i = 0; i < model->routes.n && !model->routes_unknown; i++) {
+                const struct route_event *route = &model->routes.items[i].is;
+
+                if (address_in_prefix(destination, &route->prefix, route->prefix_len) &&
+                    model_is_better_route(route, best))
+                        best = route;
+        }
+        return best ? best->ifindex : 0;
 }
 
 /* Listing */

@@ -65,6 +65,12 @@ const struct address *model_find_address(const struct model *model,
 bool model_has_route(const struct model *model, int32_t ifindex,
                      const struct mptcpize_address *destination);
 
+/*
+ * The interface by which the best route leads to destination: of the main table before others, then
+ * the longest prefix, then the lowest metric. 0: none does, or routes are unknown.
+ */
+int32_t model_route_ifindex(const struct model *model, const struct mptcpize_address *destination);
+
 /* Connections. */
 struct connection *model_find(const struct model *model, uint32_t token);
 

@@ -28,6 +28,12 @@ int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_
         return own && bound ? bound : own;
 }
 
+void engine_route_remotes(const struct engine *engine, struct connection *connection) {
+        for (size_t i = 0; i < connection->remotes.n; i++)
+                connection->remotes.items[i].ifindex = model_route_ifindex(
+                                &engine->model, &connection->remotes.items[i].address);
+}
+
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address) {
         return address_is_loopback(address) || model_find_address(&engine->model, address);
 }
@@ -248,6 +254,7 @@ static void engine_look_again(struct connection *connection, void *userdata) {
         for (size_t i = connection->refusals.n; i-- > 0;)
                 if (!connection->refusals.items[i].final)
                         ARRAY_REMOVE(&connection->refusals, i);
+        engine_route_remotes(userdata, connection);
         engine_hope_again(userdata, connection);
         engine_decide_simple(userdata, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
 }

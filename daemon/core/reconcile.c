@@ -138,11 +138,14 @@ static void comparison_set_flags(struct subflow *subflow, uint32_t flags) {
 }
 
 /* What an adopted connection's subflows tell of the connection. */
-static void comparison_learn(struct connection *connection, const struct snapshot_subflow *row) {
+static void comparison_learn(const struct engine *engine, struct connection *connection,
+                             const struct snapshot_subflow *row) {
         struct mptcpize_address local = address_without_port(&row->local);
         struct mptcpize_remote remote = { .size = sizeof(remote),
                                           .address = row->remote,
-                                          .id = row->remote_id };
+                                          .id = row->remote_id,
+                                          .ifindex = model_route_ifindex(&engine->model,
+                                                                         &row->remote) };
 
         if (row->local_id)
                 (void)connection_learn_id(connection, &local, row->local_id);
@@ -180,7 +183,7 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         }
         comparison_set_flags(subflow, row->flags);
         if (connection->adopted)
-                comparison_learn(connection, row);
+                comparison_learn(comparison->engine, connection, row);
         /* Joins are possible once the initial subflow is fully established. */
         if (row->flags & SNAPSHOT_FULLY_EST && connection->state == CONNECTION_NEW)
                 engine_establish(comparison->engine, connection);

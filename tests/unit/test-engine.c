@@ -98,8 +98,8 @@ static void test_decide_deny_join_initial_uses_announced_only(void **state) {
         world_connect(world, TOKEN, EVENT_MPTCP_DENY_JOIN_INITIAL);
         world_expect_nothing(world);
         world_mptcp(world, EVENT_ANNOUNCED, TOKEN, NULL, "203.0.113.2:80", 0, 5, 0);
-        world_join(world, WIFI, "203.0.113.2:80");
         world_join(world, LTE, "203.0.113.2:80");
+        world_join(world, WIFI, "203.0.113.2:80");
         world_expect_nothing(world);
 }
 

@@ -104,16 +104,16 @@ static void test_announced_again_pardons_a_refusal(void **state) {
 
         world_connect(world, TOKEN, EVENT_MPTCP_DENY_JOIN_INITIAL);
         world_mptcp(world, EVENT_ANNOUNCED, TOKEN, NULL, "203.0.113.2:80", 0, 5, 0);
-        world_join(world, WIFI, "203.0.113.2:80");
-        action = world_expect_create(world, LTE, "203.0.113.2:80");
+        world_join(world, LTE, "203.0.113.2:80");
+        action = world_expect_create(world, WIFI, "203.0.113.2:80");
         world_outcome(world, &action, 0);
-        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, "198.51.100.1:40001", "203.0.113.2:80", 1, 0,
+        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, "192.0.2.1:40001", "203.0.113.2:80", 0, 0,
                     ECONNREFUSED);
         world_expect_nothing(world);
         world_mptcp(world, EVENT_REMOVED, TOKEN, NULL, NULL, 0, 5, 0);
         world_expect_nothing(world);
         world_mptcp(world, EVENT_ANNOUNCED, TOKEN, NULL, "203.0.113.2:80", 0, 5, 0);
-        world_expect_create(world, LTE, "203.0.113.2:80");
+        world_expect_create(world, WIFI, "203.0.113.2:80");
 }
 
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)

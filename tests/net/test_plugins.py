@@ -1,0 +1,134 @@
+#!/usr/bin/python3
+"""Each plugin does on a real kernel what it is for."""
+
+import harness
+import sandbox
+from harness import check, check_equal, topology
+from lab import NAMES, SERVER, SERVICE4, Failed, command, ip_batch, wait_for
+from programs import Curl, Daemon, Nginx, stage, start_bus, wait_for_subflows
+
+SIZE = 80_000_000  # longer than the tests need; the throttle is opened at the end
+SOME = 1_000_000
+
+
+def progress(lab, name):
+    """Waits for data on an interface."""
+    goal = lab.received()[name] + SOME
+    wait_for(lambda: lab.received()[name] >= goal, f"{SOME} more bytes on {name}")
+
+
+def finish(lab, curl):
+    lab.open_throttle()
+    curl.finish()
+    check(True, "every byte arrived as it was sent")
+
+
+def bits(daemon):
+    """The backup bit of each established subflow, by interface."""
+    return {row["interface"]: row["backup"] for row in daemon.subflows()}
+
+
+def wait_for_bits(daemon, **wanted):
+    def there():
+        if (found := bits(daemon)) != wanted:
+            raise Failed(f"now {found}")
+        return True
+
+    wait_for(there, f"backup bits {wanted}")
+
+
+def test_backup_link_lost_and_back_carrier_follows(lab):
+    """wifi0 carries, lte0 stands by; wifi0 goes and comes back."""
+    daemon = stage(lab, {"plugin": "backup"}, size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_bits(daemon, wifi0=False, lte0=True)
+    before = lab.received()["lte0"]
+    progress(lab, "wifi0")
+    check(lab.received()["lte0"] - before < SOME / 10, "lte0 is idle")
+    lab.path_down(0)
+    wait_for_bits(daemon, lte0=False)
+    progress(lab, "lte0")
+    check(True, "lte0 carries")
+    lab.path_up(0)
+    wait_for_bits(daemon, wifi0=True, lte0=False)
+    check(True, "wifi0 is back, as backup at first")
+    wait_for_bits(daemon, wifi0=False, lte0=True)
+    progress(lab, "wifi0")
+    check(True, "wifi0 carries again")
+    finish(lab, curl)
+
+
+def test_backup_energy_save_joins_in_need_only(lab):
+    """With energy=save there is no standby until it is needed, and none afterwards."""
+    daemon = stage(lab, {"plugin": "backup", "plugins": {"backup": {"energy": "save"}}}, size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    progress(lab, "wifi0")
+    check_equal(bits(daemon), {"wifi0": False}, "subflows")
+    check_equal(lab.counters()["MPJoinSynTx"], 0, "joins")
+    lab.path_down(0)
+    wait_for_bits(daemon, lte0=False)
+    progress(lab, "lte0")
+    lab.path_up(0)
+    wait_for_bits(daemon, wifi0=False)
+    progress(lab, "wifi0")
+    finish(lab, curl)
+
+
+def test_ndiffports_subflows_share_addresses(lab):
+    """Three subflows on one pair of addresses, each with a port of its own; a lost one is replaced."""
+    daemon = stage(lab, {"plugin": "ndiffports", "plugins": {"ndiffports": {"subflows": 3}}},
+                   size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_subflows(daemon, ["wifi0"] * 3)
+    rows = daemon.subflows()
+    check_equal({row["remote"] for row in rows}, {f"{SERVICE4}:80"}, "remote addresses")
+    check_equal(len({row["local"] for row in rows}), 3, "number of local addresses with ports")
+    check_equal({row["local"].rsplit(":", 1)[0] for row in rows}, {lab.paths[0].client4},
+                "local addresses")
+    lost = next(row for row in rows if not row["initial"])["local"]
+    port = lost.rsplit(":", 1)[1]
+    with sandbox.inside(SERVER):
+        command("ss", "-K", "dport", "=", f":{port}")
+    wait_for(lambda: lost not in {row["local"] for row in daemon.subflows()}, "the loss of one")
+    wait_for_subflows(daemon, ["wifi0"] * 3)
+    check(True, "the lost one is replaced")
+    finish(lab, curl)
+
+
+def test_announce_server_is_joined_where_it_says(lab):
+    """The server tells of its second address; the client, deaf to routes, joins it there."""
+    start_bus(lab)
+    second = f"{lab.paths[1].net4}.254"
+    Nginx(lab)
+    Nginx.file("data", SIZE)
+    with sandbox.inside(SERVER):
+        ip_batch(["mptcp limits set subflows 8 add_addr_accepted 8"])
+        server = Daemon(lab, {"plugin": "announce", "interfaces": {"r0": "off"}}, "server").start()
+    daemon = Daemon(lab, {"plugin": "fullmesh"}).start()
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for(lambda: f"{second}:80" in {row["remote"] for row in daemon.subflows()},
+             "a subflow to the announced address")
+    check(server.process.running(), f"{second} is joined")
+    check_equal(lab.counters(SERVER)["MPJoinSynTx"], 0, "joins by the server")
+    finish(lab, curl)
+
+
+@topology(NAMES[:2], (20, 20))
+def test_fullmesh_delayed_start_waits_for_bytes(lab):
+    """With start_after_bytes small transfers stay on one path."""
+    daemon = stage(lab, {"plugins": {"fullmesh": {"start_after_bytes": 8_000_000}}}, size=SIZE)
+    Nginx.file("small", 1_000_000)
+    small = Curl(lab, SERVICE4, "small")
+    small.finish()
+    check_equal(lab.counters()["MPJoinSynTx"], 0, "joins of a small transfer")
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_subflows(daemon, ["wifi0", "lte0"])
+    check(curl.received() > 4_000_000, "bytes before the second subflow")
+    finish(lab, curl)
+
+
+harness.main([test_backup_link_lost_and_back_carrier_follows,
+              test_backup_energy_save_joins_in_need_only,
+              test_ndiffports_subflows_share_addresses,
+              test_announce_server_is_joined_where_it_says,
+              test_fullmesh_delayed_start_waits_for_bytes])
