@@ -57,6 +57,7 @@ struct backup {
         uint64_t hold_usec;
         uint64_t slow_usec;   /* since when the carrier is slow; 0: it isn't */
         uint64_t probed_usec; /* 0: never */
+        uint64_t set_usec;    /* when backup bits were last asked for */
         uint64_t watch_usec;
 };
 
@@ -323,7 +324,7 @@ static bool is_slow(const struct now *now, const struct mptcpize_subflow *carrie
         if (!state->base_rtt_usec || carrier->rtt_usec < state->base_rtt_usec)
                 state->base_rtt_usec = carrier->rtt_usec;
         if (!is_slower(carrier, state->base_rtt_usec, SLOW_RTO_USEC) &&
-            !(standby && is_slower_than(carrier, standby)))
+            !(standby && rtt_age(now, standby) != UINT64_MAX && is_slower_than(carrier, standby)))
                 state->slow_usec = 0;
         else if (!state->slow_usec)
                 state->slow_usec = now->view->now_usec;
@@ -405,6 +406,7 @@ static void note_choice(const struct now *now, const struct mptcpize_subflow *ch
 
         if (state->carrier && state->carrier != chosen->ifindex) {
                 state->switched_usec = now->view->now_usec;
+                state->set_usec = 0;
                 state->slow_usec = 0;
                 state->base_rtt_usec = 0;
         }
@@ -415,10 +417,19 @@ static void note_choice(const struct now *now, const struct mptcpize_subflow *ch
         }
 }
 
-/* First the one that is to carry, then the others. */
+/*
+ * First the one that is to carry, then the others. The view has a bit when the kernel has it, so it
+ * is given some time before it is asked again.
+ */
 static void set_bits(struct now *now, const struct mptcpize_subflow *chosen) {
+        struct backup *state = now->state;
         bool set = false;
 
+        if (state->set_usec && now->view->now_usec - state->set_usec < VERIFY_USEC) {
+                look_at(now, state->set_usec + VERIFY_USEC);
+                return;
+        }
+        state->set_usec = 0;
         if (chosen->flags & MPTCPIZE_SUBFLOW_BACKUP)
                 set = act_on(now, MPTCPIZE_ACTION_BACKUP, chosen, false,
                              "backup: this path is to carry the data") == 0;
@@ -430,8 +441,10 @@ static void set_bits(struct now *now, const struct mptcpize_subflow *chosen) {
                         set |= act_on(now, MPTCPIZE_ACTION_BACKUP, subflow, true,
                                       "backup: a better path carries the data") == 0;
         }
-        if (set)
-                look_at(now, now->view->now_usec + VERIFY_USEC);
+        if (!set)
+                return;
+        state->set_usec = now->view->now_usec;
+        look_at(now, state->set_usec + VERIFY_USEC);
 }
 
 /* Joining */
