@@ -81,6 +81,17 @@ size_t connection_live_subflows(const struct connection *connection) {
         return live;
 }
 
+bool connection_has(const struct connection *connection, uint32_t states,
+                    const struct subflow *except) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                const struct subflow *subflow = &connection->subflows.items[i];
+
+                if (subflow != except && states & 1u << subflow->is.state)
+                        return true;
+        }
+        return false;
+}
+
 static uint8_t connection_free_id(const struct connection *connection) {
         for (unsigned int id = 1; id <= UINT8_MAX; id++) {
                 size_t i = 0;

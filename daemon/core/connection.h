@@ -94,6 +94,16 @@ void connection_remove_subflow(struct connection *connection, struct subflow *su
 /* How many are pending or established. */
 size_t connection_live_subflows(const struct connection *connection);
 
+#define SUBFLOWS_CARRYING (1u << MPTCPIZE_SUBFLOW_ESTABLISHED)
+#define SUBFLOWS_KEPT     (SUBFLOWS_CARRYING | 1u << MPTCPIZE_SUBFLOW_DEAD)
+
+/*
+ * Is there a subflow in one of these states (bits 1 << MPTCPIZE_SUBFLOW_*), other than except,
+ * which may be NULL?
+ */
+bool connection_has(const struct connection *connection, uint32_t states,
+                    const struct subflow *except);
+
 /*
  * The id of a local address: the one it has, or else the lowest free one (0 for the initial
  * address). -ENOBUFS: none is free; -ENOMEM.

@@ -14,17 +14,9 @@
 
 #define ORPHAN_USEC 5000000u
 
-static bool orphan_has_subflow(const struct connection *connection) {
-        for (size_t i = 0; i < connection->subflows.n; i++)
-                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_ESTABLISHED ||
-                    connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
-                        return true;
-        return false;
-}
-
 void engine_note_orphan(struct engine *engine, struct connection *connection) {
         if (connection->orphan_usec || connection->state == CONNECTION_NEW ||
-            orphan_has_subflow(connection))
+            connection_has(connection, SUBFLOWS_KEPT, NULL))
                 return;
         connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
         engine_trace_note(

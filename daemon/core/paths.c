@@ -147,13 +147,6 @@ static const char *path_lost(const struct engine *engine, const struct connectio
         return NULL;
 }
 
-static bool connection_has_carrier(const struct connection *connection) {
-        for (size_t i = 0; i < connection->subflows.n; i++)
-                if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_ESTABLISHED)
-                        return true;
-        return false;
-}
-
 /* Does a subflow that works use this id? Then the peer must not be told that it is gone. */
 static bool connection_needs_id(const struct connection *connection, uint8_t id) {
         for (size_t i = 0; i < connection->subflows.n; i++)
@@ -201,7 +194,7 @@ bool engine_close(struct engine *engine, const struct connection *connection,
 
 void engine_bury(struct engine *engine, struct connection *connection) {
         if (connection->state != CONNECTION_ESTABLISHED || !connection->ids_known ||
-            !connection_has_carrier(connection))
+            !connection_has(connection, SUBFLOWS_CARRYING, NULL))
                 return;
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
