@@ -19,7 +19,9 @@ struct subflow {
         bool measuring;       /* its numbers are on their way */
         uint64_t bytes_acked; /* when it was last measured */
         uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */
-        bool seen;            /* in the snapshot that is being compared */
+        uint64_t established_usec; /* 0: never, or not known when */
+        uint32_t join_usec;        /* from the SYN of a join of ours to its establishment */
+        bool seen;                 /* in the snapshot that is being compared */
 };
 
 struct local_id {
@@ -34,6 +36,8 @@ struct refusal {
         int error;           /* negative errno */
         uint8_t tries;       /* failures in a row */
         bool final;          /* only a fresh announcement makes it possible again */
+        bool stripped;       /* something on the way takes MPTCP out: another route won't help */
+        uint64_t since_usec; /* when it failed last */
         uint64_t until_usec; /* not before; UINT64_MAX: only after a change of the network */
 };
 

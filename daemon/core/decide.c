@@ -410,7 +410,7 @@ struct view_arrays {
 };
 
 /* Xorshift64: plugins need jitter, not secrets. */
-static uint64_t engine_random(struct engine *engine) {
+uint64_t engine_random(struct engine *engine) {
         engine->random ^= engine->random << 13;
         engine->random ^= engine->random >> 7;
         engine->random ^= engine->random << 17;

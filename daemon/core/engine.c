@@ -217,6 +217,7 @@ static void engine_on_announced(struct engine *engine, const struct event *event
         struct mptcpize_event decision = { .size = sizeof(decision),
                                            .type = MPTCPIZE_EVENT_ANNOUNCED,
                                            .remote = &remote };
+        int r;
 
         if (!connection || remote.id == 0)
                 return;
@@ -225,13 +226,11 @@ static void engine_on_announced(struct engine *engine, const struct event *event
                                   "announced address ignored: it leads to no other host");
                 return;
         }
-        /* The kernel repeats an announcement until its echo arrives. */
-        if (connection_add_remote(connection, &remote) <= 0)
+        r = connection_add_remote(connection, &remote);
+        if (r < 0)
                 return;
-        for (size_t i = connection->refusals.n; i-- > 0;)
-                if (address_equal(&connection->refusals.items[i].remote, &remote.address))
-                        ARRAY_REMOVE(&connection->refusals, i);
-        engine_decide(engine, connection, &decision);
+        if (engine_pardon_announced(engine, connection, &remote.address, r == 0) || r > 0)
+                engine_decide(engine, connection, &decision);
 }
 
 static void engine_on_removed(struct engine *engine, const struct event *event) {
@@ -263,6 +262,8 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
 
         if (!subflow && connection_add_subflow(connection, &joined, &subflow) < 0)
                 return NULL;
+        if (subflow->is.flags & MPTCPIZE_SUBFLOW_OURS)
+                subflow->join_usec = (uint32_t)(engine->now_usec - subflow->is.changed_usec);
         subflow->is.local = event->local;
         subflow->is.remote = event->remote;
         subflow->is.local_id = event->local_id;
@@ -271,7 +272,7 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
         subflow->is.ifindex = engine_bound_ifindex(engine, &event->local, event->ifindex);
         if (event->backup)
                 subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP_REMOTE;
-        subflow->is.changed_usec = engine->now_usec;
+        subflow->is.changed_usec = subflow->established_usec = engine->now_usec;
         return subflow;
 }
 
@@ -324,10 +325,8 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         engine_note_gone(engine, connection, &gone.is);
         connection_remove_subflow(connection, subflow);
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
-                engine_refuse(engine, connection, &gone.is.local, &gone.is.remote,
-                              -event->mptcp.error, engine_lived(engine, &gone));
+                engine_refuse_closed(engine, connection, &gone, &event->mptcp);
         engine_note_orphan(engine, connection);
-        engine_pardon_orphan(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
                               event->mptcp.error);
 }
@@ -360,25 +359,34 @@ static void engine_on_started(struct engine *engine, const struct event *event) 
 
 /* Network */
 
+static bool engine_uses_interface(const struct engine *engine, int32_t ifindex) {
+        for (size_t i = 0; i < engine->n_profiles; i++)
+                for (size_t j = 0; j < engine->profiles[i].locals.n; j++)
+                        if (engine->profiles[i].locals.items[j].is.ifindex == ifindex)
+                                return true;
+        return false;
+}
+
+/* An interface that went down and came back at once has changed nothing that is seen later. */
+static void engine_note_change(struct engine *engine, int32_t ifindex) {
+        engine->net_changed = true;
+        engine->links_changed |= engine_uses_interface(engine, ifindex);
+}
+
 static void engine_on_link(struct engine *engine, const struct event *event) {
         int r = event->type == EVENT_LINK ? model_link(&engine->model, &event->link)
                                           : model_link_gone(&engine->model, event->link.ifindex);
 
-        engine->net_changed |= r != 0;
+        if (r != 0)
+                engine_note_change(engine, event->link.ifindex);
 }
 
 static void engine_on_address(struct engine *engine, const struct event *event) {
         int r = event->type == EVENT_ADDRESS ? model_address(&engine->model, &event->address)
                                              : model_address_gone(&engine->model, &event->address);
 
-        engine->net_changed |= r != 0;
-}
-
-static bool profile_has_interface(const struct profile *profile, int32_t ifindex) {
-        for (size_t i = 0; i < profile->locals.n; i++)
-                if (profile->locals.items[i].is.ifindex == ifindex)
-                        return true;
-        return false;
+        if (r != 0)
+                engine_note_change(engine, event->address.ifindex);
 }
 
 /* Only routes on an interface that we use can make a difference. */
@@ -386,9 +394,8 @@ static void engine_on_route(struct engine *engine, const struct event *event) {
         int r = event->type == EVENT_ROUTE ? model_route(&engine->model, &event->route)
                                            : model_route_gone(&engine->model, &event->route);
 
-        for (size_t i = 0; i < engine->n_profiles && r > 0; i++)
-                if (profile_has_interface(&engine->profiles[i], event->route.ifindex))
-                        engine->net_changed = engine->routes_changed = true;
+        if (r > 0 && engine_uses_interface(engine, event->route.ifindex))
+                engine->net_changed = engine->routes_changed = true;
 }
 
 static void engine_on_net_begin(struct engine *engine, const struct event *event) {

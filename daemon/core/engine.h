@@ -102,6 +102,7 @@ struct engine {
         uint32_t net_serial; /* another one after each change of links, addresses or roles */
         bool net_known;      /* a full listing has been seen */
         bool net_changed;    /* since the last engine_settle() */
+        bool links_changed;  /* of interfaces that are used, or their addresses */
         bool routes_changed;
         struct counters_event kernel; /* its counters */
         bool kernel_known;            /* they have been read */
@@ -189,17 +190,37 @@ void engine_remove(struct engine *engine, struct connection *connection);
 /* Joins are possible from now on. */
 void engine_establish(struct engine *engine, struct connection *connection);
 
-/* retry.c */
-/* How long it was established: 0 if it never was, else at least 1. */
-uint64_t engine_lived(const struct engine *engine, const struct subflow *subflow);
+/* A random number, for jitter. */
+uint64_t engine_random(struct engine *engine);
 
-/* Notes that a subflow between these addresses failed, and when to try again. */
+/* retry.c */
+/*
+ * Notes that a subflow between these addresses failed with that negative errno after it had been
+ * established for lived_usec (0: it never was), and when to try again.
+ */
 void engine_refuse(struct engine *engine, struct connection *connection,
                    const struct mptcpize_address *local, const struct mptcpize_address *remote,
                    int error, uint64_t lived_usec);
 
-/* Lets what failed be tried soon, if the connection has no subflow left. */
+/* The same for a subflow of ours that the kernel has closed. */
+void engine_refuse_closed(struct engine *engine, struct connection *connection,
+                          const struct subflow *gone, const struct mptcp_event *event);
+
+/* Lets what failed be tried soon, if the connection has no subflow left that carries data. */
 void engine_pardon_orphan(struct engine *engine, struct connection *connection);
+
+/*
+ * The peer announces that address: what failed there may be tried. False: nothing did. repeated:
+ * it had done so before, and the kernel may only have lost the echo.
+ */
+bool engine_pardon_announced(struct engine *engine, struct connection *connection,
+                             const struct mptcpize_address *remote, bool repeated);
+
+/*
+ * The network of this host has changed: its links or addresses, or only the routes. What failed
+ * may be tried, but not what the peer itself refused.
+ */
+void engine_pardon_changed(struct engine *engine, struct connection *connection, bool only_routes);
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);
@@ -224,7 +245,7 @@ void engine_judge_paths(struct engine *engine, struct connection *connection);
 void engine_bury(struct engine *engine, struct connection *connection);
 
 /* orphan.c */
-/* Notes it, if the connection has lost its last subflow. */
+/* A subflow has ended. Notes it, if it was the last one, and lets others be tried. */
 void engine_note_orphan(struct engine *engine, struct connection *connection);
 
 /* The time for joins is over: aborts those that are not answered. */

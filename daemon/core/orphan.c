@@ -14,15 +14,19 @@
 
 #define ORPHAN_USEC 5000000u
 
+static bool engine_is_orphan(const struct connection *connection) {
+        return connection->state != CONNECTION_NEW &&
+               !connection_has(connection, SUBFLOWS_KEPT, NULL);
+}
+
 void engine_note_orphan(struct engine *engine, struct connection *connection) {
-        if (connection->orphan_usec || connection->state == CONNECTION_NEW ||
-            connection_has(connection, SUBFLOWS_KEPT, NULL))
-                return;
-        connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
-        engine_trace_note(
-                        engine, connection, NULL,
-                        "no subflow is left: joins are tried for 5 s, then the kernel may end it");
-        engine_schedule(engine, connection);
+        if (!connection->orphan_usec && engine_is_orphan(connection)) {
+                connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
+                engine_trace_note(engine, connection, NULL,
+                                  "no subflow is left: joins are tried for 5 s, then the kernel "
+                                  "may end it");
+        }
+        engine_pardon_orphan(engine, connection);
 }
 
 void engine_end_orphan(struct engine *engine, struct connection *connection) {

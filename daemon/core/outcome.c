@@ -90,6 +90,7 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
         gone = subflow->is;
         engine_note_gone(engine, connection, &gone);
         connection_remove_subflow(connection, subflow);
+        engine_note_orphan(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
 }
 

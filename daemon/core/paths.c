@@ -234,6 +234,8 @@ void engine_judge_paths(struct engine *engine, struct connection *connection) {
                 if (engine_judge_path(engine, connection, i))
                         dead[n++] = connection->subflows.items[i].is;
         engine_bury(engine, connection);
+        if (n)
+                engine_pardon_orphan(engine, connection);
         for (size_t i = 0; i < n; i++)
                 engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead[i], 0);
 }
@@ -242,25 +244,33 @@ static void engine_judge_each(struct connection *connection, void *userdata) {
         engine_judge_paths(userdata, connection);
 }
 
-/* A changed network is a new chance, but not for what the peer itself refused. */
-static void engine_look_again(struct connection *connection, void *userdata) {
-        for (size_t i = connection->refusals.n; i-- > 0;)
-                if (!connection->refusals.items[i].final)
-                        ARRAY_REMOVE(&connection->refusals, i);
-        engine_route_remotes(userdata, connection);
-        engine_hope_again(userdata, connection);
-        engine_decide_simple(userdata, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
+static void engine_look_again(struct engine *engine, struct connection *connection,
+                              bool only_routes) {
+        engine_pardon_changed(engine, connection, only_routes);
+        engine_route_remotes(engine, connection);
+        engine_hope_again(engine, connection);
+        engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
+}
+
+static void engine_on_other_routes(struct connection *connection, void *userdata) {
+        engine_look_again(userdata, connection, true);
+}
+
+static void engine_on_other_links(struct connection *connection, void *userdata) {
+        engine_look_again(userdata, connection, false);
 }
 
 void engine_settle(struct engine *engine) {
-        bool again = engine->routes_changed;
+        bool links = engine->links_changed, routes = engine->routes_changed;
 
         if (!engine->net_changed || !engine->net_known)
                 return;
-        engine->net_changed = engine->routes_changed = false;
+        engine->net_changed = engine->links_changed = engine->routes_changed = false;
         engine->net_serial++;
-        again |= engine_update_profiles(engine);
+        links |= engine_update_profiles(engine);
         model_each(&engine->model, engine_judge_each, engine);
-        if (again)
-                model_each(&engine->model, engine_look_again, engine);
+        if (links)
+                model_each(&engine->model, engine_on_other_links, engine);
+        else if (routes)
+                model_each(&engine->model, engine_on_other_routes, engine);
 }

@@ -1,47 +1,85 @@
 /*
  * What becomes of a pair of addresses at which a subflow failed: whether, and when, it is tried
  * again.
+ *
+ *   refused          never, unless the peer announces the address afresh: ECONNREFUSED and EACCES;
+ *                    a reset that MP_TCPRST doesn't call transient (RFC 8684, 3.6: T is 0), of a
+ *                    join, or with a reason, of a subflow that worked; and a join that the peer
+ *                    closes in good order as soon as it is established, which is how Linux says
+ *                    that it has subflows enough (6.18, mptcp_finish_join())
+ *   stripped         when a link or an address of this host changes: a join that is closed without
+ *                    an error before it was established got an answer without MP_JOIN, from
+ *                    something on the way (RFC 8684, 3.2)
+ *   anything else    after 1, 2, 4 .. 64 s and up to a quarter more, eight times; all anew when a
+ *                    link comes up or an address appears
+ *
+ * Of a plain RST the kernel tells as of an MP_TCPRST with T and reason 0: it has cut a working path
+ * for a moment, as a firewall does that has lost its state, and is no refusal.
  */
 #include "engine.h"
 
 #include <errno.h>
 
-/* Retry after a failure: 1, 2, 4 .. 64 s, eight times. */
-#define RETRY_FIRST_USEC    1000000u
-#define RETRY_TRIES         8u
-#define RETRY_FORGET_USEC   64000000u /* a subflow that lived so long starts afresh */
-#define RETRY_LAST_USEC     4000000u  /* at most, while no subflow is left */
-#define REFUSED_WITHIN_USEC 1000000u
+#define RETRY_FIRST_USEC   1000000u
+#define RETRY_LONGEST_USEC 64000000u
+#define RETRY_TRIES        8u
+#define RETRY_FORGET_USEC  64000000u /* a subflow that lived so long starts afresh */
+#define RETRY_LAST_USEC    4000000u  /* at most, while no subflow carries data */
+#define REFUSED_USEC       100000u   /* and two round trips: how fast a peer says no */
 
-uint64_t engine_lived(const struct engine *engine, const struct subflow *subflow) {
+/*
+ * The kernel repeats an announcement until its echo arrives, within two seconds (Linux 6.18). What
+ * comes so long after a failure is meant.
+ */
+#define REPEATED_USEC 10000000u
+
+enum verdict {
+        VERDICT_LATER,    /* try again, by and by */
+        VERDICT_STRIPPED, /* ... when a link or an address changes */
+        VERDICT_REFUSED   /* never */
+};
+
+/* How long it was established: 0 if it never was, else at least 1. */
+static uint64_t engine_lived(const struct engine *engine, const struct subflow *subflow) {
         if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
                 return 0;
         /* No peer opens a connection only to refuse its first subflow. */
-        if (subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL)
-                return RETRY_FORGET_USEC;
-        return engine->now_usec - subflow->is.changed_usec + 1;
+        if (subflow->is.flags & MPTCPIZE_SUBFLOW_INITIAL || !subflow->established_usec)
+                return RETRY_FORGET_USEC + 1;
+        return engine->now_usec - subflow->established_usec + 1;
 }
 
 static uint64_t engine_retry_usec(struct engine *engine, const struct refusal *refusal) {
         uint64_t wait = (uint64_t)RETRY_FIRST_USEC << (refusal->tries - 1);
 
-        if (refusal->final || refusal->tries > RETRY_TRIES)
+        if (refusal->final || refusal->stripped || refusal->tries > RETRY_TRIES)
                 return UINT64_MAX;
-        switch (refusal->error) {
-        case 0:
-        case -ENOTCONN:
-        case -EINVAL:
+        /* The kernel won't take back these until something else has changed. */
+        if (refusal->error == -ENOTCONN || refusal->error == -EINVAL)
                 return UINT64_MAX;
-        default:
-                return engine->now_usec + wait;
-        }
+        if (wait > RETRY_LONGEST_USEC)
+                wait = RETRY_LONGEST_USEC;
+        return engine->now_usec + wait + engine_random(engine) % (wait / 4 + 1);
 }
 
-void engine_refuse(struct engine *engine, struct connection *connection,
-                   const struct mptcpize_address *local, const struct mptcpize_address *remote,
-                   int error, uint64_t lived_usec) {
-        struct refusal *refusal = connection_get_refusal(connection, local, remote);
+static void engine_note_verdict(struct engine *engine, const struct connection *connection,
+                                const struct refusal *refusal) {
+        const struct mptcpize_subflow pair = { .local = refusal->local, .remote = refusal->remote };
 
+        if (refusal->final)
+                engine_trace_note(engine, connection, &pair,
+                                  "refused: not tried again unless the peer announces it afresh");
+        else if (refusal->stripped)
+                engine_trace_note(engine, connection, &pair,
+                                  "MPTCP is taken out on the way: waits for a change of links");
+        else if (refusal->tries == RETRY_TRIES + 1)
+                engine_trace_note(engine, connection, &pair,
+                                  "failed too often: waits for a change of the network");
+}
+
+static void engine_fail(struct engine *engine, struct connection *connection,
+                        struct refusal *refusal, int error, uint64_t lived_usec,
+                        enum verdict verdict) {
         engine->counters[COUNTER_SUBFLOWS_FAILED]++;
         if (!refusal)
                 return;
@@ -49,14 +87,61 @@ void engine_refuse(struct engine *engine, struct connection *connection,
                 refusal->tries = 0;
         refusal->tries += refusal->tries <= RETRY_TRIES;
         refusal->error = error;
-        /* Linux closes a join that is over its limit right after it was established. */
-        refusal->final = error == -ECONNREFUSED ||
-                         (error == 0 && lived_usec && lived_usec < REFUSED_WITHIN_USEC);
-        /* A long-lived one that the peer closed in good order is tried again like a lost one. */
-        if (error == 0 && lived_usec >= REFUSED_WITHIN_USEC)
-                refusal->error = -ECONNRESET;
+        refusal->final = verdict == VERDICT_REFUSED;
+        refusal->stripped = verdict == VERDICT_STRIPPED;
+        refusal->since_usec = engine->now_usec;
         refusal->until_usec = engine_retry_usec(engine, refusal);
+        engine_note_verdict(engine, connection, refusal);
         engine_schedule(engine, connection);
+}
+
+static bool error_refuses(int error) {
+        return error == -ECONNREFUSED || error == -EACCES;
+}
+
+void engine_refuse(struct engine *engine, struct connection *connection,
+                   const struct mptcpize_address *local, const struct mptcpize_address *remote,
+                   int error, uint64_t lived_usec) {
+        engine_fail(engine, connection, connection_get_refusal(connection, local, remote), error,
+                    lived_usec, error_refuses(error) ? VERDICT_REFUSED : VERDICT_LATER);
+}
+
+/* Within two round trips and a little more a peer that doesn't want a join has said so. */
+static bool subflow_is_young(const struct subflow *subflow, uint64_t lived_usec) {
+        uint64_t rtt = subflow->is.sample_usec ? subflow->is.rtt_usec : subflow->join_usec;
+
+        return lived_usec && lived_usec <= 2 * rtt + REFUSED_USEC;
+}
+
+static enum verdict verdict_of(const struct subflow *gone, const struct mptcp_event *event,
+                               uint64_t lived_usec) {
+        bool young = subflow_is_young(gone, lived_usec);
+
+        if (event->reset && event->reset_transient)
+                return VERDICT_LATER;
+        if (event->reset && (!lived_usec || young || event->reset_reason))
+                return VERDICT_REFUSED;
+        if (error_refuses(-event->error))
+                return VERDICT_REFUSED;
+        if (event->error)
+                return VERDICT_LATER;
+        if (!lived_usec)
+                return VERDICT_STRIPPED;
+        return young && !gone->is.bytes_received ? VERDICT_REFUSED : VERDICT_LATER;
+}
+
+void engine_refuse_closed(struct engine *engine, struct connection *connection,
+                          const struct subflow *gone, const struct mptcp_event *event) {
+        uint64_t lived_usec = engine_lived(engine, gone);
+        enum verdict verdict = verdict_of(gone, event, lived_usec);
+        int error = -event->error;
+
+        /* One that worked and that the peer closed in good order is tried again like a lost one. */
+        if (!error && verdict == VERDICT_LATER)
+                error = -ECONNRESET;
+        engine_fail(engine, connection,
+                    connection_get_refusal(connection, &gone->is.local, &gone->is.remote), error,
+                    lived_usec, verdict);
 }
 
 /*
@@ -64,7 +149,7 @@ void engine_refuse(struct engine *engine, struct connection *connection,
  * short one, and nothing is given up: the peer keeps the connection for its close_timeout.
  */
 void engine_pardon_orphan(struct engine *engine, struct connection *connection) {
-        if (connection_live_subflows(connection))
+        if (connection_has(connection, SUBFLOWS_CARRYING, NULL))
                 return;
         for (size_t i = 0; i < connection->refusals.n; i++) {
                 struct refusal *refusal = &connection->refusals.items[i];
@@ -73,8 +158,41 @@ void engine_pardon_orphan(struct engine *engine, struct connection *connection) 
                         continue;
                 if (refusal->tries <= 1)
                         refusal->until_usec = 0;
-                else if (refusal->until_usec > engine->now_usec + RETRY_LAST_USEC)
+                else if (!refusal->stripped &&
+                         refusal->until_usec > engine->now_usec + RETRY_LAST_USEC)
                         refusal->until_usec = engine->now_usec + RETRY_LAST_USEC;
+        }
+        engine_schedule(engine, connection);
+}
+
+bool engine_pardon_announced(struct engine *engine, struct connection *connection,
+                             const struct mptcpize_address *remote, bool repeated) {
+        bool pardoned = false;
+
+        for (size_t i = connection->refusals.n; i-- > 0;) {
+                const struct refusal *refusal = &connection->refusals.items[i];
+
+                if (!address_equal(&refusal->remote, remote) ||
+                    (repeated &&
+                     (!refusal->tries || engine->now_usec - refusal->since_usec < REPEATED_USEC)))
+                        continue;
+                ARRAY_REMOVE(&connection->refusals, i);
+                pardoned = true;
+        }
+        return pardoned;
+}
+
+void engine_pardon_changed(struct engine *engine, struct connection *connection, bool only_routes) {
+        for (size_t i = connection->refusals.n; i-- > 0;) {
+                struct refusal *refusal = &connection->refusals.items[i];
+
+                if (refusal->final || (only_routes && refusal->stripped))
+                        continue;
+                /* Routes may change all the time: one more try, but no new count of them. */
+                if (only_routes && refusal->tries)
+                        refusal->until_usec = 0;
+                else
+                        ARRAY_REMOVE(&connection->refusals, i);
         }
         engine_schedule(engine, connection);
 }

@@ -314,7 +314,7 @@ static void test_refused_by_the_kernel_is_told(void **state) {
         assert_int_equal(script.last_type, MPTCPIZE_EVENT_REFUSED);
         assert_int_equal(script.last_error, -EADDRINUSE);
         assert_int_equal(try_create(world, LTE, SERVER, 3), -ECONNREFUSED);
-        later(world, 1000000);
+        later(world, 1250000);
         assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
 }
 
@@ -326,7 +326,7 @@ static void test_outcome_of_an_older_action_changes_nothing(void **state) {
         try_create(world, LTE, SERVER, 3);
         first = world_expect(world, ACTION_CREATE);
         world_outcome(world, &first, -EADDRINUSE);
-        later(world, 1000000);
+        later(world, 1250000);
         try_create(world, LTE, SERVER, 3);
         second = world_expect(world, ACTION_CREATE);
         world_outcome(world, &first, -EADDRINUSE);

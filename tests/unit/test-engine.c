@@ -385,7 +385,7 @@ static void test_outcome_create_failed_forgets_the_subflow(void **state) {
         world_outcome(world, &action, -EADDRNOTAVAIL);
         world_expect_nothing(world);
         assert_int_equal(world_connection(world)->subflows.n, 1);
-        world_tick(world, 1000000);
+        world_tick(world, 1250000);
         world_expect_create(world, LTE, SERVER);
 }
 

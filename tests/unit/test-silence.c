@@ -169,7 +169,7 @@ static void test_silence_of_one_others_take_over(void **state) {
         world_outcome(world, &action, 0);
         /* Not at once: this pair has just failed. */
         world_expect_nothing(world);
-        later(world, 1000000);
+        later(world, 1250000);
         (void)world_expect_create(world, "192.0.2.1", "203.0.113.1:80");
         (void)world_expect(world, ACTION_MEASURE);
 }
