@@ -16,6 +16,7 @@ static const char *const names[_ACTION_MAX] = {
         [ACTION_CREATE] = "create",     [ACTION_DESTROY] = "destroy",   [ACTION_BACKUP] = "backup",
         [ACTION_ANNOUNCE] = "announce", [ACTION_WITHDRAW] = "withdraw", [ACTION_QUERY] = "query",
         [ACTION_SNAPSHOT] = "snapshot", [ACTION_MEASURE] = "measure",   [ACTION_ABORT] = "abort",
+        [ACTION_RELEASE] = "release",
 };
 
 _Static_assert((LIMIT_ACTIONS & (LIMIT_ACTIONS - 1)) == 0, "a doubled ring must meet the limit");

@@ -22,6 +22,7 @@ enum action_type {
         ACTION_MEASURE,  /* sock_diag: local, remote with their ports, ifindex: EVENT_MEASURED */
         ACTION_ABORT,    /* sock_diag: local, remote with their ports, ifindex: closed at once;
                           * without a local port, a join that is not answered yet */
+        ACTION_RELEASE,  /* the connection needs no listener at local any more; never fails */
         _ACTION_MAX
 };
 
@@ -34,6 +35,7 @@ struct action {
         int32_t ifindex; /* 0: not bound to a device */
         uint8_t local_id;
         uint8_t backup;
+        bool listen; /* ACTION_ANNOUNCE: open a listener at local, or share it, until RELEASE */
         bool urgent; /* the connection is so young that its socket is hardly busy */
         char reason[LIMIT_REASON];
 };

@@ -80,6 +80,7 @@ struct connection {
         ARRAY_OF(struct mptcpize_remote) remotes;
         ARRAY_OF(struct local_id) ids;
         ARRAY_OF(struct refusal) refusals;
+        ARRAY_OF(struct mptcpize_address) listeners; /* that kern/ holds for it, with their ports */
 };
 
 /* Frees it with all it holds; its plugin state must have been ended before. */

@@ -377,7 +377,11 @@ static int decision_do(struct engine *engine, struct connection *connection,
                 if (r < 0)
                         return r;
         }
+        if (action->type == ACTION_ANNOUNCE)
+                return engine_announce(engine, connection, action);
         r = engine_push(engine, action);
+        if (r == 0 && action->type == ACTION_WITHDRAW)
+                engine_release(engine, connection, &action->local);
         if (r < 0 || action->type != ACTION_DESTROY)
                 return r;
         subflow = connection_find_subflow(connection, &action->local, &action->remote);

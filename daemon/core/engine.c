@@ -142,6 +142,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
 
 void engine_remove(struct engine *engine, struct connection *connection) {
         engine_stop_plugin(engine, connection);
+        engine_release_all(engine, connection);
         engine_note_gone(engine, connection, NULL);
         model_remove(&engine->model, connection);
         if (!engine->model.n_connections)
@@ -297,7 +298,8 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
                 engine->counters[COUNTER_ACTIONS_DROPPED]++;
                 return;
         }
-        if (event->mptcp.local_id)
+        if (event->mptcp.local_id &&
+            !engine_is_announced(connection, &local, event->mptcp.local_id))
                 (void)connection_learn_id(connection, &local, event->mptcp.local_id);
         former = subflow->former;
         subflow->former = false;

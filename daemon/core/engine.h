@@ -9,6 +9,7 @@
  *
  *   engine.c     events of connections
  *   decide.c     view -> plugin -> checked actions
+ *   announce.c   listeners of announced ports
  *   outcome.c    the kernel's answers to actions
  *   retry.c      what failed, and when it is tried again
  *   paths.c      local addresses, lost and regained paths
@@ -221,6 +222,22 @@ bool engine_pardon_announced(struct engine *engine, struct connection *connectio
  * may be tried, but not what the peer itself refused.
  */
 void engine_pardon_changed(struct engine *engine, struct connection *connection, bool only_routes);
+
+/* announce.c */
+/* Queues an announcement, with the listener that it needs. 0 or a negative errno. */
+int engine_announce(struct engine *engine, struct connection *connection, struct action *action);
+
+/* Lets go of the listener for this address and port, for that id, or of all: if there is one. */
+void engine_release(struct engine *engine, struct connection *connection,
+                    const struct mptcpize_address *address);
+void engine_release_id(struct engine *engine, struct connection *connection, uint8_t id);
+void engine_release_all(struct engine *engine, struct connection *connection);
+void engine_on_announce_done(struct engine *engine, struct connection *connection,
+                             const struct outcome_event *outcome);
+
+/* Is it the id of an announced port of that host? Then a join to it teaches nothing new. */
+bool engine_is_announced(const struct connection *connection,
+                         const struct mptcpize_address *address, uint8_t id);
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);

@@ -138,6 +138,9 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 engine_on_query(engine, connection, outcome->error);
                 break;
         case ACTION_ANNOUNCE:
+                engine_on_announce_done(engine, connection, outcome);
+                break;
+        case ACTION_RELEASE:
         case ACTION_WITHDRAW:
         case ACTION_SNAPSHOT:
         case ACTION_MEASURE:

@@ -170,6 +170,7 @@ static void engine_withdraw_dead(struct engine *engine, struct connection *conne
         if (dead->withdrawn || connection_needs_id(connection, id))
                 return;
         (void)engine_push(engine, &action);
+        engine_release_id(engine, connection, id);
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.local_id == id)
                         connection->subflows.items[i].withdrawn = true;

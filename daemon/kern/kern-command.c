@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -204,12 +205,17 @@ static void pool_finish(struct command_pool *pool, struct command *command) {
                 pool_signal(pool);
 }
 
+static void command_run(struct executor *executor, struct command *command) {
+        if (!command->done)
+                executor_run(executor, command);
+}
+
 static void *worker_main(void *userdata) {
         struct worker *worker = userdata;
         struct command *command;
 
         while ((command = worker_next(worker))) {
-                executor_run(worker->executor, command);
+                command_run(worker->executor, command);
                 if (command->action.type == ACTION_WITHDRAW)
                         worker_stamp_remove(worker, command->action.token);
                 pool_finish(worker->pool, command);
@@ -337,7 +343,7 @@ static bool pool_run_urgent(struct command_pool *pool, const struct worker *work
 
         if (!command->action.urgent || worker->n_underway || start < pool->not_before_usec)
                 return false;
-        executor_run(pool->executor, command);
+        command_run(pool->executor, command);
         end = clock_usec();
         if (end - start > URGENT_USEC)
                 pool->not_before_usec = end + URGENT_PAUSE_USEC;
@@ -345,6 +351,11 @@ static bool pool_run_urgent(struct command_pool *pool, const struct worker *work
 }
 
 int command_pool_submit(struct command_pool *pool, const struct action *action) {
+        return command_pool_submit_failed(pool, action, 0, "");
+}
+
+int command_pool_submit_failed(struct command_pool *pool, const struct action *action, int error,
+                               const char *message) {
         struct worker *worker = pool_worker(pool, action);
         struct command *command;
 
@@ -353,6 +364,9 @@ int command_pool_submit(struct command_pool *pool, const struct action *action) 
         command = command_new(action);
         if (!command)
                 return -ENOMEM;
+        command->done = error < 0 || action->type == ACTION_RELEASE;
+        command->error = error;
+        snprintf(command->message, sizeof(command->message), "%s", message);
         if (pool_run_urgent(pool, worker, command)) {
                 worker->n_underway++;
                 pool_finish(pool, command);

@@ -25,6 +25,10 @@ int command_pool_fd(const struct command_pool *pool);
 /* Queues a copy. -EAGAIN: LIMIT_KERN_QUEUE are on their way in its thread; -ENOMEM. */
 int command_pool_submit(struct command_pool *pool, const struct action *action);
 
+/* The same, for what has failed before it could be tried: its result comes in its turn. */
+int command_pool_submit_failed(struct command_pool *pool, const struct action *action, int error,
+                               const char *message);
+
 /*
  * The next finished command, or NULL; the caller frees it. It no longer counts as on its way.
  * If the caller stops before NULL, command_pool_rearm() makes the descriptor readable again.

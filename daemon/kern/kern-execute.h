@@ -14,6 +14,7 @@ struct command {
         ARRAY_OF(struct entry) entries; /* ACTION_QUERY */
         struct snapshot snapshot;       /* ACTION_SNAPSHOT */
         struct measure measure;         /* ACTION_MEASURE */
+        bool done;                      /* the result is there already: nothing is to be run */
 };
 
 struct command *command_new(const struct action *action);

@@ -13,12 +13,13 @@
 #include "codec-mptcp.h"
 #include "kern-command.h"
 #include "kern-diag.h"
+#include "kern-listener.h"
 #include "kern-rtnl.h"
 #include "netlink.h"
 
 #define BATCH 64 /* datagrams, or answers, of one dispatch */
 
-enum { FD_EVENTS, FD_RTNL, FD_ANSWERS };
+enum { FD_EVENTS, FD_RTNL, FD_ANSWERS, FD_LISTENERS };
 
 struct kern_linux {
         struct kern kern;
@@ -27,6 +28,7 @@ struct kern_linux {
         struct netlink *diag;
         struct kern_rtnl *rtnl;
         struct command_pool *pool;
+        struct kern_listeners *listeners;
         bool malformed; /* has been logged */
 };
 
@@ -43,6 +45,12 @@ static void kern_linux_give(struct kern_linux *self, struct event *event) {
 
 /* MPTCP events */
 
+/* Listeners of ours are no program's. */
+static bool kern_linux_is_own(struct kern_linux *self, const struct event *event) {
+        return (event->type == EVENT_LISTENER_CREATED || event->type == EVENT_LISTENER_CLOSED) &&
+               kern_listeners_is_own(self->listeners, event);
+}
+
 static int on_mptcp_message(const struct nlmsghdr *message, void *userdata) {
         struct kern_linux *self = userdata;
         struct event event;
@@ -51,6 +59,8 @@ static int on_mptcp_message(const struct nlmsghdr *message, void *userdata) {
         if (message->nlmsg_type != self->family.id)
                 return 0;
         r = codec_mptcp_decode(message, message->nlmsg_len, &event);
+        if (r == 0 && kern_linux_is_own(self, &event))
+                return 0;
         if (r == 0) {
                 kern_linux_give(self, &event);
         } else if (r < 0 && !self->malformed) {
@@ -73,8 +83,10 @@ static int kern_linux_dispatch_events(struct kern_linux *self) {
                 else if (r < 0 && r != -EAGAIN)
                         break;
         }
-        if (lost)
+        if (lost) {
+                kern_listeners_lost(self->listeners);
                 kern_linux_give(self, &overrun);
+        }
         return r == -EAGAIN || r == -ENOBUFS ? 0 : r;
 }
 
@@ -119,6 +131,8 @@ static int kern_linux_dispatch_answers(struct kern_linux *self) {
 
                 if (!command)
                         return 0;
+                if (command->action.type == ACTION_RELEASE)
+                        kern_listeners_release(self->listeners, &command->action.local);
                 kern_linux_give_result(self, command);
                 kern_linux_give_outcome(self, command);
                 command_free(command);
@@ -129,8 +143,24 @@ static int kern_linux_dispatch_answers(struct kern_linux *self) {
 
 /* Operations */
 
+/* The listener comes first: the peer may join as soon as it hears of the port. */
+static int kern_linux_announce(struct kern_linux *self, const struct action *action) {
+        char message[LIMIT_REASON] = "";
+        int error, r;
+
+        error = kern_listeners_hold(self->listeners, &action->local, message);
+        r = command_pool_submit_failed(self->pool, action, error, message);
+        if (r < 0)
+                kern_listeners_release(self->listeners, &action->local);
+        return r;
+}
+
 static int kern_linux_submit(struct kern *kern, const struct action *action) {
-        return command_pool_submit(kern_linux(kern)->pool, action);
+        struct kern_linux *self = kern_linux(kern);
+
+        if (action->type == ACTION_ANNOUNCE && action->listen)
+                return kern_linux_announce(self, action);
+        return command_pool_submit(self->pool, action);
 }
 
 static int kern_linux_list_net(struct kern *kern) {
@@ -153,6 +183,7 @@ static void kern_linux_fds(struct kern *kern, int ret_fds[static KERN_FDS]) {
         ret_fds[FD_EVENTS] = netlink_fd(self->events);
         ret_fds[FD_RTNL] = kern_rtnl_fd(self->rtnl);
         ret_fds[FD_ANSWERS] = command_pool_fd(self->pool);
+        ret_fds[FD_LISTENERS] = kern_listeners_fd(self->listeners);
 }
 
 static int kern_linux_dispatch(struct kern *kern, int index) {
@@ -165,6 +196,9 @@ static int kern_linux_dispatch(struct kern *kern, int index) {
                 return kern_rtnl_dispatch(self->rtnl);
         case FD_ANSWERS:
                 return kern_linux_dispatch_answers(self);
+        case FD_LISTENERS:
+                kern_listeners_dispatch(self->listeners);
+                return 0;
         default:
                 return -EINVAL;
         }
@@ -174,6 +208,7 @@ static void kern_linux_free(struct kern *kern) {
         struct kern_linux *self = kern_linux(kern);
 
         command_pool_free(self->pool);
+        kern_listeners_free(self->listeners);
         kern_rtnl_free(self->rtnl);
         netlink_free(self->diag);
         netlink_free(self->events);
@@ -268,6 +303,8 @@ int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_ker
                 r = kern_rtnl_new(on_event, userdata, &self->rtnl);
         if (r == 0)
                 r = netlink_new(NETLINK_SOCK_DIAG, &self->diag);
+        if (r == 0)
+                r = kern_listeners_new(&self->listeners);
         if (r == 0)
                 r = command_pool_new(self->family.id, &self->pool);
         if (r < 0)

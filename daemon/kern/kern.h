@@ -8,7 +8,8 @@
 
 #include "../core/event.h"
 
-#define KERN_FDS 3 /* MPTCP events, rtnetlink, answers of the command threads */
+/* MPTCP events, rtnetlink, answers of the command threads, strangers at our listeners */
+#define KERN_FDS 4
 
 struct kern;
 
@@ -18,6 +19,10 @@ struct kern_ops {
         /*
          * Hands an action over; never waits for the kernel. Its EVENT_OUTCOME comes later, and
          * those of one token come in the order of submission. Takes a copy.
+         *
+         * ACTION_ANNOUNCE with listen holds a listener at its local address, whatever its outcome
+         * is, until ACTION_RELEASE; all that hold one at the same address and port share it. If it
+         * can't be opened, that is the outcome, and nothing is announced.
          * -EAGAIN: too many are waiting, try again after the next EVENT_OUTCOME.
          */
         int (*submit)(struct kern *kern, const struct action *action);

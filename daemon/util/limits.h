@@ -38,6 +38,7 @@
 #define LIMIT_LISTENERS        1024u  /* listening sockets that were hinted at; more: oldest goes */
 #define LIMIT_NETSTAT          65536u /* bytes of /proc/net/netstat, with a NUL */
 #define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
+#define LIMIT_OWN_LISTENERS    256u   /* announced (address, port)s of this host */
 
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */

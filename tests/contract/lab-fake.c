@@ -6,6 +6,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include "fake/fake.h"
 
 #define UID            1000u
@@ -190,6 +191,24 @@ void lab_peer_backup(struct lab *lab, enum lab_kind kind) {
                 fake_peer_backup(lab->kern, lab->connections[i].token,
                                  text_of(&lab->connections[i].local).text,
                                  place_text(LAB_PEER_SECOND, kind, PEER_JOIN_PORT).text, true);
+}
+
+void lab_peer_join_announced(struct lab *lab, const struct mptcpize_address *announced) {
+        const enum lab_kind kind = announced->family == AF_INET6 ? LAB_V6 : LAB_V4;
+
+        for (size_t i = 0; i < lab->n && fake_listens(lab->kern, text_of(announced).text); i++)
+                fake_peer_join(lab->kern, lab->connections[i].token, text_of(announced).text,
+                               place_text(LAB_PEER, kind, PEER_JOIN_PORT).text);
+}
+
+bool lab_peer_knock(struct lab *lab, const struct mptcpize_address *to) {
+        return fake_listens(lab->kern, text_of(to).text);
+}
+
+/* The fake has no strangers. */
+bool lab_peer_sent_away(struct lab *lab) {
+        (void)lab;
+        return true;
 }
 
 bool lab_peer_reset(struct lab *lab, const struct mptcp_event *subflow) {

@@ -42,6 +42,7 @@ struct lab {
         int fds[CONNECTIONS * 2]; /* of connections, so that they end with the world */
         size_t n_fds;
         int32_t ifindex[2];
+        int stranger; /* who has knocked, at the peer; -1: nobody */
 };
 
 static const char *const names[] = { [LAB_WIFI] = "wifi0", [LAB_LTE] = "lte0" };
@@ -257,6 +258,7 @@ struct lab *lab_new(kern_event_fn on_event, void *userdata) {
 
         if (!lab)
                 abort();
+        lab->stranger = -1;
         for (size_t i = 0; i < _LISTENER_MAX; i++)
                 lab->listeners[i] = -1;
         lab->ns[NS_PEER] = open_namespace();
@@ -279,6 +281,7 @@ void lab_free(struct lab *lab) {
         lab->kern->ops->free(lab->kern);
         for (size_t i = 0; i < lab->n_fds; i++)
                 close(lab->fds[i]);
+        closep(&lab->stranger);
         for (size_t i = 0; i < _LISTENER_MAX; i++)
                 closep(&lab->listeners[i]);
         for (size_t i = 0; i < _NS_MAX; i++)
@@ -427,6 +430,26 @@ void lab_peer_join(struct lab *lab, enum lab_kind kind) {
 void lab_peer_backup(struct lab *lab, enum lab_kind kind) {
         lab_ip(lab, NS_PEER, "mptcp endpoint change %s backup\n",
                place_text(LAB_PEER_SECOND, kind).text);
+}
+
+/* Its path manager does so by itself. */
+void lab_peer_join_announced(struct lab *lab, const struct mptcpize_address *announced) {
+        (void)lab, (void)announced;
+}
+
+bool lab_peer_knock(struct lab *lab, const struct mptcpize_address *to) {
+        lab_move(lab, NS_PEER);
+        closep(&lab->stranger);
+        lab->stranger = socket_try(to);
+        lab_move(lab, NS_HERE);
+        return lab->stranger >= 0;
+}
+
+bool lab_peer_sent_away(struct lab *lab) {
+        char byte;
+        ssize_t n = recv(lab->stranger, &byte, 1, MSG_DONTWAIT);
+
+        return n == 0 || (n < 0 && errno == ECONNRESET);
 }
 
 bool lab_peer_reset(struct lab *lab, const struct mptcp_event *subflow) {

@@ -13,11 +13,12 @@
 
 #include "kern/kern.h"
 
-#define LAB_PORT_OPEN  5000u /* at the peer: MPTCP listener */
-#define LAB_PORT_SHUT  5001u /* at the peer: nobody */
-#define LAB_PORT_PLAIN 5002u /* at the peer: TCP listener */
-#define LAB_PORT_OWN   6000u /* here: MPTCP listener of lab_accept() */
-#define LAB_PEER_ID    7u    /* address id of the peer's second address */
+#define LAB_PORT_OPEN      5000u /* at the peer: MPTCP listener */
+#define LAB_PORT_SHUT      5001u /* at the peer: nobody */
+#define LAB_PORT_PLAIN     5002u /* at the peer: TCP listener */
+#define LAB_PORT_OWN       6000u /* here: MPTCP listener of lab_accept() */
+#define LAB_PORT_ANNOUNCED 6001u /* here, what is announced */
+#define LAB_PEER_ID        7u    /* address id of the peer's second address */
 
 enum lab_kind {
         LAB_V4,
@@ -80,6 +81,15 @@ void lab_peer_backup(struct lab *lab, enum lab_kind kind);   /* asks for it on t
 
 /* The peer resets this subflow. False: this kernel has no way to make it do so. */
 bool lab_peer_reset(struct lab *lab, const struct mptcp_event *subflow);
+
+/* The peer joins what is announced to it, of all its connections. */
+void lab_peer_join_announced(struct lab *lab, const struct mptcpize_address *announced);
+
+/* The peer opens a plain TCP connection to that port here. False: nobody listens. */
+bool lab_peer_knock(struct lab *lab, const struct mptcpize_address *to);
+
+/* Whoever knocked last has been sent away. */
+bool lab_peer_sent_away(struct lab *lab);
 
 /* How it will be. */
 void lab_peer_deny(struct lab *lab);   /* no joins to its initial address, new connections */

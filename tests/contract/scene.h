@@ -82,6 +82,7 @@ int contract_connection(void);
 int contract_create(void);
 int contract_action(void);
 int contract_question(void);
+int contract_listen(void);
 int contract_net(void);
 
 #define SCENE_TEST(fn) cmocka_unit_test_setup_teardown(fn, scene_setup, scene_teardown)

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 #ifndef SOL_MPTCP
 #define SOL_MPTCP 284
@@ -91,6 +92,20 @@ int socket_connect(const struct mptcpize_address *from, const struct mptcpize_ad
         len = socket_name_make(to, v6, &name);
         CHECK(connect(fd, (struct sockaddr *)&name, len));
         return fd;
+}
+
+int socket_try(const struct mptcpize_address *to) {
+        const bool v6 = to->family == AF_INET6;
+        struct sockaddr_storage name = { 0 };
+        const socklen_t len = socket_name_make(to, v6, &name);
+        int fd = socket_open(v6, IPPROTO_TCP);
+
+        if (connect(fd, (struct sockaddr *)&name, len) == 0)
+                return fd;
+        if (errno != ECONNREFUSED)
+                lab_die(__FILE__, __LINE__, "connect");
+        close(fd);
+        return -1;
 }
 
 struct mptcpize_address socket_local(int fd) {

@@ -27,6 +27,9 @@ int socket_listen(const struct mptcpize_address *address, bool v6, int protocol)
 /* An MPTCP socket from one address (port 0: any) to another. */
 int socket_connect(const struct mptcpize_address *from, const struct mptcpize_address *to, bool v6);
 
+/* A plain TCP socket to there, or -1: nobody listens. */
+int socket_try(const struct mptcpize_address *to);
+
 struct mptcpize_address socket_local(int fd);
 struct mptcpize_address socket_remote(int fd);
 

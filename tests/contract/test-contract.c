@@ -16,5 +16,5 @@ int main(void) {
                 return EXIT_SKIPPED;
         }
         return (contract_connection() + contract_create() + contract_action() +
-                contract_question() + contract_net()) != 0;
+                contract_question() + contract_listen() + contract_net()) != 0;
 }

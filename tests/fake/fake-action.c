@@ -242,6 +242,30 @@ static int perform_backup(struct performance *performance) {
 
 /* Announcing */
 
+/* The user counts also where it fails. */
+static int announce_listen(struct performance *performance) {
+        const struct mptcpize_address *local = &performance->action->local;
+        struct fake *fake = performance->fake;
+
+        FAKE_APPEND(&fake->held, *local);
+        if (!address_find(fake, local))
+                return fail(performance, -EADDRNOTAVAIL, "no listener: not available");
+        if (fake_has(fake->programs.items, fake->programs.n, local))
+                return fail(performance, -EADDRINUSE, "no listener: in use");
+        return 0;
+}
+
+static int perform_release(struct performance *performance) {
+        struct fake *fake = performance->fake;
+
+        for (size_t i = 0; i < fake->held.n; i++)
+                if (address_equal(&fake->held.items[i], &performance->action->local)) {
+                        ARRAY_REMOVE(&fake->held, i);
+                        break;
+                }
+        return 0;
+}
+
 static int perform_announce(struct performance *performance) {
         if (!performance->action->local_id)
                 return fail(performance, -EINVAL, "invalid addr id or flags");
@@ -352,14 +376,17 @@ static const perform_fn performs[_ACTION_MAX] = {
         [ACTION_BACKUP] = perform_backup,     [ACTION_ANNOUNCE] = perform_announce,
         [ACTION_WITHDRAW] = perform_withdraw, [ACTION_QUERY] = perform_query,
         [ACTION_SNAPSHOT] = perform_snapshot, [ACTION_MEASURE] = perform_measure,
-        [ACTION_ABORT] = perform_abort,
+        [ACTION_ABORT] = perform_abort,       [ACTION_RELEASE] = perform_release,
 };
 
 static int perform(struct performance *performance) {
         struct fake *fake = performance->fake;
         const struct action *action = performance->action;
-        int error = fake->fail_next[action->type];
+        int error = fake->fail_next[action->type], r;
 
+        r = action->type == ACTION_ANNOUNCE && action->listen ? announce_listen(performance) : 0;
+        if (r < 0)
+                return r;
         if (error < 0) {
                 fake->fail_next[action->type] = 0;
                 return fail(performance, error, "made to fail");

@@ -65,7 +65,9 @@ struct fake {
         ARRAY_OF(struct fake_connection) connections;
         ARRAY_OF(struct fake_manner_of) manners;
         ARRAY_OF(struct action) actions;
-        size_t n_waiting; /* outcomes not yet delivered */
+        ARRAY_OF(struct mptcpize_address) programs; /* where programs listen */
+        ARRAY_OF(struct mptcpize_address) held;     /* once for every user of a listener of ours */
+        size_t n_waiting;                           /* outcomes not yet delivered */
         int fail_next[_ACTION_MAX];
         unsigned int lose;
         bool deny;     /* peers deny joins to their initial address */
@@ -107,6 +109,10 @@ void fake_connection_done(struct fake_connection *connection);
 int fake_numbers(struct fake *fake, const struct mptcpize_address *local,
                  const struct mptcpize_address *remote, int32_t ifindex,
                  struct measure *ret_measure);
+
+/* Does a program, or the daemon, listen there? */
+bool fake_has(const struct mptcpize_address *items, size_t n,
+              const struct mptcpize_address *address);
 
 /* fake-action.c: does it and queues what comes of it. */
 void fake_perform(struct fake *fake, const struct action *action);

@@ -355,7 +355,30 @@ void fake_listen(struct kern *kern, const char *local, bool open) {
                 .mptcp = { .local = fake_parse(local) },
         };
 
-        fake_push(fake_of(kern), &event);
+        struct fake *fake = fake_of(kern);
+
+        if (open)
+                FAKE_APPEND(&fake->programs, event.mptcp.local);
+        for (size_t i = 0; i < fake->programs.n && !open; i++)
+                if (address_equal(&fake->programs.items[i], &event.mptcp.local))
+                        ARRAY_REMOVE(&fake->programs, i);
+        fake_push(fake, &event);
+}
+
+bool fake_has(const struct mptcpize_address *items, size_t n,
+              const struct mptcpize_address *address) {
+        for (size_t i = 0; i < n; i++)
+                if (address_equal(&items[i], address))
+                        return true;
+        return false;
+}
+
+bool fake_listens(struct kern *kern, const char *local) {
+        const struct mptcpize_address address = fake_parse(local);
+        const struct fake *fake = fake_of(kern);
+
+        return fake_has(fake->programs.items, fake->programs.n, &address) ||
+               fake_has(fake->held.items, fake->held.n, &address);
 }
 
 /* Subflows */

@@ -309,6 +309,8 @@ static void fake_free(struct kern *kern) {
         ARRAY_DONE(&fake->routes);
         ARRAY_DONE(&fake->manners);
         ARRAY_DONE(&fake->actions);
+        ARRAY_DONE(&fake->programs);
+        ARRAY_DONE(&fake->held);
         free(fake);
 }
 

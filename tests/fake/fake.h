@@ -76,8 +76,11 @@ void fake_fallback(struct kern *kern, uint32_t token);  /* plain TCP from now on
 void fake_kernel_pm(struct kern *kern, uint32_t token); /* not ours */
 void fake_owner(struct kern *kern, uint32_t token, uint32_t uid);
 
-/* LISTENER_CREATED or LISTENER_CLOSED. */
+/* A program's: LISTENER_CREATED or LISTENER_CLOSED. */
 void fake_listen(struct kern *kern, const char *local, bool open);
+
+/* Does a program listen there, or the daemon for what it has announced? */
+bool fake_listens(struct kern *kern, const char *local);
 
 /* SUB_ESTABLISHED of a subflow that the peer opened; both with ports. */
 void fake_peer_join(struct kern *kern, uint32_t token, const char *local, const char *remote);

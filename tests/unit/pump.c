@@ -70,6 +70,7 @@ static void pump_one(struct world *world, const struct action *action) {
                 pump_say(action, "withdraw", "");
                 break;
         case ACTION_QUERY:
+        case ACTION_RELEASE:
         case ACTION_SNAPSHOT:
         case ACTION_MEASURE:
         case _ACTION_MAX:
