@@ -400,6 +400,17 @@ static void engine_on_route(struct engine *engine, const struct event *event) {
                 engine->net_changed = engine->routes_changed = true;
 }
 
+static void engine_on_rule(struct engine *engine, const struct event *event) {
+        int r = event->type == EVENT_RULE ? model_rule(&engine->model, &event->rule)
+                                          : model_rule_gone(&engine->model, &event->rule);
+
+        engine->net_changed |= r != 0;
+}
+
+static void engine_on_filter(struct engine *engine, const struct event *event) {
+        engine->net_changed |= model_filter(&engine->model, &event->filter) != 0;
+}
+
 static void engine_on_net_begin(struct engine *engine, const struct event *event) {
         (void)event;
         engine->net_known = false;
@@ -503,6 +514,9 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_ADDRESS_GONE] = engine_on_address,
         [EVENT_ROUTE] = engine_on_route,
         [EVENT_ROUTE_GONE] = engine_on_route,
+        [EVENT_RULE] = engine_on_rule,
+        [EVENT_RULE_GONE] = engine_on_rule,
+        [EVENT_FILTER] = engine_on_filter,
         [EVENT_NET_BEGIN] = engine_on_net_begin,
         [EVENT_NET_END] = engine_on_net_end,
         [EVENT_SNAPSHOT] = engine_on_snapshot_event,

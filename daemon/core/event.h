@@ -25,14 +25,17 @@ enum event_type {
         EVENT_LISTENER_CREATED,
         EVENT_LISTENER_CLOSED,
         EVENT_OVERRUN, /* the kernel dropped events: the model is to be compared with it */
-        /* rtnetlink: .link, .address, .route */
+        /* rtnetlink: .link, .address, .route, ... */
         EVENT_LINK,
         EVENT_LINK_GONE,
         EVENT_ADDRESS,
         EVENT_ADDRESS_GONE,
         EVENT_ROUTE,
         EVENT_ROUTE_GONE,
-        EVENT_NET_BEGIN, /* a full listing of links, addresses and routes follows, */
+        EVENT_RULE, /* .rule */
+        EVENT_RULE_GONE,
+        EVENT_FILTER,    /* .filter */
+        EVENT_NET_BEGIN, /* a full listing of all of these follows, */
         EVENT_NET_END,   /* and ends: what was not in it is gone */
         /* answers of the kernel */
         EVENT_SNAPSHOT, /* .snapshot: all connections and subflows */
@@ -71,6 +74,7 @@ struct link_event {
         char name[16];
         bool up; /* administratively up and with a carrier */
         bool loopback;
+        bool dial_up; /* PPP or raw IP: leads to the world without a gateway */
 };
 
 struct address_event {
@@ -86,6 +90,28 @@ struct route_event {
         int32_t ifindex;
         uint32_t table;
         uint32_t metric;
+        struct mptcpize_address gateway; /* family 0: none */
+        bool onlink;                     /* the gateway is on the link, whatever routes say */
+        uint8_t protocol;                /* who has made it: RTPROT_* of linux/rtnetlink.h */
+        uint8_t scope;                   /* RT_SCOPE_* */
+        bool replaces;                   /* what there was with that prefix, table and metric */
+};
+
+/* A rule for packets from certain addresses; others are of no interest. */
+struct rule_event {
+        struct mptcpize_address from;
+        uint8_t from_len; /* never 0 */
+        uint8_t protocol; /* as that of a route */
+        uint32_t priority;
+        uint32_t table; /* 0: it leads to none */
+};
+
+#define FILTER_ALL (-1) /* ifindex: of all interfaces; the larger of two values counts */
+
+/* Does the host drop what comes by another interface than answers would take? IPv4 only. */
+struct filter_event {
+        int32_t ifindex;
+        uint8_t rp_filter; /* net.ipv4.conf.*.rp_filter: 0 off, 1 strict, 2 loose */
 };
 
 #define SNAPSHOT_FALLBACK 0x1u /* connection: fell back to TCP */
@@ -216,6 +242,8 @@ struct event {
                 struct link_event link;
                 struct address_event address;
                 struct route_event route;
+                struct rule_event rule;
+                struct filter_event filter;
                 const struct snapshot *snapshot;
                 struct entries_event entries;
                 struct outcome_event outcome;

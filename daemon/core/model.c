@@ -27,6 +27,8 @@ void model_done(struct model *model) {
         ARRAY_DONE(&model->links);
         ARRAY_DONE(&model->addresses);
         ARRAY_DONE(&model->routes);
+        ARRAY_DONE(&model->rules);
+        ARRAY_DONE(&model->filters);
         heap_done(&model->deadlines);
         heap_done(&model->measurements);
         *model = (struct model){ 0 };
@@ -58,10 +60,19 @@ int model_link(struct model *model, const struct link_event *event) {
         return r < 0 ? r : 1;
 }
 
+static void model_filter_gone(struct model *model, int32_t ifindex) {
+        for (size_t i = 0; i < model->filters.n; i++)
+                if (model->filters.items[i].is.ifindex == ifindex) {
+                        ARRAY_CUT(&model->filters, i);
+                        return;
+                }
+}
+
 int model_link_gone(struct model *model, int32_t ifindex) {
         for (size_t i = 0; i < model->links.n; i++)
                 if (model->links.items[i].is.ifindex == ifindex) {
                         ARRAY_CUT(&model->links, i);
+                        model_filter_gone(model, ifindex);
                         return 1;
                 }
         return 0;
@@ -134,20 +145,42 @@ static struct route *model_route_entry(struct model *model, const struct route_e
                 if (route->is.ifindex == event->ifindex && route->is.table == event->table &&
                     route->is.metric == event->metric &&
                     route->is.prefix_len == event->prefix_len &&
-                    address_same_host(&route->is.prefix, &event->prefix))
+                    address_same_host(&route->is.prefix, &event->prefix) &&
+                    address_same_host(&route->is.gateway, &event->gateway))
                         return route;
         }
         return NULL;
 }
 
+/* All routes that event has taken the place of; itself stays. */
+static bool model_replace(struct model *model, const struct route_event *event) {
+        const struct route *same = model_route_entry(model, event);
+        const size_t before = model->routes.n;
+
+        for (size_t i = model->routes.n; i-- > 0;) {
+                const struct route *route = &model->routes.items[i];
+
+                if (route == same || route->is.table != event->table ||
+                    route->is.metric != event->metric ||
+                    route->is.prefix_len != event->prefix_len ||
+                    !address_same_host(&route->is.prefix, &event->prefix))
+                        continue;
+                ARRAY_CUT(&model->routes, i);
+                if (same > route)
+                        same--;
+        }
+        return model->routes.n != before;
+}
+
 int model_route(struct model *model, const struct route_event *event) {
-        struct route *known = model_route_entry(model, event);
         struct route entry = { .is = *event, .seen = true };
+        const bool replaced = event->replaces && model_replace(model, event);
+        struct route *known = model_route_entry(model, event);
         int r;
 
         if (known) {
-                known->seen = true;
-                return 0;
+                *known = entry;
+                return replaced;
         }
         r = ARRAY_APPEND(&model->routes, entry, LIMIT_ROUTES);
         if (r == -ENOBUFS)
@@ -201,6 +234,72 @@ int32_t model_route_ifindex(const struct model *model, const struct mptcpize_add
         return best ? best->ifindex : 0;
 }
 
+/* Rules and filters */
+
+static struct rule *model_rule_entry(struct model *model, const struct rule_event *event) {
+        for (size_t i = 0; i < model->rules.n; i++) {
+                struct rule *rule = &model->rules.items[i];
+
+                if (rule->is.priority == event->priority && rule->is.table == event->table &&
+                    rule->is.from_len == event->from_len && rule->is.protocol == event->protocol &&
+                    address_same_host(&rule->is.from, &event->from))
+                        return rule;
+        }
+        return NULL;
+}
+
+int model_rule(struct model *model, const struct rule_event *event) {
+        struct rule *known = model_rule_entry(model, event);
+        const struct rule entry = { .is = *event, .seen = true };
+        int r;
+
+        if (known) {
+                known->seen = true;
+                return 0;
+        }
+        r = ARRAY_APPEND(&model->rules, entry, LIMIT_RULES);
+        return r < 0 ? r : 1;
+}
+
+int model_rule_gone(struct model *model, const struct rule_event *event) {
+        struct rule *known = model_rule_entry(model, event);
+
+        if (!known)
+                return 0;
+        ARRAY_CUT(&model->rules, (size_t)(known - model->rules.items));
+        return 1;
+}
+
+int model_filter(struct model *model, const struct filter_event *event) {
+        const struct filter entry = { .is = *event, .seen = true };
+        int r;
+
+        for (size_t i = 0; i < model->filters.n; i++) {
+                struct filter *filter = &model->filters.items[i];
+
+                if (filter->is.ifindex != event->ifindex)
+                        continue;
+                r = filter->is.rp_filter != event->rp_filter;
+                *filter = entry;
+                return r;
+        }
+        r = ARRAY_APPEND(&model->filters, entry, LIMIT_LINKS + 1);
+        return r < 0 ? r : 1;
+}
+
+bool model_is_strict(const struct model *model, int32_t ifindex) {
+        uint8_t value = 0;
+
+        for (size_t i = 0; i < model->filters.n; i++) {
+                const struct filter_event *filter = &model->filters.items[i].is;
+
+                if ((filter->ifindex == ifindex || filter->ifindex == FILTER_ALL) &&
+                    filter->rp_filter > value)
+                        value = filter->rp_filter;
+        }
+        return value == 1;
+}
+
 /* Listing */
 
 void model_net_begin(struct model *model) {
@@ -210,6 +309,10 @@ void model_net_begin(struct model *model) {
                 model->addresses.items[i].seen = false;
         for (size_t i = 0; i < model->routes.n; i++)
                 model->routes.items[i].seen = false;
+        for (size_t i = 0; i < model->rules.n; i++)
+                model->rules.items[i].seen = false;
+        for (size_t i = 0; i < model->filters.n; i++)
+                model->filters.items[i].seen = false;
         model->routes_unknown = false;
 }
 
@@ -228,6 +331,8 @@ int model_net_end(struct model *model) {
 
         changed |= MODEL_SWEEP(&model->addresses);
         changed |= MODEL_SWEEP(&model->routes);
+        changed |= MODEL_SWEEP(&model->rules);
+        changed |= MODEL_SWEEP(&model->filters);
         return changed;
 }
 

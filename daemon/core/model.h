@@ -25,10 +25,22 @@ struct route {
         bool seen;
 };
 
+struct rule {
+        struct rule_event is;
+        bool seen;
+};
+
+struct filter {
+        struct filter_event is;
+        bool seen;
+};
+
 struct model {
         ARRAY_OF(struct link) links;
         ARRAY_OF(struct address) addresses;
         ARRAY_OF(struct route) routes;
+        ARRAY_OF(struct rule) rules;
+        ARRAY_OF(struct filter) filters;
         bool routes_unknown; /* more than LIMIT_ROUTES: no route is said to be missing */
         struct connection **buckets;
         size_t n_buckets;
@@ -52,6 +64,9 @@ int model_address(struct model *model, const struct address_event *event);
 int model_address_gone(struct model *model, const struct address_event *event);
 int model_route(struct model *model, const struct route_event *event);
 int model_route_gone(struct model *model, const struct route_event *event);
+int model_rule(struct model *model, const struct rule_event *event);
+int model_rule_gone(struct model *model, const struct rule_event *event);
+int model_filter(struct model *model, const struct filter_event *event);
 void model_net_begin(struct model *model);
 int model_net_end(struct model *model);
 
@@ -70,6 +85,9 @@ bool model_has_route(const struct model *model, int32_t ifindex,
  * the longest prefix, then the lowest metric. 0: none does, or routes are unknown.
  */
 int32_t model_route_ifindex(const struct model *model, const struct mptcpize_address *destination);
+
+/* Is the reverse path filter of that interface strict? */
+bool model_is_strict(const struct model *model, int32_t ifindex);
 
 /* Connections. */
 struct connection *model_find(const struct model *model, uint32_t token);

@@ -6,7 +6,10 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <linux/fib_rules.h>
 #include <linux/if.h>
+#include <linux/if_arp.h>
+#include <linux/netconf.h>
 #include "attr.h"
 #include "../util/cleanup.h"
 
@@ -56,6 +59,7 @@ static int decode_link(const void *bytes, size_t len, enum event_type type,
         event.link.ifindex = header.ifi_index;
         event.link.up = (header.ifi_flags & LINK_UP) == LINK_UP;
         event.link.loopback = header.ifi_flags & IFF_LOOPBACK;
+        event.link.dial_up = header.ifi_type == ARPHRD_PPP || header.ifi_type == ARPHRD_RAWIP;
         memcpy(event.link.name, attrs.name.data, attrs.name.len);
         sink_give(sink, &event);
         return 0;
@@ -132,7 +136,7 @@ static int decode_address(const void *bytes, size_t len, enum event_type type,
 /* Routes */
 
 struct route_attrs {
-        struct attr_blob destination, hops;
+        struct attr_blob destination, hops, gateway, via;
         uint32_t table, metric;
         int32_t ifindex;
 };
@@ -140,15 +144,61 @@ struct route_attrs {
 static const struct attr_field route_fields[] = {
         ATTR_FIELD_BLOB(RTA_DST, struct route_attrs, destination),
         ATTR_FIELD_BLOB(RTA_MULTIPATH, struct route_attrs, hops),
+        ATTR_FIELD_BLOB(RTA_GATEWAY, struct route_attrs, gateway),
+        ATTR_FIELD_BLOB(RTA_VIA, struct route_attrs, via),
         ATTR_FIELD(RTA_TABLE, struct route_attrs, table),
         ATTR_FIELD(RTA_PRIORITY, struct route_attrs, metric),
         ATTR_FIELD(RTA_OIF, struct route_attrs, ifindex),
 };
 
-/* Every next hop of a multipath route gives one event. */
+/*
+ * RTA_GATEWAY is of the family of the route, RTA_VIA of its own (an IPv4 route by an IPv6 gateway).
+ * No address_init(): the family must stay.
+ */
+static int route_gateway(const struct attr_blob *gateway, const struct attr_blob *via,
+                         struct route_event *route) {
+        uint16_t family = route->prefix.family;
+        struct attr_blob bytes = *gateway;
+
+        route->gateway = (struct mptcpize_address){ 0 };
+        if (via->len > sizeof(family)) {
+                memcpy(&family, via->data, sizeof(family));
+                bytes = (struct attr_blob){ via->data + sizeof(family), via->len - sizeof(family) };
+        }
+        if (bytes.len == 0)
+                return 0;
+        if (bytes.len != family_len((uint8_t)family))
+                return -EBADMSG;
+        route->gateway.family = (uint8_t)family;
+        memcpy(route->gateway.bytes, bytes.data, bytes.len);
+        return 0;
+}
+
+struct hop_attrs {
+        struct attr_blob gateway, via;
+};
+
+static const struct attr_field hop_fields[] = {
+        ATTR_FIELD_BLOB(RTA_GATEWAY, struct hop_attrs, gateway),
+        ATTR_FIELD_BLOB(RTA_VIA, struct hop_attrs, via),
+};
+
+static int decode_hop(const struct rtnexthop *hop, const uint8_t *data, struct route_event *route) {
+        const struct attr_blob blob = { data + sizeof(*hop), hop->rtnh_len - sizeof(*hop) };
+        struct hop_attrs attrs = { 0 };
+        uint64_t present = 0;
+        int r = attr_decode(&blob, hop_fields, ARRAY_SIZE(hop_fields), &attrs, &present);
+
+        route->ifindex = hop->rtnh_ifindex;
+        route->onlink = hop->rtnh_flags & RTNH_F_ONLINK;
+        return r < 0 ? r : route_gateway(&attrs.gateway, &attrs.via, route);
+}
+
+/* Every next hop of a multipath route gives one event; the first one replaces, if any does. */
 static int decode_hops(struct attr_blob hops, struct event *event, const struct sink *sink) {
         struct rtnexthop hop;
         size_t step;
+        int r;
 
         while (hops.len > 0) {
                 if (hops.len < sizeof(hop))
@@ -156,8 +206,11 @@ static int decode_hops(struct attr_blob hops, struct event *event, const struct 
                 memcpy(&hop, hops.data, sizeof(hop));
                 if (hop.rtnh_len < sizeof(hop) || hop.rtnh_len > hops.len || hop.rtnh_ifindex <= 0)
                         return -EBADMSG;
-                event->route.ifindex = hop.rtnh_ifindex;
+                r = decode_hop(&hop, hops.data, &event->route);
+                if (r < 0)
+                        return r;
                 sink_give(sink, event);
+                event->route.replaces = false;
                 step = NLMSG_ALIGN((size_t)hop.rtnh_len);
                 if (step > hops.len)
                         step = hops.len;
@@ -191,10 +244,11 @@ static bool route_wanted(const struct rtmsg *header, uint32_t table) {
 static int route_deliver(const struct route_attrs *attrs, uint64_t present, struct event *event,
                          const struct sink *sink) {
         const struct sink check = { NULL, NULL };
+        struct event checked = *event;
         int r;
 
         if (present & ATTR_BIT(RTA_MULTIPATH)) {
-                r = decode_hops(attrs->hops, event, &check);
+                r = decode_hops(attrs->hops, &checked, &check);
                 if (r == 0)
                         r = decode_hops(attrs->hops, event, sink);
                 return r;
@@ -205,8 +259,22 @@ static int route_deliver(const struct route_attrs *attrs, uint64_t present, stru
         if (attrs->ifindex <= 0)
                 return -EBADMSG;
         event->route.ifindex = attrs->ifindex;
-        sink_give(sink, event);
-        return 0;
+        r = route_gateway(&attrs->gateway, &attrs->via, &event->route);
+        if (r == 0)
+                sink_give(sink, event);
+        return r;
+}
+
+/*
+ * Of IPv4 there is one route for each prefix, type of service, table and metric, and what takes
+ * its place says so. What an IPv6 route replaces depends on more: see codec_rtnl_is_lossy().
+ */
+static bool route_replaces(const void *bytes, const struct rtmsg *route) {
+        struct nlmsghdr header;
+
+        memcpy(&header, bytes, sizeof(header));
+        return header.nlmsg_type == RTM_NEWROUTE && header.nlmsg_flags & NLM_F_REPLACE &&
+               route->rtm_family == AF_INET && route->rtm_tos == 0;
 }
 
 static int decode_route(const void *bytes, size_t len, enum event_type type,
@@ -232,7 +300,93 @@ static int decode_route(const void *bytes, size_t len, enum event_type type,
                 return r;
         event.route.table = attrs.table;
         event.route.metric = attrs.metric;
+        event.route.protocol = header.rtm_protocol;
+        event.route.scope = header.rtm_scope;
+        event.route.onlink = header.rtm_flags & RTNH_F_ONLINK;
+        event.route.replaces = route_replaces(bytes, &header);
         return route_deliver(&attrs, present, &event, sink);
+}
+
+/* Rules */
+
+struct rule_attrs {
+        struct attr_blob from;
+        uint32_t priority, table;
+        uint8_t protocol;
+};
+
+static const struct attr_field rule_fields[] = {
+        ATTR_FIELD_BLOB(FRA_SRC, struct rule_attrs, from),
+        ATTR_FIELD(FRA_PRIORITY, struct rule_attrs, priority),
+        ATTR_FIELD(FRA_TABLE, struct rule_attrs, table),
+        ATTR_FIELD(FRA_PROTOCOL, struct rule_attrs, protocol),
+};
+
+static int decode_rule(const void *bytes, size_t len, enum event_type type,
+                       const struct sink *sink) {
+        struct event event = { .type = type };
+        struct rule_attrs attrs = { 0 };
+        struct fib_rule_hdr header;
+        struct attr_blob blob;
+        uint64_t present = 0;
+        int r;
+
+        r = attr_open(bytes, len, &header, sizeof(header), &blob);
+        if (r == 0)
+                r = attr_decode(&blob, rule_fields, ARRAY_SIZE(rule_fields), &attrs, &present);
+        if (r < 0)
+                return r;
+        if (!family_len(header.family) || header.src_len == 0)
+                return 1;
+        if (attrs.from.len != family_len(header.family) || header.src_len > attrs.from.len * 8)
+                return -EBADMSG;
+        event.rule.from.family = header.family;
+        memcpy(event.rule.from.bytes, attrs.from.data, attrs.from.len);
+        event.rule.from_len = header.src_len;
+        event.rule.protocol = attrs.protocol;
+        event.rule.priority = attrs.priority;
+        event.rule.table = present & ATTR_BIT(FRA_TABLE) ? attrs.table : header.table;
+        if (header.action != FR_ACT_TO_TBL)
+                event.rule.table = 0;
+        sink_give(sink, &event);
+        return 0;
+}
+
+/* Filters */
+
+struct netconf_attrs {
+        int32_t ifindex, rp_filter;
+};
+
+static const struct attr_field netconf_fields[] = {
+        ATTR_FIELD(NETCONFA_IFINDEX, struct netconf_attrs, ifindex),
+        ATTR_FIELD(NETCONFA_RP_FILTER, struct netconf_attrs, rp_filter),
+};
+
+/* What is said of new interfaces (NETCONFA_IFINDEX_DEFAULT) is no interface's. */
+static int decode_netconf(const void *bytes, size_t len, enum event_type type,
+                          const struct sink *sink) {
+        const uint64_t needed = ATTR_BIT(NETCONFA_IFINDEX) | ATTR_BIT(NETCONFA_RP_FILTER);
+        struct event event = { .type = type };
+        struct netconf_attrs attrs = { 0 };
+        struct netconfmsg header;
+        struct attr_blob blob;
+        uint64_t present = 0;
+        int r;
+
+        r = attr_open(bytes, len, &header, sizeof(header), &blob);
+        if (r == 0)
+                r = attr_decode(&blob, netconf_fields, ARRAY_SIZE(netconf_fields), &attrs,
+                                &present);
+        if (r < 0)
+                return r;
+        if (header.ncm_family != AF_INET || (present & needed) != needed ||
+            (attrs.ifindex <= 0 && attrs.ifindex != NETCONFA_IFINDEX_ALL))
+                return 1;
+        event.filter.ifindex = attrs.ifindex > 0 ? attrs.ifindex : FILTER_ALL;
+        event.filter.rp_filter = (uint8_t)attrs.rp_filter;
+        sink_give(sink, &event);
+        return 0;
 }
 
 /* All */
@@ -248,6 +402,9 @@ static const struct {
         { RTM_DELADDR, EVENT_ADDRESS_GONE, decode_address },
         { RTM_NEWROUTE, EVENT_ROUTE, decode_route },
         { RTM_DELROUTE, EVENT_ROUTE_GONE, decode_route },
+        { RTM_NEWRULE, EVENT_RULE, decode_rule },
+        { RTM_DELRULE, EVENT_RULE_GONE, decode_rule },
+        { RTM_NEWNETCONF, EVENT_FILTER, decode_netconf },
 };
 
 int codec_rtnl_decode(const void *bytes, size_t len,
@@ -268,8 +425,12 @@ bool codec_rtnl_is_lossy(const struct nlmsghdr *header, const struct event *even
         if (event->type == EVENT_LINK)
                 return !event->link.up;
         if (event->type == EVENT_ROUTE)
-                return header->nlmsg_flags & NLM_F_REPLACE;
+                return header->nlmsg_flags & NLM_F_REPLACE && !event->route.replaces;
         return event->type == EVENT_LINK_GONE || event->type == EVENT_ADDRESS_GONE;
+}
+
+bool codec_rtnl_hides_loss(const struct nlmsghdr *header) {
+        return header->nlmsg_type == RTM_NEWROUTE && header->nlmsg_flags & NLM_F_REPLACE;
 }
 
 void codec_rtnl_list(uint16_t type, struct rtnl_request *ret_request) {
@@ -279,8 +440,15 @@ void codec_rtnl_list(uint16_t type, struct rtnl_request *ret_request) {
                 body = sizeof(ret_request->link);
         else if (type == RTM_GETADDR)
                 body = sizeof(ret_request->address);
+        else if (type == RTM_GETRULE)
+                body = sizeof(ret_request->rule);
+        else if (type == RTM_GETNETCONF)
+                body = sizeof(ret_request->netconf);
         memset(ret_request, 0, sizeof(*ret_request));
         ret_request->header.nlmsg_len = (uint32_t)NLMSG_LENGTH(body);
         ret_request->header.nlmsg_type = type;
         ret_request->header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+        /* Of the filters there is no listing of all families. */
+        if (type == RTM_GETNETCONF)
+                ret_request->netconf.ncm_family = AF_INET;
 }

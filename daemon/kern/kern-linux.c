@@ -19,7 +19,7 @@
 
 #define BATCH 64 /* datagrams, or answers, of one dispatch */
 
-enum { FD_EVENTS, FD_RTNL, FD_ANSWERS, FD_LISTENERS };
+enum { FD_EVENTS, FD_RTNL, FD_ANSWERS, FD_LISTENERS, FD_TIMER };
 
 struct kern_linux {
         struct kern kern;
@@ -184,6 +184,7 @@ static void kern_linux_fds(struct kern *kern, int ret_fds[static KERN_FDS]) {
         ret_fds[FD_RTNL] = kern_rtnl_fd(self->rtnl);
         ret_fds[FD_ANSWERS] = command_pool_fd(self->pool);
         ret_fds[FD_LISTENERS] = kern_listeners_fd(self->listeners);
+        ret_fds[FD_TIMER] = kern_rtnl_timer_fd(self->rtnl);
 }
 
 static int kern_linux_dispatch(struct kern *kern, int index) {
@@ -199,6 +200,8 @@ static int kern_linux_dispatch(struct kern *kern, int index) {
         case FD_LISTENERS:
                 kern_listeners_dispatch(self->listeners);
                 return 0;
+        case FD_TIMER:
+                return kern_rtnl_retry(self->rtnl);
         default:
                 return -EINVAL;
         }

@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 #include "../util/clock.h"
 #include "codec-rtnl.h"
 #include "netlink.h"
@@ -13,17 +15,26 @@
 #define BATCH 64 /* datagrams of one dispatch */
 #define TRIES 8  /* of a listing that is interrupted by changes */
 
+/* After a listing has failed: not with the next change, of which there may be thousands. */
+#define RETRY_NSEC 500000000
+
 struct kern_rtnl {
         kern_event_fn on_event;
         void *userdata;
         struct netlink *monitor;
         struct netlink *lister;
         ARRAY_OF(int32_t) down; /* links known to be down: their routes are gone already */
-        bool stale;             /* a listing is due */
+        bool stale;             /* a listing is due, */
+        bool later;             /* but not before the timer says so: the last one failed */
+        int timer;
 };
 
 int kern_rtnl_fd(const struct kern_rtnl *rtnl) {
         return netlink_fd(rtnl->monitor);
+}
+
+int kern_rtnl_timer_fd(const struct kern_rtnl *rtnl) {
+        return rtnl->timer;
 }
 
 void kern_rtnl_free(struct kern_rtnl *rtnl) {
@@ -31,6 +42,7 @@ void kern_rtnl_free(struct kern_rtnl *rtnl) {
                 return;
         netlink_free(rtnl->monitor);
         netlink_free(rtnl->lister);
+        closep(&rtnl->timer);
         ARRAY_DONE(&rtnl->down);
         free(rtnl);
 }
@@ -38,8 +50,10 @@ void kern_rtnl_free(struct kern_rtnl *rtnl) {
 DEFINE_CLEANUP(struct kern_rtnl *, kern_rtnl_free)
 
 int kern_rtnl_new(kern_event_fn on_event, void *userdata, struct kern_rtnl **ret_rtnl) {
-        static const uint32_t groups[] = { RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR,
-                                           RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE };
+        static const uint32_t groups[] = { RTNLGRP_LINK,        RTNLGRP_IPV4_IFADDR,
+                                           RTNLGRP_IPV6_IFADDR, RTNLGRP_IPV4_ROUTE,
+                                           RTNLGRP_IPV6_ROUTE,  RTNLGRP_IPV4_RULE,
+                                           RTNLGRP_IPV6_RULE,   RTNLGRP_IPV4_NETCONF };
         _cleanup_(kern_rtnl_freep) struct kern_rtnl *rtnl = calloc(1, sizeof(*rtnl));
         int r;
 
@@ -47,6 +61,9 @@ int kern_rtnl_new(kern_event_fn on_event, void *userdata, struct kern_rtnl **ret
                 return -ENOMEM;
         rtnl->on_event = on_event;
         rtnl->userdata = userdata;
+        rtnl->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+        if (rtnl->timer < 0)
+                return -errno;
         r = netlink_new(NETLINK_ROUTE, &rtnl->lister);
         if (r == 0)
                 r = netlink_new_monitor(NETLINK_ROUTE, &rtnl->monitor);
@@ -94,9 +111,9 @@ struct listing {
 
 static void on_listed(const struct event *event, void *userdata) {
         static const size_t limits[_EVENT_MAX] = {
-                [EVENT_LINK] = LIMIT_LINKS,
-                [EVENT_ADDRESS] = LIMIT_ADDRESSES,
-                [EVENT_ROUTE] = LIMIT_ROUTES,
+                [EVENT_LINK] = LIMIT_LINKS,   [EVENT_ADDRESS] = LIMIT_ADDRESSES,
+                [EVENT_ROUTE] = LIMIT_ROUTES, [EVENT_RULE] = LIMIT_RULES,
+                [EVENT_FILTER] = LIMIT_LINKS,
         };
         struct listing *listing = userdata;
 
@@ -115,14 +132,16 @@ static int on_list_message(const struct nlmsghdr *message, void *userdata) {
 }
 
 static int rtnl_list_once(struct kern_rtnl *rtnl, struct listing *listing) {
-        static const uint16_t types[] = { RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE };
+        static const uint16_t types[] = { RTM_GETLINK, RTM_GETADDR, RTM_GETROUTE, RTM_GETRULE,
+                                          RTM_GETNETCONF };
         struct rtnl_request request;
         int r;
 
         for (size_t i = 0; i < ARRAY_SIZE(types); i++) {
                 codec_rtnl_list(types[i], &request);
                 r = netlink_request(rtnl->lister, &request.header, on_list_message, listing, NULL);
-                if (r < 0)
+                /* A kernel without rules has none. */
+                if (r < 0 && !(r == -EOPNOTSUPP && types[i] >= RTM_GETRULE))
                         return r;
         }
         return 0;
@@ -148,6 +167,12 @@ static void rtnl_give_listing(struct kern_rtnl *rtnl, struct listing *listing) {
         rtnl_give(rtnl, &end, usec);
 }
 
+static void rtnl_set_later(struct kern_rtnl *rtnl, bool later) {
+        const struct itimerspec when = { .it_value.tv_nsec = later ? RETRY_NSEC : 0 };
+
+        rtnl->later = later && timerfd_settime(rtnl->timer, 0, &when, NULL) == 0;
+}
+
 int kern_rtnl_list(struct kern_rtnl *rtnl) {
         int r = -EINTR;
 
@@ -160,6 +185,7 @@ int kern_rtnl_list(struct kern_rtnl *rtnl) {
                         rtnl_give_listing(rtnl, &listing);
                 ARRAY_DONE(&listing.events);
         }
+        rtnl_set_later(rtnl, r < 0);
         return r == -EINTR ? -EAGAIN : r;
 }
 
@@ -182,8 +208,10 @@ static void on_change(const struct event *event, void *userdata) {
 static int on_monitor_message(const struct nlmsghdr *message, void *userdata) {
         struct delivery delivery = { userdata, message };
 
+        int r = codec_rtnl_decode(message, message->nlmsg_len, on_change, &delivery);
+
         /* What we can't read may have been anything. */
-        if (codec_rtnl_decode(message, message->nlmsg_len, on_change, &delivery) < 0)
+        if (r < 0 || (r > 0 && codec_rtnl_hides_loss(message)))
                 delivery.rtnl->stale = true;
         return 0;
 }
@@ -198,5 +226,13 @@ int kern_rtnl_dispatch(struct kern_rtnl *rtnl) {
                 else if (r < 0 && r != -EAGAIN)
                         return r;
         }
+        return rtnl->stale && !rtnl->later ? kern_rtnl_list(rtnl) : 0;
+}
+
+int kern_rtnl_retry(struct kern_rtnl *rtnl) {
+        uint64_t count;
+        ssize_t n = read(rtnl->timer, &count, sizeof(count));
+
+        (void)n; /* -EAGAIN: it was set anew */
         return rtnl->stale ? kern_rtnl_list(rtnl) : 0;
 }

@@ -8,8 +8,8 @@
 
 #include "../core/event.h"
 
-/* MPTCP events, rtnetlink, answers of the command threads, strangers at our listeners */
-#define KERN_FDS 4
+/* MPTCP events, rtnetlink, answers of the command threads, strangers at listeners, a timer */
+#define KERN_FDS 5
 
 struct kern;
 

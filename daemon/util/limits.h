@@ -19,6 +19,8 @@
 #define LIMIT_LINKS            1024u
 #define LIMIT_ADDRESSES        4096u
 #define LIMIT_ROUTES           4096u  /* more: routes count as unknown and nothing is refused */
+#define LIMIT_RULES            1024u  /* by source address; more: they count as none */
+#define LIMIT_ROUTING          64u    /* addresses with a rule and a table of ours */
 #define LIMIT_LOCALS           64u    /* usable local addresses */
 #define LIMIT_ACTIONS_DECISION 64u    /* of one call of decide() */
 #define LIMIT_ACTIONS          65536u /* waiting for the kernel */
