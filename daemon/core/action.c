@@ -2,7 +2,8 @@
  * Actions and the queue that they wait in. See action.h.
  *
  * Invariant of the ring: n <= cap, the oldest is items[head], the next free place is
- * (head + n) % cap. cap is a power of two up to LIMIT_ACTIONS.
+ * (head + n) % cap. cap is a power of two up to LIMIT_ACTIONS. What a storm has made it grow to is
+ * given back when it is empty again.
  */
 #include "action.h"
 
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define QUEUE_FIRST_CAP 16u
+#define QUEUE_KEPT_CAP  1024u /* of an empty ring */
 
 static const char *const names[_ACTION_MAX] = {
         [ACTION_CREATE] = "create",     [ACTION_DESTROY] = "destroy",   [ACTION_BACKUP] = "backup",
@@ -58,8 +60,25 @@ int action_queue_push(struct action_queue *queue, const struct action *action) {
         return 0;
 }
 
+int action_queue_push_first(struct action_queue *queue, const struct action *action) {
+        int r = action_queue_push(queue, action);
+        struct action copy;
+
+        if (r < 0)
+                return r;
+        copy = queue->items[(queue->head + queue->n - 1) % queue->cap];
+        queue->head = (queue->head + queue->cap - 1) % queue->cap;
+        queue->items[queue->head] = copy;
+        return 0;
+}
+
 const struct action *action_queue_peek(const struct action_queue *queue) {
         return queue->n ? &queue->items[queue->head] : NULL;
+}
+
+void action_queue_done(struct action_queue *queue) {
+        free(queue->items);
+        *queue = ACTION_QUEUE_NULL;
 }
 
 void action_queue_pop(struct action_queue *queue) {
@@ -67,9 +86,6 @@ void action_queue_pop(struct action_queue *queue) {
                 return;
         queue->head = (queue->head + 1) % queue->cap;
         queue->n--;
-}
-
-void action_queue_done(struct action_queue *queue) {
-        free(queue->items);
-        *queue = ACTION_QUEUE_NULL;
+        if (queue->n == 0 && queue->cap > QUEUE_KEPT_CAP)
+                action_queue_done(queue);
 }

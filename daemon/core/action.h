@@ -54,6 +54,9 @@ struct action_queue {
 /* 0, -ENOBUFS at LIMIT_ACTIONS, or -ENOMEM. */
 int action_queue_push(struct action_queue *queue, const struct action *action);
 
+/* The same, before all others. */
+int action_queue_push_first(struct action_queue *queue, const struct action *action);
+
 /* The oldest action, or NULL; valid until the next push or pop. */
 const struct action *action_queue_peek(const struct action_queue *queue);
 void action_queue_pop(struct action_queue *queue);

@@ -62,9 +62,13 @@ struct connection {
         uint32_t token;
         uint32_t flags; /* MPTCPIZE_VIEW_SERVER, MPTCPIZE_VIEW_DENY_JOIN_INITIAL */
         enum connection_state state;
-        bool ids_known; /* false: adopted, GET_ADDR comes before the first action */
+        bool ids_known;  /* false: adopted, GET_ADDR comes before the first action */
+        bool ids_wanted; /* something is to be done, and waits for that */
+        bool ids_asked;  /* GET_ADDR is under way */
         bool adopted;
-        bool seen; /* in the snapshot that is being compared */
+        bool opened; /* the snapshot that is being compared says that joins are possible */
+        bool heard;  /* what the peer said is known: that it denies joins, what it announced */
+        bool seen;   /* in the snapshot that is being compared */
         struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;

@@ -61,8 +61,15 @@ void engine_stop_plugin(struct engine *engine, struct connection *connection) {
         connection->timer_usec = connection->watch_usec = 0;
 }
 
+/* As if it had not been asked yet. */
+static void engine_restart_plugin(struct engine *engine, struct connection *connection) {
+        engine_stop_plugin(engine, connection);
+        engine_start_plugin(engine, connection);
+}
+
 /* Queue */
 
+/* A comparison before all others: what they want may be of connections that are long gone. */
 int engine_push(struct engine *engine, struct action *action) {
         struct trace_line line = {
                 .usec = engine->now_usec,
@@ -77,7 +84,8 @@ int engine_push(struct engine *engine, struct action *action) {
         action->serial = ++engine->serial;
         if (!action->serial)
                 action->serial = ++engine->serial;
-        r = action_queue_push(&engine->queue, action);
+        r = action->type == ACTION_SNAPSHOT ? action_queue_push_first(&engine->queue, action)
+                                            : action_queue_push(&engine->queue, action);
         if (r < 0) {
                 engine->counters[COUNTER_ACTIONS_DROPPED]++;
                 return r;
@@ -462,13 +470,16 @@ void engine_decide(struct engine *engine, struct connection *connection,
         struct view_arrays arrays;
         struct mptcpize_view view;
 
-        if (!connection->plugin_state || !connection->ids_known ||
-            connection->state > CONNECTION_ESTABLISHED)
+        if (!connection->plugin_state || connection->state > CONNECTION_ESTABLISHED ||
+            (connection->ids_wanted && !connection->ids_known))
                 return;
         view_init(&view, &arrays, engine, connection);
         if (connection->plugin->decide(connection->plugin_state, &view, event, &decision.sink) < 0)
                 engine->counters[COUNTER_PLUGIN_ERRORS]++;
-        decision_apply(&decision);
+        if (decision.n == 0 || engine_may_act(engine, connection))
+                decision_apply(&decision);
+        else
+                engine_restart_plugin(engine, connection);
         engine_schedule(engine, connection);
 }
 

@@ -145,7 +145,7 @@ void engine_remove(struct engine *engine, struct connection *connection) {
         engine_release_all(engine, connection);
         engine_note_gone(engine, connection, NULL);
         model_remove(&engine->model, connection);
-        if (!engine->model.n_connections)
+        if (!engine->model.n_connections && !engine->unsure)
                 engine->sweep_usec = 0;
 }
 
@@ -154,28 +154,31 @@ void engine_establish(struct engine *engine, struct connection *connection) {
                 return;
         connection->state = CONNECTION_ESTABLISHED;
         engine_schedule_measurement(engine, connection);
-        if (connection->ids_known)
-                engine_decide_simple(engine, connection,
-                                     connection->adopted ? MPTCPIZE_EVENT_ADOPTED
-                                                         : MPTCPIZE_EVENT_ESTABLISHED);
+        engine_decide_simple(engine, connection,
+                             connection->adopted ? MPTCPIZE_EVENT_ADOPTED
+                                                 : MPTCPIZE_EVENT_ESTABLISHED);
 }
 
 /* Events of the kernel */
 
-static struct connection *engine_known(struct engine *engine, enum event_type type,
-                                       const struct mptcp_event *event) {
+static uint32_t engine_flags(const struct mptcp_event *event) {
+        return (event->flags & EVENT_MPTCP_SERVER ? MPTCPIZE_VIEW_SERVER : 0) |
+               (event->flags & EVENT_MPTCP_DENY_JOIN_INITIAL ? MPTCPIZE_VIEW_DENY_JOIN_INITIAL : 0);
+}
+
+/* The connection of an event that has all of it; made if there is none. */
+static struct connection *engine_known(struct engine *engine, const struct mptcp_event *event) {
         struct connection *connection = model_find(&engine->model, event->token);
 
-        if (!connection && type != EVENT_CLOSED) {
-                connection = engine_add(
-                                engine, event->token, &event->local, &event->remote,
-                                (event->flags & EVENT_MPTCP_SERVER ? MPTCPIZE_VIEW_SERVER : 0) |
-                                                (event->flags & EVENT_MPTCP_DENY_JOIN_INITIAL
-                                                                 ? MPTCPIZE_VIEW_DENY_JOIN_INITIAL
-                                                                 : 0));
+        if (connection) {
+                /* A comparison may have found it first, which can't see what its peer wants. */
+                connection->flags = engine_flags(event);
+        } else {
+                connection = engine_add(engine, event->token, &event->local, &event->remote,
+                                        engine_flags(event));
                 if (!connection)
                         return NULL;
-                connection->ids_known = true;
+                connection->ids_known = connection->heard = true;
                 if (engine_add_initial(engine, connection, &event->remote, connection->flags) < 0) {
                         engine_remove(engine, connection);
                         return NULL;
@@ -190,11 +193,11 @@ static void engine_on_created(struct engine *engine, const struct event *event) 
         /* A token is reused only after the end of a connection: its end was lost. */
         if (stale && !address_equal(&stale->local, &event->mptcp.local))
                 engine_remove(engine, stale);
-        (void)engine_known(engine, event->type, &event->mptcp);
+        (void)engine_known(engine, &event->mptcp);
 }
 
 static void engine_on_established(struct engine *engine, const struct event *event) {
-        struct connection *connection = engine_known(engine, event->type, &event->mptcp);
+        struct connection *connection = engine_known(engine, &event->mptcp);
 
         if (connection)
                 engine_establish(engine, connection);
@@ -351,12 +354,12 @@ static void engine_on_sub_priority(struct engine *engine, const struct event *ev
 static void engine_on_overrun(struct engine *engine, const struct event *event) {
         (void)event;
         engine->counters[COUNTER_OVERRUNS]++;
-        engine_compare(engine);
+        engine_make_sure(engine);
 }
 
 static void engine_on_started(struct engine *engine, const struct event *event) {
         (void)event;
-        engine_compare(engine);
+        engine_make_sure(engine);
 }
 
 /* Network */

@@ -2,7 +2,7 @@
  * The engine: events in, actions out. It keeps the model, asks the plugin of a connection what to
  * do, checks and orders what the plugin wants, and does by itself what every plugin needs: it
  * notices lost paths, clears them away, waits before it tries again, and compares the model with
- * the kernel after a start, a loss of events, and every ten seconds.
+ * the kernel after a start, a loss of events, and every few seconds.
  *
  * Pure: no system call, clock, file or log. Time comes with the events. All memory that it holds
  * is bounded by util/limits.h.
@@ -24,7 +24,7 @@
 #include "model.h"
 #include "trace.h"
 
-#define ENGINE_SWEEP_USEC 10000000u /* between two comparisons with the kernel */
+#define ENGINE_SWEEP_USEC 5000000u /* between two comparisons with the kernel */
 
 enum counter {
         COUNTER_EVENTS,
@@ -107,7 +107,9 @@ struct engine {
         bool routes_changed;
         struct counters_event kernel; /* its counters */
         bool kernel_known;            /* they have been read */
+        bool unsure;                  /* events were lost, and no comparison has made up for it */
         bool comparing;               /* a snapshot is on its way */
+        bool compare_again;           /* events were lost meanwhile */
         bool gone_lost;               /* more ended meanwhile than gone has room for */
         ARRAY_OF(struct gone) gone;   /* what ended meanwhile: the snapshot may still have it */
         uint64_t counters[_COUNTER_MAX];
@@ -276,6 +278,17 @@ bool engine_has_hope(const struct engine *engine, const struct connection *conne
 
 /* reconcile.c */
 void engine_compare(struct engine *engine);
+
+/* Events were lost: as engine_compare(), and again if a comparison is under way. */
+void engine_make_sure(struct engine *engine);
+void engine_on_compared(struct engine *engine, int error);
+
+/*
+ * May the kernel be told to change something of this connection? Not before its address ids are
+ * known, and with them that it is ours; then they are asked for, and its plugin decides anew when
+ * they have come.
+ */
+bool engine_may_act(struct engine *engine, struct connection *connection);
 
 /* Notes that a subflow, or with NULL the connection, has ended. */
 void engine_note_gone(struct engine *engine, const struct connection *connection,

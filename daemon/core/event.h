@@ -24,7 +24,7 @@ enum event_type {
         EVENT_SUB_PRIORITY,
         EVENT_LISTENER_CREATED,
         EVENT_LISTENER_CLOSED,
-        EVENT_OVERRUN, /* the kernel dropped events: the model is to be compared with it */
+        EVENT_OVERRUN, /* the kernel dropped events, and all others have been read */
         /* rtnetlink: .link, .address, .route, ... */
         EVENT_LINK,
         EVENT_LINK_GONE,

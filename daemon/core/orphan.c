@@ -41,7 +41,8 @@ void engine_end_orphan(struct engine *engine, struct connection *connection) {
                         .reason = "no subflow is left, and an unanswered join delays the end",
                 };
 
-                if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
+                if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING &&
+                    engine_may_act(engine, connection))
                         (void)engine_push(engine, &action);
         }
 }

@@ -110,10 +110,10 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         struct connection *connection = model_find(&engine->model, outcome->action.token);
 
         if (outcome->action.type == ACTION_SNAPSHOT) {
-                engine->comparing = engine->gone_lost = false;
-                engine->gone.n = 0;
+                engine_on_compared(engine, outcome->error);
+                return;
         }
-        if (!connection || outcome->action.type == ACTION_SNAPSHOT)
+        if (!connection)
                 return;
         if (outcome->action.type == ACTION_MEASURE) {
                 engine_on_measure_done(connection, outcome);

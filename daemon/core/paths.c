@@ -194,8 +194,10 @@ bool engine_close(struct engine *engine, const struct connection *connection,
 }
 
 void engine_bury(struct engine *engine, struct connection *connection) {
-        if (connection->state != CONNECTION_ESTABLISHED || !connection->ids_known ||
-            !connection_has(connection, SUBFLOWS_CARRYING, NULL))
+        if (connection->state != CONNECTION_ESTABLISHED ||
+            !connection_has(connection, SUBFLOWS_CARRYING, NULL) ||
+            !connection_has(connection, 1u << MPTCPIZE_SUBFLOW_DEAD, NULL) ||
+            !engine_may_act(engine, connection))
                 return;
         for (size_t i = 0; i < connection->subflows.n; i++)
                 if (connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)

@@ -106,7 +106,8 @@ void engine_trim(struct engine *engine, struct connection *connection) {
         const size_t max = engine_profile(engine, connection)->conf->max_subflows;
         size_t live = connection_live_subflows(connection);
 
-        if (connection->state != CONNECTION_ESTABLISHED || !connection->ids_known)
+        if (connection->state != CONNECTION_ESTABLISHED || live <= max ||
+            !engine_may_act(engine, connection))
                 return;
         for (size_t i = connection->subflows.n; i-- > 0 && live > max;) {
                 struct subflow *subflow = &connection->subflows.items[i];

@@ -1,16 +1,20 @@
 /*
  * The kernel is the truth: compares the model with a snapshot of all MPTCP connections, after a
- * start, a loss of events, and every ten seconds, because some connections end without an event
+ * start, a loss of events, and every few seconds, because some connections end without an event
  * (a peer's MP_FASTCLOSE, Linux 6.18) and a fallback to TCP gives none.
  *
  * A snapshot is older than the events that came since it was begun, so whatever changed later is
- * left as it is. A connection that is found alive is adopted: it must be asked for its address
- * ids first (GET_ADDR), because the kernel refuses another pairing; if it refuses even that, the
- * connection belongs to the kernel's own path manager or is gone.
+ * left as it is. A connection that is found alive is adopted, and its plugin decides at once; but
+ * before anything is done its address ids are asked for (GET_ADDR), because the kernel refuses
+ * another pairing. If it refuses even that, the connection belongs to the kernel's own path manager
+ * or is gone. Most connections need nothing, so most are never asked.
  */
 #include "engine.h"
 
 #include <errno.h>
+#include <stdlib.h>
+
+#define RETRY_USEC 100000u /* after a comparison that could not be used */
 
 #define TCP_STATE_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_STATE_SYN_SENT    2
@@ -23,10 +27,37 @@ struct comparison {
 void engine_compare(struct engine *engine) {
         struct action action = { .type = ACTION_SNAPSHOT };
 
-        engine->sweep_usec = engine->model.n_connections ? engine->now_usec + ENGINE_SWEEP_USEC : 0;
+        engine->sweep_usec = engine->model.n_connections || engine->unsure
+                                             ? engine->now_usec + ENGINE_SWEEP_USEC
+                                             : 0;
         if (engine->comparing)
                 return;
+        engine->compare_again = false;
         engine->comparing = engine_push(engine, &action) == 0;
+        if (!engine->comparing)
+                engine->sweep_usec = engine->now_usec + RETRY_USEC;
+}
+
+void engine_make_sure(struct engine *engine) {
+        engine->unsure = true;
+        engine->compare_again = engine->comparing;
+        engine_compare(engine);
+}
+
+void engine_on_compared(struct engine *engine, int error) {
+        bool useless = error < 0 || engine->gone_lost;
+
+        engine->comparing = engine->gone_lost = false;
+        ARRAY_DONE(&engine->gone);
+        if (engine->compare_again) {
+                engine_compare(engine);
+        } else if (useless) {
+                engine->sweep_usec = engine->now_usec + RETRY_USEC;
+        } else {
+                engine->unsure = false;
+                if (!engine->model.n_connections)
+                        engine->sweep_usec = 0;
+        }
 }
 
 void engine_note_gone(struct engine *engine, const struct connection *connection,
@@ -41,17 +72,39 @@ void engine_note_gone(struct engine *engine, const struct connection *connection
                 engine->gone_lost = true;
 }
 
+static int gone_compare(const void *pa, const void *pb) {
+        const struct gone *a = pa, *b = pb;
+
+        return a->token < b->token ? -1 : a->token > b->token;
+}
+
+/* The first one of that token, or where it would be: they are in order. */
+static size_t gone_find(const struct engine *engine, uint32_t token) {
+        size_t from = 0, to = engine->gone.n;
+
+        while (from < to) {
+                size_t middle = from + (to - from) / 2;
+
+                if (engine->gone.items[middle].token < token)
+                        from = middle + 1;
+                else
+                        to = middle;
+        }
+        return from;
+}
+
 /* Has it ended since the snapshot was asked for? */
 static bool comparison_is_gone(const struct comparison *comparison, uint32_t token,
                                const struct mptcpize_address *local,
                                const struct mptcpize_address *remote) {
         const struct engine *engine = comparison->engine;
 
-        for (size_t i = 0; i < engine->gone.n; i++) {
+        for (size_t i = gone_find(engine, token); i < engine->gone.n; i++) {
                 const struct gone *gone = &engine->gone.items[i];
 
-                if (gone->token == token && address_equal(&gone->local, local) &&
-                    address_equal(&gone->remote, remote))
+                if (gone->token != token)
+                        break;
+                if (address_equal(&gone->local, local) && address_equal(&gone->remote, remote))
                         return true;
         }
         return false;
@@ -59,7 +112,7 @@ static bool comparison_is_gone(const struct comparison *comparison, uint32_t tok
 
 static void comparison_begin(struct connection *connection, void *userdata) {
         (void)userdata;
-        connection->seen = false;
+        connection->seen = connection->opened = false;
         for (size_t i = 0; i < connection->subflows.n; i++)
                 connection->subflows.items[i].seen = false;
 }
@@ -185,8 +238,8 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         if (connection->adopted)
                 comparison_learn(comparison->engine, connection, row);
         /* Joins are possible once the initial subflow is fully established. */
-        if (row->flags & SNAPSHOT_FULLY_EST && connection->state == CONNECTION_NEW)
-                engine_establish(comparison->engine, connection);
+        if (row->flags & SNAPSHOT_FULLY_EST)
+                connection->opened = true;
 }
 
 static void comparison_drop_subflows(struct comparison *comparison, struct connection *connection) {
@@ -209,7 +262,6 @@ static void comparison_drop_subflows(struct comparison *comparison, struct conne
 static void comparison_end(struct connection *connection, void *userdata) {
         struct comparison *comparison = userdata;
         struct engine *engine = comparison->engine;
-        struct action query = { .type = ACTION_QUERY, .token = connection->token };
 
         if (!connection->seen && connection->created_usec < comparison->snapshot->started_usec) {
                 engine->counters[COUNTER_CONNECTIONS_LOST]++;
@@ -218,8 +270,12 @@ static void comparison_end(struct connection *connection, void *userdata) {
                 return;
         }
         comparison_drop_subflows(comparison, connection);
-        if (!connection->ids_known && connection->state <= CONNECTION_ESTABLISHED)
-                (void)engine_push(engine, &query);
+        /* Not before all of its subflows have been seen: the plugin would make them twice. */
+        if (connection->opened)
+                engine_establish(engine, connection);
+        /* There was no room for the question, or it had no answer. */
+        if (connection->ids_wanted)
+                (void)engine_may_act(engine, connection);
 }
 
 void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) {
@@ -228,6 +284,9 @@ void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) 
         /* Too much has changed to tell old from new: a quieter moment will come. */
         if (engine->gone_lost)
                 return;
+        if (engine->gone.n > 1)
+                qsort(engine->gone.items, engine->gone.n, sizeof(*engine->gone.items),
+                      gone_compare);
         model_each(&engine->model, comparison_begin, NULL);
         for (size_t i = 0; i < snapshot->connections.n; i++)
                 comparison_connection(&comparison, &snapshot->connections.items[i]);
@@ -239,6 +298,17 @@ void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) 
 }
 
 /* Address ids of adopted connections */
+
+bool engine_may_act(struct engine *engine, struct connection *connection) {
+        struct action query = { .type = ACTION_QUERY, .token = connection->token };
+
+        if (connection->ids_known)
+                return true;
+        connection->ids_wanted = true;
+        if (!connection->ids_asked && connection->state <= CONNECTION_ESTABLISHED)
+                connection->ids_asked = engine_push(engine, &query) == 0;
+        return false;
+}
 
 void engine_on_entries(struct engine *engine, const struct entries_event *entries) {
         struct connection *connection = model_find(&engine->model, entries->token);
@@ -259,7 +329,18 @@ static void reconcile_pardon(struct connection *connection) {
                         connection->refusals.items[i].until_usec = 0;
 }
 
+/* What was held back until now. */
+static void reconcile_act(struct engine *engine, struct connection *connection) {
+        if (connection->state == CONNECTION_ESTABLISHED)
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
+        engine_bury(engine, connection);
+        engine_trim(engine, connection);
+        if (!engine_has_hope(engine, connection))
+                engine_end_orphan(engine, connection);
+}
+
 void engine_on_query(struct engine *engine, struct connection *connection, int error) {
+        connection->ids_asked = false;
         if (error == -EINVAL) {
                 connection->state = CONNECTION_KERNEL;
                 engine_stop_plugin(engine, connection);
@@ -276,7 +357,6 @@ void engine_on_query(struct engine *engine, struct connection *connection, int e
                 return;
         }
         connection->ids_known = true;
-        if (connection->state == CONNECTION_ESTABLISHED)
-                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
-        engine_bury(engine, connection);
+        if (connection->ids_wanted)
+                reconcile_act(engine, connection);
 }

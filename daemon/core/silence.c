@@ -170,8 +170,10 @@ void engine_on_measured(struct engine *engine, const struct event *event) {
                 subflow->silent_usec = engine->now_usec;
         subflow->bytes_acked = measured->measure.bytes_acked;
         if (subflow->silent_usec && connection->advice.user_timeout_msec &&
-            connection->state == CONNECTION_ESTABLISHED && connection->ids_known &&
-            engine->now_usec - subflow->silent_usec >= connection->advice.user_timeout_msec * MSEC)
+            connection->state == CONNECTION_ESTABLISHED &&
+            engine->now_usec - subflow->silent_usec >=
+                            connection->advice.user_timeout_msec * MSEC &&
+            engine_may_act(engine, connection))
                 engine_silenced(engine, connection, subflow);
 }
 

@@ -29,6 +29,7 @@ struct kern_linux {
         struct kern_rtnl *rtnl;
         struct command_pool *pool;
         struct kern_listeners *listeners;
+        bool lost;      /* events, and what came before them is not all read yet */
         bool malformed; /* has been logged */
 };
 
@@ -70,20 +71,24 @@ static int on_mptcp_message(const struct nlmsghdr *message, void *userdata) {
         return 0;
 }
 
-/* However many messages were lost, the answer to it is one comparison: one event a batch. */
+/*
+ * However many messages were lost, the answer to it is one comparison. The kernel says so before
+ * all that it had kept until then, up to 20,000 messages; a comparison that is begun before those
+ * are read would take what they tell for newer than itself. So it has to wait for the last of them.
+ */
 static int kern_linux_dispatch_events(struct kern_linux *self) {
         struct event overrun = { .type = EVENT_OVERRUN };
-        bool lost = false;
         int r = 0;
 
         for (int i = 0; i < BATCH && r != -EAGAIN; i++) {
                 r = netlink_read(self->events, on_mptcp_message, self);
                 if (r == -ENOBUFS)
-                        lost = true;
+                        self->lost = true;
                 else if (r < 0 && r != -EAGAIN)
                         break;
         }
-        if (lost) {
+        if (self->lost && r == -EAGAIN) {
+                self->lost = false;
                 kern_listeners_lost(self->listeners);
                 kern_linux_give(self, &overrun);
         }

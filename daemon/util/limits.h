@@ -10,12 +10,12 @@
 #define LIMIT_JOINS_DEFAULT    3u      /* max_joins */
 #define LIMIT_RETRIES          100000u /* max_retries, a minute */
 #define LIMIT_RETRIES_DEFAULT  600u
-#define LIMIT_REMOTES          16u  /* addresses of the peer, the initial one included */
-#define LIMIT_IDS              64u  /* local address ids of one connection */
-#define LIMIT_REFUSALS         32u  /* pairs of one connection that failed */
-#define LIMIT_GONE             256u /* ends during a comparison; more: it is done again */
-#define LIMIT_TRACE            24u  /* lines of a connection's log */
-#define LIMIT_REASON           96u  /* bytes of a reason, with its NUL */
+#define LIMIT_REMOTES          16u    /* addresses of the peer, the initial one included */
+#define LIMIT_IDS              64u    /* local address ids of one connection */
+#define LIMIT_REFUSALS         32u    /* pairs of one connection that failed */
+#define LIMIT_GONE             16384u /* ends during a comparison; more: it is done again */
+#define LIMIT_TRACE            24u    /* lines of a connection's log */
+#define LIMIT_REASON           96u    /* bytes of a reason, with its NUL */
 #define LIMIT_LINKS            1024u
 #define LIMIT_ADDRESSES        4096u
 #define LIMIT_ROUTES           4096u  /* more: routes count as unknown and nothing is refused */

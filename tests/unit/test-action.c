@@ -42,6 +42,37 @@ static void test_peek_empty_is_null(void **state) {
         action_queue_done(&queue);
 }
 
+static void test_push_first_comes_first(void **state) {
+        struct action_queue queue = ACTION_QUEUE_NULL;
+        struct action action = { .type = ACTION_SNAPSHOT, .serial = 99, .reason = "why" };
+        uint32_t i;
+
+        (void)state;
+        for (i = 0; i < 16; i++)
+                push(&queue, i);
+        assert_int_equal(action_queue_push_first(&queue, &action), 0);
+        pop(&queue, 99);
+        for (i = 0; i < 16; i++)
+                pop(&queue, i);
+        assert_null(action_queue_peek(&queue));
+        action_queue_done(&queue);
+}
+
+static void test_pop_of_the_last_gives_memory_back(void **state) {
+        struct action_queue queue = ACTION_QUEUE_NULL;
+        uint32_t i;
+
+        (void)state;
+        for (i = 0; i < 2000; i++)
+                push(&queue, i);
+        for (i = 0; i < 2000; i++)
+                pop(&queue, i);
+        assert_int_equal(queue.cap, 0);
+        push(&queue, 1);
+        pop(&queue, 1);
+        action_queue_done(&queue);
+}
+
 static void test_push_grown_keeps_order(void **state) {
         struct action_queue queue = ACTION_QUEUE_NULL;
         uint32_t i;
@@ -176,6 +207,8 @@ static void test_snapshot_done_empties_it(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_peek_empty_is_null),
+                cmocka_unit_test(test_push_first_comes_first),
+                cmocka_unit_test(test_pop_of_the_last_gives_memory_back),
                 cmocka_unit_test(test_push_grown_keeps_order),
                 cmocka_unit_test(test_push_wrapped_and_grown_keeps_order),
                 cmocka_unit_test(test_push_around_reuses_the_ring),

@@ -66,12 +66,55 @@ static void test_overrun_asks_for_one_snapshot(void **state) {
         struct action action;
 
         world_feed(world, (struct event){ .type = EVENT_OVERRUN });
-        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
         action = world_expect(world, ACTION_SNAPSHOT);
         world_expect_nothing(world);
         world_outcome(world, &action, 0);
+        world_expect_nothing(world);
         world_feed(world, (struct event){ .type = EVENT_OVERRUN });
         world_expect(world, ACTION_SNAPSHOT);
+}
+
+/* What was lost then may be missing from the snapshot that is under way. */
+static void test_overrun_during_a_comparison_leads_to_another(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        action = world_expect(world, ACTION_SNAPSHOT);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_expect_nothing(world);
+        world_outcome(world, &action, 0);
+        action = world_expect(world, ACTION_SNAPSHOT);
+        world_outcome(world, &action, 0);
+        world_expect_nothing(world);
+        assert_int_equal(engine_deadline(&world->engine), UINT64_MAX);
+}
+
+/* Even if it knows of no connection: there may be some. */
+static void test_overrun_failed_comparison_is_tried_soon(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        action = world_expect(world, ACTION_SNAPSHOT);
+        world_outcome(world, &action, -EAGAIN);
+        world_expect_nothing(world);
+        assert_true(engine_deadline(&world->engine) <= world->now + 100000);
+        world->now += 100000;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+        world_expect(world, ACTION_SNAPSHOT);
+}
+
+/* What waits there may be of connections that are long gone. */
+static void test_overrun_comparison_comes_before_what_waits(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_expect(world, ACTION_SNAPSHOT);
+        world_expect_create(world, LTE, SERVER);
+        world_expect_nothing(world);
 }
 
 static void test_snapshot_unknown_connection_is_adopted(void **state) {
@@ -115,19 +158,24 @@ static void test_snapshot_adopted_with_join_makes_no_duplicate(void **state) {
         put_subflow(&snapshot,
                     subrow(TOKEN, "198.51.100.1:40001", SERVER, 1, SNAPSHOT_JOIN_LOC, 1));
         feed(world, &snapshot, world->now);
-        query = world_expect(world, ACTION_QUERY);
-        world_outcome(world, &query, 0);
         world_expect_nothing(world);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+        /* Only now there is something to do. */
+        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, "198.51.100.1:40001", SERVER, 1, 0, ETIMEDOUT);
+        world_link(world, 3, "lte0", false);
+        world_settle(world);
+        world_link(world, 3, "lte0", true);
+        world_settle(world);
+        query = world_expect(world, ACTION_QUERY);
+        world_expect_nothing(world);
+        world_outcome(world, &query, 0);
+        world_expect_create(world, LTE, SERVER);
 }
 
 static void test_snapshot_adopted_server_never_dials(void **state) {
         struct world *world = *state;
-        struct action query;
 
         feed_one_alive(world, SNAPSHOT_FULLY_EST);
-        query = world_expect(world, ACTION_QUERY);
-        world_outcome(world, &query, 0);
         world_expect_nothing(world);
         assert_true(world_connection(world)->flags & MPTCPIZE_VIEW_SERVER);
 }
@@ -149,10 +197,43 @@ static void test_snapshot_not_yet_established_waits(void **state) {
         struct action query;
 
         feed_one_alive(world, SNAPSHOT_MCAP_LOC);
-        query = world_expect(world, ACTION_QUERY);
-        world_outcome(world, &query, 0);
         world_expect_nothing(world);
         world_mptcp(world, EVENT_ESTABLISHED, TOKEN, "192.0.2.1:40000", SERVER, 0, 0, 0);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_create(world, LTE, SERVER);
+}
+
+/* The event says what no comparison can see. */
+static void test_snapshot_not_yet_established_learns_what_the_peer_denies(void **state) {
+        struct world *world = *state;
+        struct event event = {
+                .type = EVENT_ESTABLISHED,
+                .mptcp = { .token = TOKEN,
+                           .flags = EVENT_MPTCP_DENY_JOIN_INITIAL,
+                           .local = at("192.0.2.1:40000"),
+                           .remote = at(SERVER) },
+        };
+
+        feed_one_alive(world, SNAPSHOT_MCAP_LOC);
+        world_feed(world, event);
+        world_expect_nothing(world);
+        assert_true(world_connection(world)->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL);
+        assert_false(world_connection(world)->flags & MPTCPIZE_VIEW_SERVER);
+}
+
+/* The answer is missing: it is asked for again at the next comparison. */
+static void test_snapshot_adopted_unanswered_is_asked_again(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, -ETIMEDOUT);
+        world_expect_nothing(world);
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
         world_expect_create(world, LTE, SERVER);
 }
 
@@ -312,15 +393,20 @@ static void test_snapshot_of_what_ended_meanwhile_revives_nothing(void **state) 
 static void test_snapshot_with_too_many_ends_is_left_aside(void **state) {
         struct world *world = *state;
         struct snapshot snapshot = { 0 };
+        struct action comparison;
 
         world_connect(world, TOKEN, 0);
         world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        comparison = world_expect(world, ACTION_SNAPSHOT);
         for (uint32_t i = 0; i <= LIMIT_GONE; i++) {
                 world_connect(world, i, 0);
+                action_queue_done(&world->engine.queue);
                 world_mptcp(world, EVENT_CLOSED, i, NULL, NULL, 0, 0, 0);
         }
         feed(world, &snapshot, world->now + 1); /* would end everything */
         assert_non_null(world_connection(world));
+        world_outcome(world, &comparison, 0);
+        assert_true(engine_deadline(&world->engine) <= world->now + 100000);
 }
 
 static void test_snapshot_join_of_ours_makes_us_the_client(void **state) {
@@ -337,7 +423,7 @@ static void test_snapshot_join_of_ours_makes_us_the_client(void **state) {
         world_expect_create(world, "192.0.2.1", SERVER);
 }
 
-static void test_tick_sweeps_every_ten_seconds(void **state) {
+static void test_tick_sweeps_every_few_seconds(void **state) {
         struct world *world = *state;
         struct action action;
 
@@ -357,12 +443,17 @@ static void test_tick_sweeps_every_ten_seconds(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_overrun_asks_for_one_snapshot),
+                T(test_overrun_during_a_comparison_leads_to_another),
+                T(test_overrun_failed_comparison_is_tried_soon),
+                T(test_overrun_comparison_comes_before_what_waits),
                 T(test_snapshot_unknown_connection_is_adopted),
                 T(test_snapshot_adopted_ids_are_kept),
                 T(test_snapshot_adopted_with_join_makes_no_duplicate),
                 T(test_snapshot_adopted_server_never_dials),
                 T(test_snapshot_kernel_pm_connection_is_left_alone),
                 T(test_snapshot_not_yet_established_waits),
+                T(test_snapshot_not_yet_established_learns_what_the_peer_denies),
+                T(test_snapshot_adopted_unanswered_is_asked_again),
                 T(test_snapshot_listeners_and_fallbacks_are_not_adopted),
                 T(test_snapshot_fallback_is_noticed_and_final),
                 T(test_snapshot_missing_connection_is_gone),
@@ -376,7 +467,7 @@ int main(void) {
                 T(test_snapshot_of_what_ended_meanwhile_revives_nothing),
                 T(test_snapshot_with_too_many_ends_is_left_aside),
                 T(test_snapshot_join_of_ours_makes_us_the_client),
-                T(test_tick_sweeps_every_ten_seconds),
+                T(test_tick_sweeps_every_few_seconds),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
