@@ -39,6 +39,13 @@ static void manager_count_subflows(struct connection *connection, void *userdata
         *n += (uint32_t)connection->subflows.n;
 }
 
+/* Found alive, and not yet asked about: their address ids are not known. */
+static void manager_count_undecided(struct connection *connection, void *userdata) {
+        uint32_t *n = userdata;
+
+        *n += !connection->ids_known && connection->state <= CONNECTION_ESTABLISHED;
+}
+
 static int manager_get_number(sd_bus *bus, const char *path, const char *interface,
                               const char *property, sd_bus_message *reply, void *userdata,
                               sd_bus_error *error) {
@@ -49,6 +56,9 @@ static int manager_get_number(sd_bus *bus, const char *path, const char *interfa
         if (strcmp(property, "SubflowCount") == 0) {
                 number = 0;
                 model_each(&host->engine->model, manager_count_subflows, &number);
+        } else if (strcmp(property, "Undecided") == 0) {
+                number = 0;
+                model_each(&host->engine->model, manager_count_undecided, &number);
         } else if (strcmp(property, "MaxSubflows") == 0)
                 number = host->engine->conf->max_subflows;
         else if (strcmp(property, "MaxConnections") == 0)
@@ -302,6 +312,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("Plugin", "s", manager_get_text, 0, 0),
         SD_BUS_PROPERTY("ConnectionCount", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("SubflowCount", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("Undecided", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("DeadAfter", "u", manager_get_number, 0, 0),
