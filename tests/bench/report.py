@@ -49,6 +49,26 @@ class Report:
             self.file.flush()
 
 
+class Bars:
+    """What was measured, next to what was wanted, and to what there is today."""
+
+    def __init__(self):
+        self.rows = []
+
+    def add(self, what, ours, bar, today, good):
+        """good: is the bar met? None: it says nothing about this."""
+        self.rows.append({"what": what, "mptcpized": ours, "bar": bar, "today": today,
+                          "good": good})
+
+    def show(self, report):
+        print()
+        words = {True: "yes", False: "NO", None: ""}
+        table(("", "mptcpized", "bar", "kernel's own", "met"),
+              [(row["what"], row["mptcpized"], row["bar"], row["today"], words[row["good"]])
+               for row in self.rows])
+        report.head["bars"] = self.rows
+
+
 def table(head, rows):
     """Columns as wide as they need to be; all but the first two to the right."""
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]
