@@ -69,6 +69,11 @@ class Bars:
         report.head["bars"] = self.rows
 
 
+def percentile(ordered, share):
+    """Of values in order: the one below which that share of them is."""
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
 def table(head, rows):
     """Columns as wide as they need to be; all but the first two to the right."""
     widths = [max(len(line[i]) for line in [head, *rows]) for i in range(len(head))]

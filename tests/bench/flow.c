@@ -1,0 +1,231 @@
+/*
+ * Bulk data over MPTCP connections, and when it did not come.
+ *
+ *         flow serve PORT
+ *         flow dial ADDRESS PORT up|down|idle COUNT
+ *
+ * The client opens COUNT connections; then it sends on all of them as much as they take (up), or
+ * the server does (down), or nobody does after one byte each way (idle). Who receives says, with
+ * times in microseconds of CLOCK_MONOTONIC and connections by number:
+ *
+ *     gap NUMBER FROM TO        nothing came for GAP_USEC or more
+ *     end NUMBER FROM TO BYTES  at the end of standard input, which ends the program: what came in
+ *                               all, and since when nothing
+ *
+ * The server says "listening" first, the client "open" when all connections are open.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+enum {
+        CHUNK = 1 << 16,
+        GAP_USEC = 10000,
+        EVENTS = 64,
+        BACKLOG = 1024,
+        FLOWS = 1024, /* and so no descriptor is higher */
+};
+
+enum what {
+        NOTHING,
+        HELLO, /* accepted, and the first byte says which of these it is */
+        SENDER,
+        RECEIVER,
+        IDLE
+};
+
+struct flow {
+        enum what what;
+        unsigned number;
+        uint64_t last_usec; /* when something came; 0: never */
+        uint64_t bytes;
+};
+
+static struct flow flows[FLOWS]; /* by descriptor */
+static char chunk[CHUNK];
+
+static void fail(const char *what) {
+        fprintf(stderr, "flow: %s: %s\n", what, strerror(errno));
+        exit(1);
+}
+
+static uint64_t now_usec(void) {
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_MONOTONIC, &now);
+        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static void watch(int epoll, int fd, uint32_t events, int how) {
+        struct epoll_event event = { .events = events, .data.fd = fd };
+
+        if (epoll_ctl(epoll, how, fd, &event) < 0)
+                fail("epoll_ctl");
+}
+
+static void flow_begin(int epoll, int fd, enum what what) {
+        static unsigned n;
+
+        if (fd < 0 || fd >= FLOWS)
+                fail("descriptor");
+        flows[fd] = (struct flow){ .what = what, .number = n++ };
+        watch(epoll, fd, what == SENDER ? EPOLLOUT : EPOLLIN, EPOLL_CTL_ADD);
+}
+
+static void flow_end(int epoll, int fd) {
+        watch(epoll, fd, 0, EPOLL_CTL_DEL);
+}
+
+static void flow_greet(int epoll, int fd) {
+        static const struct {
+                char byte;
+                enum what what;
+        } kinds[] = { { 'u', RECEIVER }, { 'd', SENDER }, { 'i', IDLE } };
+        char byte;
+
+        if (recv(fd, &byte, 1, MSG_DONTWAIT) != 1)
+                return;
+        for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+                if (kinds[i].byte == byte)
+                        flows[fd].what = kinds[i].what;
+        if (flows[fd].what == SENDER)
+                watch(epoll, fd, EPOLLOUT, EPOLL_CTL_MOD);
+        else if (send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
+                fail("greeting");
+}
+
+static void flow_receive(int epoll, int fd) {
+        struct flow *flow = &flows[fd];
+        const ssize_t n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
+        const uint64_t now = now_usec();
+
+        if (n <= 0) {
+                if (n == 0 || errno != EAGAIN)
+                        flow_end(epoll, fd);
+                return;
+        }
+        if (flow->last_usec && now - flow->last_usec >= GAP_USEC)
+                printf("gap %u %llu %llu\n", flow->number, (unsigned long long)flow->last_usec,
+                       (unsigned long long)now);
+        flow->last_usec = now;
+        flow->bytes += (uint64_t)n;
+}
+
+static void flow_send(int epoll, int fd) {
+        if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
+                flow_end(epoll, fd);
+}
+
+static void flow_progress(int epoll, int fd) {
+        switch (flows[fd].what) {
+        case HELLO:
+                flow_greet(epoll, fd);
+                break;
+        case RECEIVER:
+        case IDLE:
+                flow_receive(epoll, fd);
+                break;
+        case SENDER:
+                flow_send(epoll, fd);
+                break;
+        case NOTHING:
+                break;
+        }
+}
+
+static int new_listener(uint16_t port) {
+        const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
+        const int on = 1;
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+            bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 || listen(fd, BACKLOG) < 0)
+                fail("listen");
+        return fd;
+}
+
+static void dial(int epoll, const struct sockaddr_in *to, char kind) {
+        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+        if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
+            send(fd, &kind, 1, MSG_NOSIGNAL) != 1)
+                fail("connect");
+        /* The answer, if it is not the data itself: joins are possible from then on. */
+        if (kind != 'd' && recv(fd, chunk, 1, 0) != 1)
+                fail("recv");
+        flow_begin(epoll, fd, kind == 'u' ? SENDER : kind == 'd' ? RECEIVER : IDLE);
+}
+
+static void print_ends(void) {
+        const uint64_t now = now_usec();
+
+        for (int fd = 0; fd < FLOWS; fd++)
+                if (flows[fd].what == RECEIVER)
+                        printf("end %u %llu %llu %llu\n", flows[fd].number,
+                               (unsigned long long)flows[fd].last_usec, (unsigned long long)now,
+                               (unsigned long long)flows[fd].bytes);
+}
+
+/* Until standard input ends. listener: -1 if there is none. */
+static void run(int epoll, int listener) {
+        struct epoll_event events[EVENTS];
+
+        for (;;) {
+                const int n = epoll_wait(epoll, events, EVENTS, -1);
+
+                for (int i = 0; i < n; i++) {
+                        const int fd = events[i].data.fd;
+
+                        if (fd == STDIN_FILENO)
+                                return;
+                        if (fd == listener)
+                                flow_begin(epoll, accept4(fd, NULL, NULL, SOCK_CLOEXEC), HELLO);
+                        else
+                                flow_progress(epoll, fd);
+                }
+        }
+}
+
+static void say(const char *word) {
+        puts(word);
+        (void)fflush(stdout);
+}
+
+int main(int argc, char **argv) {
+        struct sockaddr_in to = { .sin_family = AF_INET };
+        const int epoll = epoll_create1(EPOLL_CLOEXEC);
+        int listener = -1;
+
+        if (epoll < 0)
+                fail("epoll_create1");
+        if (argc == 3 && strcmp(argv[1], "serve") == 0) {
+                listener = new_listener((uint16_t)atoi(argv[2]));
+                watch(epoll, listener, EPOLLIN, EPOLL_CTL_ADD);
+                say("listening");
+        } else if (argc == 6 && strcmp(argv[1], "dial") == 0 &&
+                   inet_pton(AF_INET, argv[2], &to.sin_addr) == 1) {
+                to.sin_port = htons((uint16_t)atoi(argv[3]));
+                for (int i = 0; i < atoi(argv[5]); i++)
+                        dial(epoll, &to, argv[4][0]);
+                say("open");
+        } else {
+                return 2;
+        }
+        watch(epoll, STDIN_FILENO, EPOLLIN, EPOLL_CTL_ADD);
+        run(epoll, listener);
+        print_ends();
+        return 0;
+}

@@ -1,0 +1,164 @@
+"""Bulk transfers by flow.c, two paths for them, and who manages these: for bench/outage.py."""
+
+import contextlib
+import os
+import subprocess
+import time
+
+import lab
+import programs
+import sandbox
+
+PORT = 5003
+FAR_BUS = f"unix:path={lab.WORK}/far-bus"
+FLOWING = 100_000  # microseconds: with longer gaps, data does not flow
+MODES = ("mptcpized", "both ends", "kernel")
+ROLES = {"backup": {"wifi0": "master", "lte0": "backup"}, "normal": {}}
+FAR_ROLES = {"backup": {"r0": "master", "r1": "backup"}, "normal": {}}
+
+
+def now():
+    """The clock of flow.c, microseconds."""
+    return time.monotonic_ns() // 1000
+
+
+def program(name):
+    return f"{programs.Build.find().root}/tests/bench/{name}"
+
+
+class Flows:
+    """Transfers that go on until they are stopped: up, down, or idle."""
+
+    def __init__(self, hosts, direction, count=1):
+        self.client = None
+        self.server = self._start(hosts, lab.SERVER, "listening", "serve", PORT)
+        joins = hosts.counters()["MPJoinSynAckRx"]
+        self.client = self._start(hosts, None, "open", "dial", lab.SERVICE4, PORT, direction, count)
+        self.hosts = hosts
+        self.count = count
+        self.joins = joins
+
+    @staticmethod
+    def _start(hosts, netns, ready, *argv):
+        process = hosts.add(programs.Process([program("flow"), *map(str, argv)], "flow",
+                                             netns=netns, stdin=subprocess.PIPE,
+                                             stdout=subprocess.PIPE))
+        if process.popen.stdout.readline().decode().strip() != ready:
+            raise lab.Failed(f"flow {process.state()}: {process.log_text().strip()}")
+        return process
+
+    def wait_for_joins(self):
+        """Until each has its second subflow."""
+        lab.wait_for(lambda: self.hosts.counters()["MPJoinSynAckRx"] >= self.joins + self.count,
+                     f"{self.count} joins")
+
+    def stop(self):
+        """Ends them. What the receiver saw."""
+        output = []
+        for process in (self.client, self.server):
+            output += process.popen.communicate(timeout=lab.PATIENCE)[0].decode().splitlines()
+        return Seen([line.split() for line in output])
+
+
+class Seen:
+    """When nothing came, by connection: from, to, in microseconds."""
+
+    def __init__(self, lines):
+        self.gaps, self.bytes = {}, {}
+        for kind, number, begin, end, *more in lines:
+            gaps = self.gaps.setdefault(int(number), [])
+            gaps.append((int(begin), int(end)))
+            if kind == "end":
+                self.bytes[int(number)] = int(more[0])
+
+    def longest(self, since, until=None):
+        """Milliseconds of the longest gap of each connection, of those that were not over by then.
+
+        Who was still without data at the end has waited at least so long.
+        """
+        return [max((end - begin) / 1000 for begin, end in gaps
+                    if end >= since and (until is None or begin < until))
+                for gaps in self.gaps.values()]
+
+    def silence(self, since, until):
+        """Milliseconds without data between these times, in all gaps of the only connection."""
+        (gaps,) = self.gaps.values()
+        return sum(max(0, min(end, until) - max(begin, since)) for begin, end in gaps) / 1000
+
+    def flows_since(self, since):
+        """Milliseconds until data flowed on the only connection, and went on; None: it never did.
+
+        A segment that is sent again may get through where nothing else does, so one is not enough.
+        """
+        (gaps,) = self.gaps.values()
+        if gaps[-1][1] - gaps[-1][0] > FLOWING:
+            return None
+        return max(0, max((end - since for begin, end in gaps if end - begin > FLOWING),
+                          default=0)) / 1000
+
+    def moved(self, since):
+        """How many connections had data after that."""
+        return sum(gaps[-1][0] > since for gaps in self.gaps.values())
+
+
+class Managers:
+    """Who manages the paths: mptcpized, on one end or on both, or the kernel by its endpoints."""
+
+    def __init__(self, hosts, role):
+        self.hosts = hosts
+        self.role = role
+        build = programs.Build.find()
+        plugin = "fullmesh"
+        if role == "backup" and os.path.exists(f"{build.plugins}/backup.so"):
+            plugin = "backup"
+        programs.start_bus(hosts)
+        self._start_far_bus()
+        self.daemon = programs.Daemon(hosts, {"plugin": plugin, "interfaces": ROLES[role]})
+        self.far = programs.Daemon(hosts, {"plugin": plugin, "interfaces": FAR_ROLES[role]}, "far")
+
+    def _start_far_bus(self):
+        lab.write(f"{lab.WORK}/far-bus.conf", programs.BUS_CONF.format(address=FAR_BUS))
+        self.hosts.add(programs.Process(
+            ["dbus-daemon", f"--config-file={lab.WORK}/far-bus.conf", "--nofork", "--nopidfile"],
+            "far-bus"))
+        lab.wait_for(lambda: os.path.exists(f"{lab.WORK}/far-bus"), "the server's bus")
+
+    @contextlib.contextmanager
+    def managed_by(self, mode):
+        with contextlib.ExitStack() as stack:
+            if mode == "kernel":
+                flags = "subflow backup" if self.role == "backup" else "subflow"
+                lab.ip_batch(["mptcp limits set subflows 8 add_addr_accepted 8"]
+                             + [f"mptcp endpoint add {path.client4} dev {path.name} {flags}"
+                                for path in self.hosts.paths[1:]])
+                stack.callback(self.hosts.kernel_endpoints_flush)
+            else:
+                self.daemon.start()
+                stack.callback(self.daemon.stop)
+            if mode == "both ends":
+                self.far.start(prefix=("ip", "netns", "exec", lab.SERVER, "env",
+                                       f"DBUS_SYSTEM_BUS_ADDRESS={FAR_BUS}"))
+                stack.callback(self.far.stop)
+            yield
+
+
+def swallow(hosts, index, on):
+    """A blackhole: nothing gets through that path any more, either way, and nobody is told."""
+    path = hosts.paths[index]
+    for netns, device in ((None, path.name), (lab.SERVER, path.far)):
+        with sandbox.inside(netns):
+            if on:
+                lab.command("nft", f"add table netdev {device}; add chain netdev {device} swallow "
+                            f"{{ type filter hook ingress device {device} priority 0; "
+                            "policy drop; }")
+            else:
+                lab.command("nft", f"delete table netdev {device}")
+
+
+# What can happen to a path, and how it is undone.
+FAULTS = {
+    "link down": (lambda hosts: hosts.path_down(0), lambda hosts: hosts.path_up(0)),
+    "address removed": (lambda hosts: hosts.addr_del(0), lambda hosts: hosts.addr_add(0)),
+    "carrier loss": (lambda hosts: hosts.carrier_off(0), lambda hosts: hosts.carrier_on(0)),
+    "blackhole": (lambda hosts: swallow(hosts, 0, True), lambda hosts: swallow(hosts, 0, False)),
+}

@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+"""How long data stops when a path fails, compared with the kernel's own path manager.
+
+    faults     two paths of 20 Mbit/s, a bulk transfer, and the first path fails: the longest gap at
+               the receiver, with the second path as a standby and as a path like any other
+    return     the first path comes back: the longest gap that this costs
+    new        the only path fails, and a while later another one comes: time until data flows
+    crowd      200 transfers on a link that goes down: the longest gap of each
+    idle       a path that swallows everything below an idle connection: nothing may be done
+
+The path managers take turns: mptcpized on the client, on both ends, and the kernel with endpoints.
+Reports and asserts nothing.
+"""
+
+import os
+import statistics
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
+# pylint: disable=wrong-import-position
+import lab  # noqa: E402
+from flows import FAULTS, MODES, Flows, Managers, now, swallow  # noqa: E402
+from report import Bars, Report, arguments, bench_main, percentile  # noqa: E402
+
+CROWD_MBIT = 500
+SECOND = 1_000_000
+IDLE_COUNTERS = ("MPJoinSynTx", "RmAddrTx", "MPPrioTx", "MPRstTx", "MPFastcloseTx")
+
+
+class Sizes:
+    """How much of everything; seconds of each part of a run."""
+
+    def __init__(self, options):
+        quick = options.quick
+        self.runs = options.runs or (1 if quick else 20)
+        self.faults = ("link down", "blackhole") if quick else tuple(FAULTS)
+        self.roles = ("backup",) if quick else ("backup", "normal")
+        self.before = 0.4 if quick else 1.0
+        self.after = 1.2 if quick else 3.0
+        self.away = 0.5 if quick else 3.0
+        self.back = 1.5 if quick else 10.0
+        self.new = 2.0 if quick else 10.0
+        self.crowd = 20 if quick else 200
+        self.idle = 1.0 if quick else 20.0
+
+
+def text(values):
+    """Median and worst of milliseconds."""
+    return f"median {statistics.median(values):.0f}, worst {max(values):.0f} ms" if values else "-"
+
+
+def modes_of(fault, direction):
+    """The modes to compare: a server has to notice by itself only what nobody tells it."""
+    return MODES if fault == "blackhole" and direction == "down" else ("mptcpized", "kernel")
+
+
+def bar_of(role, fault, direction, mode):
+    """(median, worst) in milliseconds, None: no bar."""
+    if role != "backup":
+        return None, None
+    if fault != "blackhole":
+        return 120, 250
+    return (900 if direction == "down" and mode == "mptcpized" else 450), None
+
+
+class Outage:
+    """The parts; each makes its own lab."""
+
+    def __init__(self, sizes, report):
+        self.sizes = sizes
+        self.report = report
+        self.bars = Bars()
+
+    # faults
+
+    def fault_once(self, hosts, managers, mode, fault, direction):
+        """One transfer that loses its first path: (longest gap, silence), milliseconds."""
+        fail, heal = FAULTS[fault]
+        with managers.managed_by(mode):
+            flows = Flows(hosts, direction)
+            flows.wait_for_joins()
+            time.sleep(self.sizes.before)
+            since = now()
+            fail(hosts)
+            time.sleep(self.sizes.after)
+            seen = flows.stop()
+            heal(hosts)
+        until = since + int(self.sizes.after * SECOND)
+        return seen.longest(since)[0], seen.silence(since, until)
+
+    def fault(self, hosts, managers, fault, direction):
+        """All runs of one fault, the modes in turns."""
+        modes = modes_of(fault, direction)
+        samples = {mode: [] for mode in modes}
+        for number in range(self.sizes.runs):
+            for mode in modes[::(-1) ** number]:
+                samples[mode].append(self.fault_once(hosts, managers, mode, fault, direction))
+        gaps = {mode: [gap for gap, _ in values] for mode, values in samples.items()}
+        for mode in modes:
+            self.report.add({"what": "fault", "role": managers.role, "fault": fault,
+                             "direction": direction, "path_manager": mode,
+                             "longest_ms": gaps[mode],
+                             "silence_ms": [silence for _, silence in samples[mode]]})
+        for mode in modes[:-1]:
+            self.fault_bar(managers.role, fault, direction, mode, gaps)
+
+    def fault_bar(self, role, fault, direction, mode, gaps):
+        median, worst = bar_of(role, fault, direction, mode)
+        good = None
+        if median:
+            good = (statistics.median(gaps[mode]) <= median
+                    and (worst is None or max(gaps[mode]) <= worst))
+        bar = "-" if median is None else f"median {median}" + (f", worst {worst}" if worst else "")
+        where = {"mptcpized": "client", "both ends": "both ends"}[mode]
+        self.bars.add(f"{fault}, {role}, {direction}, {where}", text(gaps[mode]), bar,
+                      text(gaps["kernel"]), good)
+
+    def faults(self):
+        for role in self.sizes.roles:
+            with lab.Lab() as hosts:
+                managers = Managers(hosts, role)
+                for fault in self.sizes.faults:
+                    for direction in ("up", "down"):
+                        print(f"   {fault}, {role}, {direction}", flush=True)
+                        self.fault(hosts, managers, fault, direction)
+
+    # the way back
+
+    def return_once(self, hosts, managers, mode, direction):
+        """A transfer whose first path is away for a while. The longest gap since it is back."""
+        with managers.managed_by(mode):
+            flows = Flows(hosts, direction)
+            flows.wait_for_joins()
+            time.sleep(self.sizes.before)
+            hosts.path_down(0)
+            time.sleep(self.sizes.away)
+            back = now()
+            hosts.path_up(0)
+            time.sleep(self.sizes.back)
+            return flows.stop().longest(back)[0]
+
+    def returns(self):
+        gaps = {"mptcpized": [], "kernel": []}
+        with lab.Lab() as hosts:
+            managers = Managers(hosts, "backup")
+            for number in range(self.sizes.runs):
+                for mode, values in gaps.items():
+                    values.append(self.return_once(hosts, managers, mode,
+                                                   ("up", "down")[number % 2]))
+        for mode, values in gaps.items():
+            self.report.add({"what": "return", "path_manager": mode, "longest_ms": values})
+        self.bars.add("return to the primary, backup", text(gaps["mptcpized"]), "worst 250",
+                      text(gaps["kernel"]), max(gaps["mptcpized"]) <= 250)
+
+    # a new path
+
+    def new_once(self, hosts, managers, mode, direction):
+        """The only path fails, and another one comes: milliseconds until data; None: never."""
+        path = hosts.paths[1]
+        lab.ip_batch([f"link set {path.name} down", f"addr flush dev {path.name}"])
+        with managers.managed_by(mode):
+            flows = Flows(hosts, direction)
+            time.sleep(self.sizes.before)
+            hosts.path_down(0)
+            time.sleep(self.sizes.away)
+            lab.ip_batch([f"link set {path.name} up"])
+            usable = now()
+            lab.ip_batch(path.addresses() + path.routes())
+            time.sleep(1 if mode == "mptcpized" else self.sizes.new)
+            seen = flows.stop()
+        hosts.path_up(0)
+        hosts.path_up(1)
+        return seen.flows_since(usable)
+
+    def new(self):
+        times = {"mptcpized": [], "kernel": []}
+        with lab.Lab() as hosts:
+            managers = Managers(hosts, "normal")
+            for number in range(self.sizes.runs):
+                # The kernel's is the same each time: there is none.
+                for mode in times if number < 2 else ("mptcpized",):
+                    times[mode].append(self.new_once(hosts, managers, mode,
+                                                     ("up", "down")[number % 2]))
+        shown = {}
+        for mode, values in times.items():
+            self.report.add({"what": "new path", "path_manager": mode, "ms": values})
+            came = [value for value in values if value is not None]
+            shown[mode] = text(came)
+            if len(came) < len(values):
+                shown[mode] = f"{len(values) - len(came)} of {len(values)} never; {text(came)}"
+        good = None not in times["mptcpized"] and max(times["mptcpized"]) <= 250
+        self.bars.add("the only path fails, a new one comes", shown["mptcpized"], "250",
+                      shown["kernel"], good)
+
+    # many
+
+    def crowd_once(self, hosts, managers, mode):
+        """Many transfers on a link that goes down: (longest gap of each, how many moved)."""
+        with managers.managed_by(mode):
+            flows = Flows(hosts, "up", self.sizes.crowd)
+            flows.wait_for_joins()
+            time.sleep(self.sizes.before)
+            since = now()
+            hosts.path_down(0)
+            time.sleep(self.sizes.after)
+            until = now()
+            seen = flows.stop()
+            hosts.path_up(0)
+        return seen.longest(since), seen.moved((since + until) // 2)
+
+    def crowd(self):
+        with lab.Lab(rates=(CROWD_MBIT, CROWD_MBIT)) as hosts:
+            managers = Managers(hosts, "backup")
+            shown, good = {}, None
+            for mode in ("mptcpized", "kernel"):
+                gaps, moved = self.crowd_once(hosts, managers, mode)
+                gaps.sort()
+                shown[mode] = (f"{moved} moved; p50 {percentile(gaps, 0.5):.0f}, "
+                               f"p95 {percentile(gaps, 0.95):.0f}, max {gaps[-1]:.0f} ms")
+                self.report.add({"what": "crowd", "path_manager": mode, "moved": moved,
+                                 "longest_ms": gaps})
+                if mode == "mptcpized":
+                    good = moved == len(gaps) and percentile(gaps, 0.95) <= 300
+        self.bars.add(f"{self.sizes.crowd} transfers, link down", shown["mptcpized"],
+                      "all moved, p95 300", shown["kernel"], good)
+
+    # none
+
+    def idle(self):
+        with lab.Lab() as hosts:
+            managers = Managers(hosts, "backup")
+            with managers.managed_by("mptcpized"):
+                flows = Flows(hosts, "idle")
+                flows.wait_for_joins()
+                lab.wait_for(lambda: len(managers.daemon.subflows()) == 2, "two subflows")
+                lines = len(managers.daemon.connection()["log"])
+                before = hosts.counters()
+                swallow(hosts, 0, True)
+                time.sleep(self.sizes.idle)
+                log = managers.daemon.connection()["log"][lines:]
+                after = hosts.counters()
+                flows.stop()
+        sent = {name: after[name] - before[name] for name in IDLE_COUNTERS}
+        actions = len(log) + sum(sent.values())
+        self.report.add({"what": "idle", "seconds": self.sizes.idle, "log": log, "sent": sent})
+        self.bars.add(f"actions below an idle connection, blackhole, {self.sizes.idle:.0f} s",
+                      str(actions), "0", "0", actions == 0)
+
+
+PARTS = {"faults": Outage.faults, "return": Outage.returns, "new": Outage.new,
+         "crowd": Outage.crowd, "idle": Outage.idle}
+
+
+def bench(options):
+    """Inside the namespaces: everything. The exit status."""
+    sizes = Sizes(options)
+    report = Report(options, "outage", {"runs": sizes.runs})
+    outage = Outage(sizes, report)
+    for name in options.part or PARTS:
+        print(name, flush=True)
+        PARTS[name](outage)
+    outage.bars.show(report)
+    report.write()
+    return 0
+
+
+def main():
+    parser = arguments(__doc__)
+    parser.add_argument("--runs", type=int, help="of each fault and path manager (20)")
+    parser.add_argument("--part", action="append", choices=tuple(PARTS), help="only this one")
+    bench_main(parser, bench)
+
+
+if __name__ == "__main__":
+    main()
