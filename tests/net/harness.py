@@ -6,6 +6,7 @@ and with check() what it has checked, and fails by an exception. Output is TAP; 
 """
 
 import os
+import shutil
 import sys
 import traceback
 
@@ -13,22 +14,43 @@ import lab
 import programs
 
 SKIPPED = 77
+FULL = os.environ.get("MPTCPIZE_FULL") == "1"
 
 
-def topology(names=lab.NAMES[:2], rates=(20, 20)):
-    """Decorator: the paths of a test, where two of 20 Mbit/s are not what it needs."""
+def topology(names=lab.NAMES[:2], rates=(20, 20), delay=(), loss=()):
+    """Decorator: the paths of a test, where two of 20 Mbit/s are not what it needs.
+
+    delay: ms one way; loss: percent. What has one of them is a path through a program.
+    """
     def decorate(function):
-        function.topology = (names, rates)
+        function.topology = (names, rates, delay, loss)
+        return function
+    return decorate
+
+
+def full(function):
+    """Decorator: the test takes long, and is for MPTCPIZE_FULL=1 and for those who name it."""
+    function.full = True
+    return function
+
+
+def _needs(there, reason):
+    """Decorator: the test is skipped, for that reason, if there() is not so."""
+    def decorate(function):
+        before = getattr(function, "obstacle", lambda: "")
+        function.obstacle = lambda: before() or ("" if there() else reason)
         return function
     return decorate
 
 
 def needs(path, reason):
     """Decorator: the test is skipped, for that reason, where path does not exist."""
-    def decorate(function):
-        function.obstacle = lambda: "" if os.path.exists(path) else reason
-        return function
-    return decorate
+    return _needs(lambda: os.path.exists(path), reason)
+
+
+def needs_program(name):
+    """Decorator: the test is skipped where a program is not installed."""
+    return _needs(lambda: shutil.which(name), f"{name} is not installed")
 
 
 needs_ipv6 = needs("/proc/sys/net/ipv6", "this kernel has no IPv6")
@@ -50,8 +72,7 @@ def check_equal(got, wanted, what):
 
 def _run_in_lab(function):
     """Inside the namespaces. 0; or 1, with all logs."""
-    names, rates = getattr(function, "topology", (lab.NAMES[:2], (20, 20)))
-    with lab.Lab(names, rates) as hosts:
+    with lab.Lab(*getattr(function, "topology", ())) as hosts:
         try:
             function(hosts)
             hosts.end_well()
@@ -80,9 +101,10 @@ def _report(number, name, status, reason):
 
 
 def _selected(tests):
-    """All, or those named on the command line."""
-    wanted = sys.argv[1:]
-    return [test for test in tests if not wanted or test.__name__ in wanted]
+    """Those named on the command line, or else all that are not too long."""
+    if wanted := sys.argv[1:]:
+        return [test for test in tests if test.__name__ in wanted]
+    return [test for test in tests if FULL or not getattr(test, "full", False)]
 
 
 def main(tests):

@@ -10,10 +10,13 @@ is a second one. Path N is a pair of interfaces, shaped by TBF in both direction
 
 The client has a default route by each path, metric 100, 200, ...; the server's kernel takes all
 joins. Client interfaces are never called veth*, since the daemon leaves those alone by default.
+A path that has a delay or losses is a pair of TUN devices with a program between them (tunlink.py):
+the same names, addresses and routes, but it can also do what middleboxes do.
 """
 
 import contextlib
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -22,6 +25,7 @@ import subprocess
 import time
 
 import sandbox
+import tunlink
 
 SERVER = "server"  # name of the server's network namespace
 SERVICE4 = "203.0.113.1"
@@ -143,6 +147,9 @@ class Path:
     index: int
     name: str
     rate: float | None  # Mbit/s; None: not shaped
+    delay: float | None = None  # ms one way; None: no TUN device, and no losses
+    loss: float = 0  # percent, each way
+    last: int = 1  # number of the client's addresses
 
     @property
     def far(self):
@@ -158,11 +165,11 @@ class Path:
 
     @property
     def client4(self):
-        return f"{self.net4}.1"
+        return f"{self.net4}.{self.last}"
 
     @property
     def client6(self):
-        return f"{self.net6}1"
+        return f"{self.net6}{self.last:x}"
 
     @property
     def metric(self):
@@ -184,8 +191,12 @@ class Path:
 class Lab:
     """The topology and the processes that run in it. Needs to be inside run_sandboxed()."""
 
-    def __init__(self, names=NAMES[:2], rates=(20, 20)):
-        self.paths = [Path(i, name, rate) for i, (name, rate) in enumerate(zip(names, rates))]
+    def __init__(self, names=NAMES[:2], rates=(20, 20), delays=(), losses=()):
+        more = itertools.zip_longest(delays, losses, fillvalue=0)
+        self.paths = [Path(i, *each) for i, each in enumerate(zip(names, rates))]
+        for i, (delay, loss) in enumerate(more):
+            self.paths[i] = dataclasses.replace(self.paths[i], delay=delay, loss=loss)
+        self.links = {}  # those of paths with a delay, by index
         self.processes = []
         self.opened = time.monotonic()
 
@@ -204,6 +215,8 @@ class Lab:
     def close(self):
         for process in reversed(self.processes):
             process.end()
+        for link in self.links.values():
+            link.end()
         # Links first: those of a deleted namespace go later, and then their names are in the way.
         for argv in ([["ip", "link", "del", path.name] for path in self.paths]
                      + [["ip", "netns", "del", SERVER]]):
@@ -217,7 +230,7 @@ class Lab:
             with sandbox.inside(netns):
                 self._set_sysctls()
         for path in self.paths:
-            ip_batch([f"link add {path.name} type veth peer name {path.far} netns {SERVER}"])
+            self._build_path(path)
         with sandbox.inside(SERVER):
             self._build_server()
         ip_batch(["link set lo up"] + [f"link set {p.name} up" for p in self.paths]
@@ -225,6 +238,14 @@ class Lab:
         for path in self.paths:
             if path.rate is not None:
                 self.set_rate(path.index, path.rate)
+
+    def _build_path(self, path):
+        if path.delay is None:
+            ip_batch([f"link add {path.name} type veth peer name {path.far} netns {SERVER}"])
+            return
+        self.links[path.index] = tunlink.Link(path.name, path.far, SERVER, path.index)
+        for key, value in (("delay", path.delay), ("loss", path.loss)):
+            self.links[path.index].do(key, value)
 
     @staticmethod
     def _set_sysctls():
@@ -261,6 +282,9 @@ class Lab:
     def set_rate(self, index, mbit):
         """Shapes both directions of a path; what waits in its queues stays there."""
         path = self.paths[index]
+        if index in self.links:
+            self.links[index].do("rate", mbit)
+            return
         for netns, device in ((None, path.name), (SERVER, path.far)):
             with sandbox.inside(netns):
                 command("tc", "qdisc", "replace", "dev", device, "root", "tbf", "rate",
@@ -281,11 +305,16 @@ class Lab:
 
     def carrier_off(self, index):
         """The far end goes down: the client's interface stays up, but without a carrier."""
+        if index in self.links:
+            self.links[index].do("carrier", "up")
+            return
         with sandbox.inside(SERVER):
             ip_batch([f"link set {self.paths[index].far} down"])
 
     def carrier_on(self, index):
         path = self.paths[index]
+        if index in self.links:
+            self.links[index].do("carrier", "both")
         with sandbox.inside(SERVER):
             ip_batch([f"link set {path.far} up"] + path.far_addresses())
         ip_batch(path.routes())
@@ -298,6 +327,37 @@ class Lab:
     def addr_add(self, index):
         path = self.paths[index]
         ip_batch(path.addresses() + path.routes())
+
+    def new_address(self, index, last):
+        """The client's addresses of that path become others: a new lease instead of the old."""
+        old = self.paths[index]
+        self.paths[index] = new = dataclasses.replace(old, last=last)
+        ip_batch([f"addr del {old.client4}/24 dev {old.name}",
+                  f"addr del {old.client6}/64 dev {old.name}"] + new.addresses() + new.routes())
+
+    def blackhole(self, index, which):
+        """Swallows what goes up, to the server, or down, or both, or none; nobody is told."""
+        path = self.paths[index]
+        if index in self.links:
+            self.links[index].do("blackhole", which)
+            return
+        for netns, device, way in ((SERVER, path.far, "up"), (None, path.name, "down")):
+            table = f"netdev swallow_{device}"
+            rules = [f"add table {table}", f"delete table {table}"]
+            if which in (way, "both"):
+                rules += [f"add table {table}",
+                          f"add chain {table} all {{ type filter hook ingress device {device} "
+                          "priority 0; policy drop; }"]
+            with sandbox.inside(netns):
+                command("nft", "-f", "-", stdin="\n".join(rules) + "\n")
+
+    def strip(self, index, what, which="both"):
+        """MPTCP's options go: none, all, or joins only. The path needs a delay, if only 0."""
+        self.links[index].do("strip", what, which)
+
+    def corrupt(self, index, which):
+        """Changes all payload that goes that way, as the TCP checksum can't tell."""
+        self.links[index].do("corrupt", which)
 
     # numbers
 
