@@ -197,6 +197,7 @@ class Lab:
         for i, (delay, loss) in enumerate(more):
             self.paths[i] = dataclasses.replace(self.paths[i], delay=delay, loss=loss)
         self.links = {}  # those of paths with a delay, by index
+        self.networks = []  # what is behind the server (nets.py), to be ended
         self.processes = []
         self.opened = time.monotonic()
 
@@ -217,6 +218,8 @@ class Lab:
             process.end()
         for link in self.links.values():
             link.end()
+        for network in self.networks:
+            network.end()
         # Links first: those of a deleted namespace go later, and then their names are in the way.
         for argv in ([["ip", "link", "del", path.name] for path in self.paths]
                      + [["ip", "netns", "del", SERVER]]):
@@ -228,7 +231,7 @@ class Lab:
         ip_batch([f"netns add {SERVER}"])
         for netns in (None, SERVER):
             with sandbox.inside(netns):
-                self._set_sysctls()
+                self.set_sysctls()
         for path in self.paths:
             self._build_path(path)
         with sandbox.inside(SERVER):
@@ -248,7 +251,7 @@ class Lab:
             self.links[path.index].do(key, value)
 
     @staticmethod
-    def _set_sysctls():
+    def set_sysctls():
         """Answers may leave by another path than the question came; addresses work at once."""
         for key, value in (("ipv4/conf/all/rp_filter", 0), ("ipv4/conf/default/rp_filter", 0),
                            ("ipv6/conf/all/disable_ipv6", 0), ("ipv6/conf/default/disable_ipv6", 0),

@@ -22,7 +22,6 @@ PATH_MANAGER = "/proc/sys/net/mptcp/path_manager"
 PM_TYPE = "/proc/sys/net/mptcp/pm_type"  # before Linux 6.15
 CLOSE_TIMEOUT = "/proc/sys/net/mptcp/close_timeout"  # since Linux 6.7
 SHIM_VARIABLE = "MPTCPIZE_SHIM"  # where mptcpctl looks for the library in a build tree
-BUS_ADDRESS = f"unix:path={WORK}/bus"
 BUS_CONF = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
@@ -55,6 +54,7 @@ http {{
 {servers}
 }}
 """
+UPLOADS = "location /up/ { dav_methods PUT; client_max_body_size 0; }"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -157,19 +157,24 @@ class Process:
                 self.popen.wait()
 
 
-def start_bus(lab):
-    """A system bus of our own, for every program that is started from now on."""
+def bus_address(name="bus"):
+    return f"unix:path={WORK}/{name}"
+
+
+def start_bus(lab, name="bus"):
+    """A system bus of our own; the one called bus is for every program started from now on."""
     os.makedirs(WORK, exist_ok=True)
-    write(f"{WORK}/bus.conf", BUS_CONF.format(address=BUS_ADDRESS))
+    write(f"{WORK}/{name}.conf", BUS_CONF.format(address=bus_address(name)))
     reader, writer = os.pipe()
-    bus = lab.add(Process(["dbus-daemon", f"--config-file={WORK}/bus.conf", "--nofork",
+    bus = lab.add(Process(["dbus-daemon", f"--config-file={WORK}/{name}.conf", "--nofork",
                            "--nopidfile", f"--print-address={writer}"], "dbus-daemon",
                           pass_fds=(writer,)))
     os.close(writer)
     with os.fdopen(reader) as ready:  # a line once it listens, or end of file
         if not ready.readline():
             raise Failed(f"dbus-daemon did not start: {bus.log_text().strip()}")
-    os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = BUS_ADDRESS
+    if name == "bus":
+        os.environ["DBUS_SYSTEM_BUS_ADDRESS"] = bus_address()
     return bus
 
 
@@ -201,11 +206,16 @@ class Notify:
 
 
 class Daemon:
-    """mptcpized on the client, and its command line tool. conf: a dictionary, or text as it is."""
+    """mptcpized, and its command line tool. conf: a dictionary, or text as it is.
 
-    def __init__(self, lab, conf=None, name="mptcpized"):
+    On the client; elsewhere it has to have a bus of its own, see daemon_at().
+    """
+
+    def __init__(self, lab, conf=None, name="mptcpized", netns=None, bus=None):
         self.lab = lab
         self.name = name
+        self.netns = netns
+        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": bus_address(bus)} if bus else {}
         self.build = Build.find()
         self.conf_path = f"{WORK}/{name}.conf"
         self.runtime = f"{WORK}/{name}"
@@ -234,8 +244,8 @@ class Daemon:
     def start(self, prefix=()):
         """Returns when it is ready. prefix: the words of a program that starts it."""
         notify = Notify(f"{self.runtime}-notify")
-        self.process = self.lab.add(Process([*prefix, *self.argv()], self.name,
-                                            env={"NOTIFY_SOCKET": notify.path}))
+        self.process = self.lab.add(Process([*prefix, *self.argv()], self.name, self.netns,
+                                            env={"NOTIFY_SOCKET": notify.path, **self.env}))
         self.process.ends_with = 0
         try:
             notify.wait("READY=1", self.process)
@@ -262,7 +272,7 @@ class Daemon:
 
     def ctl(self, *args, env=None):
         """mptcpctl: a CompletedProcess, with text."""
-        return run([self.build.ctl, *args], env=env)
+        return run([self.build.ctl, *args], env={**self.env, **(env or {})})
 
     def query(self, *args):
         """mptcpctl --json, parsed; Failed if it fails."""
@@ -285,6 +295,19 @@ class Daemon:
     def subflows(self, state="established"):
         """Those of the only connection, in a state."""
         return [row for row in self.connection()["subflows"] if row["state"] == state]
+
+    def shown(self):
+        """All connections, with their subflows, by token. One that ends meanwhile is left out."""
+        answers = {row["token"]: self.ctl("--json", "show", row["token"])
+                   for row in self.connections()}
+        return {token: json.loads(answer.stdout)
+                for token, answer in answers.items() if answer.returncode == 0}
+
+
+def daemon_at(lab, netns, conf=None):
+    """mptcpized in another namespace, ready."""
+    start_bus(lab, f"bus-{netns}")
+    return Daemon(lab, conf, f"mptcpized-{netns}", netns, f"bus-{netns}").start()
 
 
 def run(argv, netns=None, env=None, timeout=PATIENCE * 3, **popen):
@@ -320,14 +343,26 @@ def nginx_argv(servers, name="nginx", workers=1):
 
 
 class Nginx:
-    """nginx on the server, or where it is told, port 80 of all addresses."""
+    """nginx on the server, or where it is told, port 80 of all addresses; takes uploads to /up/.
 
-    def __init__(self, lab, upgraded=True, netns=SERVER):
-        listen6 = "listen [::]:80 ipv6only=on;" if os.path.exists("/proc/sys/net/ipv6") else ""
-        argv = nginx_argv(f"  server {{ listen 0.0.0.0:80; {listen6} root {WORK}/www; }}")
+    dual: by one socket for both families, so that IPv4 comes as v4-mapped.
+    """
+
+    def __init__(self, lab, upgraded=True, netns=SERVER, dual=False):
+        name = "nginx" if netns == SERVER else f"nginx-{netns}"
+        argv = nginx_argv(f"  server {{ {self._listen(dual)} root {WORK}/www; {UPLOADS} }}", name)
+        os.makedirs(f"{WORK}/www/up", exist_ok=True)
+        shutil.chown(f"{WORK}/www/up", "www-data")
         env = Build.find().preload_environ() if upgraded else None
-        self.process = lab.add(Process(argv, "nginx", netns=netns, env=env))
+        self.process = lab.add(Process(argv, name, netns=netns, env=env))
         wait_for(lambda: self._listens(lab, netns), "nginx listens on port 80")
+
+    @staticmethod
+    def _listen(dual):
+        if dual:
+            return "listen [::]:80 ipv6only=off;"
+        listen6 = "listen [::]:80 ipv6only=on;" if os.path.exists("/proc/sys/net/ipv6") else ""
+        return f"listen 0.0.0.0:80; {listen6}"
 
     def _listens(self, lab, netns):
         if not self.process.running():
@@ -379,10 +414,10 @@ class Curl:
         os.unlink(self.path)
 
 
-def stage(lab, conf=None, upgraded=True, size=4_000_000):
+def stage(lab, conf=None, upgraded=True, size=4_000_000, **nginx):
     """The usual scene: bus, nginx with a file "data" of that size, and the daemon, ready."""
     start_bus(lab)
-    Nginx(lab, upgraded)
+    Nginx(lab, upgraded, **nginx)
     Nginx.file("data", size)
     return Daemon(lab, conf).start()
 
