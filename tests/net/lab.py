@@ -355,7 +355,10 @@ class Lab:
                 command("nft", "-f", "-", stdin="\n".join(rules) + "\n")
 
     def strip(self, index, what, which="both"):
-        """MPTCP's options go: none, all, or joins only. The path needs a delay, if only 0."""
+        """MPTCP's options go: none, all, joins only, or all but those of SYNs ("data").
+
+        The path needs a delay, if only 0.
+        """
         self.links[index].do("strip", what, which)
 
     def corrupt(self, index, which):

@@ -13,7 +13,7 @@
  *         loss PERCENT                 of each direction
  *         blackhole WHICH              swallows all; WHICH: none, up (from NEAR to FAR), down, both
  *         corrupt WHICH                changes every payload, with right TCP checksums
- *         strip none|all|joins WHICH   takes MPTCP options out
+ *         strip none|all|joins|data WHICH   takes MPTCP options out
  *         carrier WHICH                who has one: up is FAR, down is NEAR
  *
  * It ends at the end of its standard input.
@@ -176,6 +176,7 @@ static int link_set_strip(struct link *link, const char *what, int which) {
                 [MANGLE_STRIP_NONE] = "none",
                 [MANGLE_STRIP_ALL] = "all",
                 [MANGLE_STRIP_JOINS] = "joins",
+                [MANGLE_STRIP_DATA] = "data",
         };
         int strip = 0;
 

@@ -6,6 +6,7 @@ enum {
         IP4_LEN = 20,
         IP6_LEN = 40,
         TCP_LEN = 20,
+        FLAG_SYN = 2,
         OPTION_END = 0,
         OPTION_NOP = 1,
         OPTION_MPTCP = 30,
@@ -78,7 +79,7 @@ static void segment_mend(struct segment *segment) {
 static bool option_is_for(const uint8_t *option, enum mangle_strip strip) {
         if (option[0] != OPTION_MPTCP)
                 return false;
-        return strip == MANGLE_STRIP_ALL || option[2] >> 4 == SUBTYPE_JOIN;
+        return strip != MANGLE_STRIP_JOINS || option[2] >> 4 == SUBTYPE_JOIN;
 }
 
 bool mangle_strip(uint8_t *packet, size_t len, enum mangle_strip strip) {
@@ -87,6 +88,8 @@ bool mangle_strip(uint8_t *packet, size_t len, enum mangle_strip strip) {
         size_t at, n;
 
         if (strip == MANGLE_STRIP_NONE || !segment_init(&segment, packet, len))
+                return false;
+        if (strip == MANGLE_STRIP_DATA && segment.bytes[13] & FLAG_SYN)
                 return false;
         for (at = TCP_LEN; at + 2 < segment.header && segment.bytes[at] != OPTION_END; at += n) {
                 uint8_t *option = segment.bytes + at;
@@ -110,7 +113,9 @@ bool mangle_corrupt(uint8_t *packet, size_t len) {
 
         if (!segment_init(&segment, packet, len) || segment.header == segment.len)
                 return false;
-        segment.bytes[segment.header] ^= 1;
+        /* Not a flipped bit: those of two packets cancel out in a sum over both, such as MPTCP's.
+         */
+        segment.bytes[segment.header]++;
         segment_mend(&segment);
         return true;
 }
