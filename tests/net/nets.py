@@ -128,6 +128,17 @@ def balance(reals, ports):
                       f"lookup {real.number} pref {real.number}"])
 
 
+def refuse_private(lab):
+    """What clients send to a private address is dropped: nobody out there knows the way."""
+    devices = ", ".join(path.far for path in lab.paths)
+    nft(SERVER, f"""
+table ip private {{
+  chain forward {{ type filter hook prerouting priority -150;
+                  iifname {{ {devices} }} ip daddr 10.200.0.0/16 drop; }}
+}}
+""")
+
+
 def drop_foreign_sources(lab):
     """Each path's provider takes the addresses that it gave out itself, and no others."""
     with sandbox.inside(SERVER):
