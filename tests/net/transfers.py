@@ -3,10 +3,11 @@
 import contextlib
 import glob
 import os
+import signal
 import time
 
-from lab import WORK, Failed, command, wait_for
-from programs import Build, Curl, Process
+from lab import SERVER, WORK, Failed, command, wait_for
+from programs import Build, Curl, Nginx, Process
 
 MAPPED4 = "::ffff:203.0.113.1"  # SERVICE4, from a socket of the other family
 SOME = 500_000
@@ -66,6 +67,53 @@ class BothWays:
             transfer.finish()
 
 
+# A web server that knows one file, and sends it slowly until SIGUSR1.
+PACER = """
+import asyncio, signal, socket, sys
+
+hurry = asyncio.Event()
+
+async def serve(reader, writer):
+    await reader.readuntil(b"\\r\\n\\r\\n")
+    writer.write(b"HTTP/1.0 200 OK\\r\\nContent-Length: %d\\r\\n\\r\\n" % len(data))
+    for at in range(0, len(data), 4096):
+        writer.write(data[at:at + 4096])
+        await writer.drain()
+        if not hurry.is_set():
+            await asyncio.wait([asyncio.ensure_future(hurry.wait())], timeout=0.1)
+    writer.close()
+
+async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, hurry.set)
+    dual = sys.argv[1] == "::"
+    listener = socket.create_server((sys.argv[1], 80), backlog=1000, dualstack_ipv6=dual,
+                                    family=socket.AF_INET6 if dual else socket.AF_INET)
+    async with await asyncio.start_server(serve, sock=listener, backlog=1000) as server:
+        await server.serve_forever()
+
+data = open(sys.argv[2], "rb").read()
+asyncio.run(main())
+"""
+
+
+class Pacer:
+    """Serves a file of that size as "data", 40 kB a second to each connection, until hurry().
+
+    So that hundreds of transfers go on for as long as they have to, and none of them starves.
+    """
+
+    def __init__(self, lab, size, dual=False):
+        os.makedirs(f"{WORK}/www", exist_ok=True)
+        path = Nginx.file("data", size)
+        self.process = lab.add(Process(
+            ["/usr/bin/python3", "-c", PACER, "::" if dual else "0.0.0.0", path], "pacer",
+            netns=SERVER, env=Build.find().preload_environ()))
+        wait_for(lambda: 80 in lab.listeners(SERVER), "the pacer listens")
+
+    def hurry(self):
+        self.process.send(signal.SIGUSR1)
+
+
 class Downloads:
     """One curl with that many connections, a file each."""
 
@@ -78,9 +126,9 @@ class Downloads:
             for path in self.paths:
                 file.write(f'url = "http://{bracketed}/{name}"\noutput = "{path}"\n')
         self.process = lab.add(Process(
-            ["curl", "--silent", "--show-error", "--fail", "--globoff", "--noproxy", "*",
-             "--parallel", "--parallel-immediate", "--parallel-max", str(count), "--config", conf],
-            "curl-downloads", env=Build.find().preload_environ()))
+            ["curl", "--silent", "--show-error", "--no-progress-meter", "--fail", "--globoff",
+             "--noproxy", "*", "--parallel", "--parallel-immediate", "--parallel-max",
+             str(count), "--config", conf], "curl-downloads", env=Build.find().preload_environ()))
 
     def finish(self):
         if self.process.wait() != 0:

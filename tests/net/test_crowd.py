@@ -1,0 +1,125 @@
+#!/usr/bin/python3
+"""Many connections: the daemon is killed among them, or stopped while they come and go."""
+
+import os
+import signal
+import subprocess
+
+import harness
+from harness import check, check_equal, needs_ipv6, topology
+from kernelstate import kernel_state, wait_for_same_state
+from lab import NAMES, SERVER, SERVICE4, SERVICE6, Failed, wait_for
+from programs import Daemon, Process, start_bus
+from transfers import MAPPED4, Downloads, Pacer
+
+SIZE = 1_000_000
+LIVE = 200
+BURST = "tests/net/burst"  # below the build directory
+PORT = 5000
+PORTS = 8
+STEP = 10_000
+UNSHAPED = topology(NAMES[:2], (None, None))
+
+
+def joins(lab):
+    return lab.counters()["MPJoinSynTx"]
+
+
+def kill_among(lab, host, count, dual=False):
+    """Killed while joins are under way, and once more when all is quiet."""
+    start_bus(lab)
+    pacer = Pacer(lab, SIZE, dual)
+    daemon = Daemon(lab).start()
+    downloads = Downloads(lab, host, "data", count)
+    wait_for(lambda: joins(lab) > 0, "the first join")
+    daemon.kill()
+    lab.note(f"killed after {joins(lab)} joins")
+    wait_for(lambda: len(kernel_state()) == count, "all connections are open")
+    before = set(kernel_state())
+    daemon.start()
+    check_equal(set(wait_for_same_state(daemon, count, 2)) == before, True,
+                "what the restarted daemon knows is what was there")
+    check_equal(joins(lab), count, "joins in all, one a connection")
+    daemon.kill()
+    daemon.start()
+    wait_for_same_state(daemon, count, 2)
+    check_equal(joins(lab), count, "joins after another restart")
+    lab.path_down(1)
+    wait_for_same_state(daemon, count, 1)
+    lab.path_up(1)
+    wait_for_same_state(daemon, count, 2)
+    check(True, "the second link went and came back for all of them")
+    pacer.hurry()
+    downloads.finish()
+    check(True, f"{count} files arrived as they were sent")
+
+
+@UNSHAPED
+def test_crowd_killed_among_200_transfers_goes_on(lab):
+    """SIGKILL among 200 downloads over IPv4."""
+    kill_among(lab, SERVICE4, LIVE)
+
+
+@UNSHAPED
+@needs_ipv6
+def test_crowd_killed_among_ipv6_transfers_goes_on(lab):
+    """SIGKILL among downloads over IPv6."""
+    kill_among(lab, SERVICE6, LIVE, dual=True)
+
+
+@UNSHAPED
+@needs_ipv6
+def test_crowd_killed_among_mapped_transfers_goes_on(lab):
+    """SIGKILL among downloads over IPv4 by IPv6 sockets."""
+    kill_among(lab, MAPPED4, LIVE, dual=True)
+
+
+class Burst:
+    """The program of that name, at both ends."""
+
+    def __init__(self, lab):
+        program = f"{os.environ['MPTCPIZE_BUILD']}/{BURST}"
+        where = [SERVICE4, str(PORT), str(PORTS)]
+        server = lab.add(Process([program, "serve", *where], "burst-server", netns=SERVER))
+        wait_for(lambda: {*range(PORT, PORT + PORTS)} <= lab.listeners(SERVER), "it listens")
+        check(server.running(), "the server runs")
+        self.process = lab.add(Process([program, "connect", *where], "burst", text=True,
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+
+    def do(self, line):
+        self.process.popen.stdin.write(f"{line}\n")
+        self.process.popen.stdin.flush()
+        if self.process.popen.stdout.readline() != "ok\n":
+            raise Failed(f"{line}: {self.process.state()} {self.process.log_text()}")
+
+
+@UNSHAPED
+def test_crowd_stopped_for_10000_of_40000_state_is_exact(lab):
+    """Connections as fast as they come, the daemon stopped in the middle; some of them stay."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    burst = Burst(lab)
+    burst.do(f"open {STEP} 100")
+    lab.note("stopped")
+    daemon.process.send(signal.SIGSTOP)
+    burst.do(f"open {STEP} 100")
+    burst.do("close 50")
+    daemon.process.send(signal.SIGCONT)
+    lab.note("continues")
+    burst.do(f"open {2 * STEP} 200")
+    burst.do("close 100")
+    lab.note("all were opened")
+    state = wait_for_same_state(daemon, 150, 2)
+    lab.note("the state is exact")
+    check_equal(lab.counters()["MPCapableSYNTX"], 4 * STEP, "connections opened")
+    check_equal(lab.counters(SERVER)["MPCapableACKRX"], 4 * STEP, "connections accepted")
+    check_equal(len({tuple(each) for each in state.values()}), 150, "different pairs of addresses")
+    lab.path_down(1)
+    wait_for_same_state(daemon, 150, 1)
+    check(True, "the second link is gone for all that are left")
+
+
+harness.main([test_crowd_killed_among_200_transfers_goes_on,
+              test_crowd_killed_among_ipv6_transfers_goes_on,
+              test_crowd_killed_among_mapped_transfers_goes_on,
+              test_crowd_stopped_for_10000_of_40000_state_is_exact])
