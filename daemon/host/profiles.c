@@ -136,7 +136,7 @@ static const char *const mode_plugins[_POLICY_MODE_MAX] = {
         [POLICY_MODE_PLUGIN] = "",
 };
 
-/* Modes that share a plugin: its option "mode" tells them apart. Before the policy's own options. */
+/* Modes that share a plugin are told apart by its option "mode", before the policy's own. */
 static void profile_set_mode(struct conf_profile *profile, enum policy_mode mode) {
         struct conf_option option = { .key = "mode" };
 

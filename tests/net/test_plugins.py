@@ -75,7 +75,7 @@ def test_backup_energy_save_joins_in_need_only(lab):
 
 
 def test_ndiffports_subflows_share_addresses(lab):
-    """Three subflows on one pair of addresses, each with a port of its own; a lost one is replaced."""
+    """Three subflows on one pair of addresses, each from its own port; lost ones are replaced."""
     daemon = stage(lab, {"plugin": "ndiffports", "plugins": {"ndiffports": {"subflows": 3}}},
                    size=SIZE)
     curl = Curl(lab, SERVICE4, "data")
