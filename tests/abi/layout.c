@@ -1,7 +1,7 @@
 /*
- * The layout of ABI 1.0 on 64-bit machines, frozen: a plugin that was built with it has these
- * numbers compiled in. What is new goes to the end of a structure and gets a line here; a line
- * that is here never changes, unless MPTCPIZE_ABI_MAJOR does.
+ * The layout of ABI 1.0 and 1.1 on 64-bit machines, frozen: a plugin that was built with it has
+ * these numbers compiled in. What is new goes to the end of a structure and gets a line here; a
+ * line that is here never changes, unless MPTCPIZE_ABI_MAJOR does.
  */
 #include <mptcpize/plugin.h>
 
@@ -31,6 +31,9 @@ AT(remote, address, 8);
 AT(remote, id, 28);
 AT(remote, flags, 32);
 
+/* 1.1 */
+AT(remote, ifindex, 36);
+
 AT(subflow, size, 0);
 AT(subflow, local, 8);
 AT(subflow, remote, 28);
@@ -39,6 +42,20 @@ AT(subflow, remote_id, 49);
 AT(subflow, state, 52);
 AT(subflow, flags, 56);
 AT(subflow, ifindex, 60);
+
+/* 1.1 */
+AT(subflow, changed_usec, 64);
+AT(subflow, sample_usec, 72);
+AT(subflow, bytes_sent, 80);
+AT(subflow, bytes_received, 88);
+AT(subflow, bytes_acked, 96);
+AT(subflow, rtt_usec, 104);
+AT(subflow, rto_usec, 108);
+AT(subflow, unacked, 112);
+AT(subflow, retransmits, 116);
+AT(subflow, last_data_sent_msec, 120);
+AT(subflow, last_data_recv_msec, 124);
+AT(subflow, last_ack_recv_msec, 128);
 
 AT(view, size, 0);
 AT(view, token, 8);
@@ -68,6 +85,9 @@ AT(action, ifindex, 52);
 AT(action, backup, 56);
 AT(action, usec, 64);
 AT(action, reason, 72);
+
+/* 1.1 */
+AT(action, flags, 80);
 
 AT(sink, size, 0);
 AT(sink, emit, 8);
@@ -120,3 +140,8 @@ VALUE(MPTCPIZE_ACTION_ANNOUNCE, 4);
 VALUE(MPTCPIZE_ACTION_WITHDRAW, 5);
 VALUE(MPTCPIZE_ACTION_TIMER, 6);
 VALUE(MPTCPIZE_ACTION_NOTE, 7);
+
+/* 1.1 */
+VALUE(MPTCPIZE_EVENT_SAMPLE, 13);
+VALUE(MPTCPIZE_ACTION_WATCH, 8);
+VALUE(MPTCPIZE_CREATE_ANOTHER, 0x1);

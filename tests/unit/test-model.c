@@ -48,6 +48,33 @@ static void test_route_prefixes_are_matched_per_interface(void **state) {
         assert_false(model_has_route(model, 3, &near));
 }
 
+static void test_route_ifindex_main_table_then_prefix_then_metric(void **state) {
+        static const struct {
+                struct route_event is;
+                int32_t best; /* once it is there, too */
+        } routes[] = {
+                { { .ifindex = 2, .table = 100, .prefix_len = 32, .metric = 0 }, 2 },
+                { { .ifindex = 3, .table = 254, .prefix_len = 0, .metric = 200 }, 3 },
+                { { .ifindex = 4, .table = 254, .prefix_len = 0, .metric = 100 }, 4 },
+                { { .ifindex = 5, .table = 254, .prefix_len = 24, .metric = 600 }, 5 },
+                { { .ifindex = 6, .table = 101, .prefix_len = 32, .metric = 0 }, 5 },
+        };
+        struct mptcpize_address there = at("203.0.113.1"), elsewhere = at("2001:db8::1");
+        struct model *model = *state;
+
+        assert_int_equal(model_route_ifindex(model, &there), 0);
+        for (size_t i = 0; i < sizeof(routes) / sizeof(routes[0]); i++) {
+                struct route_event event = routes[i].is;
+
+                event.prefix = at(event.prefix_len == 0    ? "0.0.0.0"
+                                  : event.prefix_len == 24 ? "203.0.113.0"
+                                                           : "203.0.113.1");
+                assert_int_equal(model_route(model, &event), 1);
+                assert_int_equal(model_route_ifindex(model, &there), routes[i].best);
+        }
+        assert_int_equal(model_route_ifindex(model, &elsewhere), 0);
+}
+
 static void test_route_over_the_limit_nothing_is_said_missing(void **state) {
         struct model *model = *state;
         struct mptcpize_address far = at("203.0.113.1");
@@ -61,6 +88,7 @@ static void test_route_over_the_limit_nothing_is_said_missing(void **state) {
         event.metric = LIMIT_ROUTES;
         assert_int_equal(model_route(model, &event), -ENOBUFS);
         assert_true(model_has_route(model, 3, &far));
+        assert_int_equal(model_route_ifindex(model, &far), 0);
         model_net_begin(model);
         assert_int_equal(model_net_end(model), 1);
         assert_false(model_has_route(model, 3, &far));
@@ -327,6 +355,7 @@ static void test_trace_format_names_what_happened(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_route_prefixes_are_matched_per_interface),
+                T(test_route_ifindex_main_table_then_prefix_then_metric),
                 T(test_route_over_the_limit_nothing_is_said_missing),
                 T(test_net_end_drops_what_was_not_listed),
                 T(test_find_address_on_two_links_prefers_one_that_is_up),
