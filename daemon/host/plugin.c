@@ -116,8 +116,10 @@ static int plugin_try_option(const struct plugin *plugin, void *state,
                 return 0;
         error->place = option->place;
         snprintf(error->text, sizeof(error->text),
-                 r == -ENOENT ? "plugin %s has no option \"%s\" (value \"%.60s\")"
-                              : "plugin %s: option \"%s\" can't be \"%.60s\"",
+                 r == -ENOENT ? "plugin %s has no option \"%s\" (value \"%.60s\") (see "
+                                "mptcpized.conf(5))"
+                              : "plugin %s: option \"%s\" can't be \"%.60s\" (see "
+                                "mptcpized.conf(5))",
                  option->plugin, option->key, option->value);
         return -EINVAL;
 }

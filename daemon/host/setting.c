@@ -85,6 +85,37 @@ static int setting_describe(const char *file, const struct json_error *where, in
         return r;
 }
 
+static bool setting_has_tried(const struct conf *conf, size_t index) {
+        const char *name = conf->options.items[index].plugin;
+
+        if (strcmp(name, conf->plugin) == 0)
+                return true;
+        for (size_t i = 0; i < index; i++)
+                if (strcmp(conf->options.items[i].plugin, name) == 0)
+                        return true;
+        return false;
+}
+
+DEFINE_CLEANUP(struct plugin *, plugin_free)
+
+/*
+ * Those of the plugins that a mode or a policy may want. One that can't be loaded is no mistake
+ * here: who wants it is told.
+ */
+static int setting_try_others(const struct conf *conf, const char *dir, struct json_error *where) {
+        char text[PLUGIN_ERROR];
+        int r = 0;
+
+        for (size_t i = 0; i < conf->options.n && r >= 0; i++) {
+                _cleanup_(plugin_freep) struct plugin *plugin = NULL;
+
+                if (!setting_has_tried(conf, i) &&
+                    plugin_load(dir, conf->options.items[i].plugin, &plugin, text) == 0)
+                        r = plugin_try_options(plugin, conf, where);
+        }
+        return r;
+}
+
 int setting_read(const char *file, bool optional, const char *dir, struct setting **ret_setting,
                  char error[static SETTING_ERROR]) {
         _cleanup_(setting_freep) struct setting *setting = calloc(1, sizeof(*setting));
@@ -105,6 +136,8 @@ int setting_read(const char *file, bool optional, const char *dir, struct settin
                 return setting_describe(file, &where, r, error);
         }
         r = plugin_try_options(setting->plugin, &setting->conf, &where);
+        if (r == 0)
+                r = setting_try_others(&setting->conf, dir, &where);
         if (r < 0)
                 return setting_describe(file, &where, r, error);
         *ret_setting = TAKE_PTR(setting);

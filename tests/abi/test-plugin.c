@@ -219,9 +219,12 @@ static void test_plugin_try_options_mistake_is_told_with_its_place(void **state)
         static const struct {
                 const char *key, *value, *sentence;
         } wrong[] = {
-                { "colour", "blue", "plugin good has no option \"colour\" (value \"blue\")" },
-                { "speed", "10", "plugin good: option \"speed\" can't be \"10\"" },
-                { "stubborn", "yes", "plugin good: option \"stubborn\" can't be \"yes\"" },
+                { "colour", "blue",
+                  "plugin good has no option \"colour\" (value \"blue\") (see mptcpized.conf(5))" },
+                { "speed", "10",
+                  "plugin good: option \"speed\" can't be \"10\" (see mptcpized.conf(5))" },
+                { "stubborn", "yes",
+                  "plugin good: option \"stubborn\" can't be \"yes\" (see mptcpized.conf(5))" },
         };
         _cleanup_(plugin_freep) struct plugin *plugin = load("good");
         struct json_error error;

@@ -175,6 +175,50 @@ static void test_setting_read_option_mistake_is_refused_with_its_place(void **st
         refuse(file->path, false, -EINVAL, ":3:14: plugin good: option \"speed\" can't be \"10\"");
 }
 
+/* A mode or a policy may want them later. */
+static void test_setting_read_option_mistake_of_another_plugin_is_refused(void **state) {
+        const struct file *file = *state;
+
+        file_fill(file, "{ \"plugin\": \"good\",\n  \"plugins\": { \"newerminor\": {\n"
+                        "    \"speed\": 1, \"colour\": \"blue\" } } }\n");
+        refuse(file->path, false, -EINVAL,
+               ":3:27: plugin newerminor has no option \"colour\" (value \"blue\")");
+        file_fill(file, "{ \"plugin\": \"good\", \"plugins\": { \"nosuchplugin\": { \"a\": 1 },\n"
+                        "  \"newermajor\": { \"a\": 1 }, \"newerminor\": { \"speed\": 1 } } }\n");
+        setting_free(read_setting(file->path, false));
+}
+
+/* One wrong value for each plugin of ours, at line 2, column 3. */
+static void test_setting_read_wrong_values_for_our_plugins_are_refused(void **state) {
+        static const struct {
+                const char *plugin, *option, *value;
+        } wrong[] = {
+                { "announce", "port", "65536" },
+                { "announce", "interfaces", "\"a,,b\"" },
+                { "announce", "demote_initial", "1" },
+                { "backup", "mode", "\"aggregate\"" },
+                { "backup", "energy", "\"low\"" },
+                { "fullmesh", "announced", "\"yes\"" },
+                { "fullmesh", "start_after_bytes", "-1" },
+                { "fullmesh", "start_after_ms", "\"1s\"" },
+                { "ndiffports", "subflows", "9" },
+        };
+        const struct file *file = *state;
+        const char *saved = fixtures;
+        char text[256], rest[256];
+
+        fixtures = plugins;
+        for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+                snprintf(text, sizeof(text), "{ \"plugins\": { \"%s\": { \"%s\":\n  %s } } }\n",
+                         wrong[i].plugin, wrong[i].option, wrong[i].value);
+                file_fill(file, text);
+                snprintf(rest, sizeof(rest), ":2:3: plugin %s: option \"%s\" can't be ",
+                         wrong[i].plugin, wrong[i].option);
+                refuse(file->path, false, -EINVAL, rest);
+        }
+        fixtures = saved;
+}
+
 /* Not at start, but when a connection comes, a plugin would fail: so it is tried at start. */
 static void test_setting_read_plugin_without_state_is_refused(void **state) {
         const struct file *file = *state;
@@ -219,6 +263,8 @@ int main(int argc, char **argv) {
                 WITH_FILE(test_setting_read_missing_plugin_is_refused_with_its_place),
                 WITH_FILE(test_setting_read_plugin_of_other_abi_is_refused_with_its_place),
                 WITH_FILE(test_setting_read_option_mistake_is_refused_with_its_place),
+                WITH_FILE(test_setting_read_option_mistake_of_another_plugin_is_refused),
+                WITH_FILE(test_setting_read_wrong_values_for_our_plugins_are_refused),
                 WITH_FILE(test_setting_read_plugin_without_state_is_refused),
                 WITH_FILE(test_setting_read_file_at_limit_is_read),
                 cmocka_unit_test(test_setting_free_null_does_nothing),

@@ -21,7 +21,8 @@ from programs import CLOSE_TIMEOUT, Build, Daemon, Process, start_bus, wait_for_
 
 CONNECT, LISTEN, OPTION, DEMOTED, FELL_BACK = range(1, 6)  # enum hint_kind of policy/hint.h
 VERSION = 1
-MODES = {"aggregate": 4, "off": 1}  # enum policy_mode of policy/format.h
+# enum policy_mode of policy/format.h
+MODES = {"off": 1, "handover": 2, "interactive": 3, "aggregate": 4, "ndiffports": 5}
 EXE = os.path.realpath("/proc/self/exe")
 SECOND = "203.0.113.2"  # another address of the server
 PORT = 80
@@ -202,6 +203,25 @@ def test_hint_mode_counts_where_policy_is_silent(lab):
     wait_for(lambda: not daemon.connections(), "its end")
     with peer() as listener, connection(daemon, listener, hint(CONNECT, MODES["off"])):
         wait_for(lambda: daemon.connection()["policy"] == "silent", "no mode: off is not ours")
+
+
+def test_hint_modes_have_their_plugins(lab):
+    """Each mode has a plugin of its own; two of them share one."""
+    daemon = stage(lab)
+    for mode, plugin in (("handover", "backup"), ("interactive", "backup"),
+                         ("aggregate", "fullmesh"), ("ndiffports", "ndiffports")):
+        with peer() as listener, connection(daemon, listener, hint(CONNECT, MODES[mode])):
+            wait_for(lambda mode=mode: daemon.connection()["policy"] == f"mode/{mode}", "the mode")
+            check_equal(daemon.connection()["plugin"], plugin, f"plugin of {mode}")
+        wait_for(lambda: not daemon.connections(), "its end")
+
+
+def test_hint_policy_options_go_to_the_plugin_of_its_mode(lab):
+    """A policy's options are those of its mode's plugin; a wrong one is said, with its place."""
+    daemon = stage(lab, policy=ours(mode="ndiffports", options={"subflows": 3, "speed": 9}))
+    with peer() as listener, connection(daemon, listener, hint(CONNECT)):
+        wait_for_subflows(daemon, ["wifi0"] * 3)
+    check("plugin ndiffports has no option \"speed\"" in daemon.log_text(), "the wrong one is said")
 
 
 def test_hint_reload_follows_the_policy(lab):
@@ -548,6 +568,8 @@ harness.main([test_hint_none_is_unknown,
               test_hint_off_leaves_it_alone,
               test_hint_claim_is_not_believed,
               test_hint_mode_counts_where_policy_is_silent,
+              test_hint_modes_have_their_plugins,
+              test_hint_policy_options_go_to_the_plugin_of_its_mode,
               test_hint_reload_follows_the_policy,
               test_hint_missing_plugin_is_said_once,
               test_hint_listener_speaks_for_its_connections,
