@@ -36,27 +36,54 @@ void connection_free(struct connection *connection) {
         free(connection);
 }
 
-/* A pending subflow has no local port yet, so the first event with one must find it. */
-static bool subflow_matches(const struct subflow *subflow, const struct mptcpize_address *local,
-                            const struct mptcpize_address *remote, bool loosely) {
-        if (!loosely)
-                return address_equal(&subflow->is.local, local) &&
-                       address_equal(&subflow->is.remote, remote);
+static bool subflow_is(const struct subflow *subflow, const struct mptcpize_address *local,
+                       const struct mptcpize_address *remote) {
+        return address_equal(&subflow->is.local, local) &&
+               address_equal(&subflow->is.remote, remote);
+}
+
+/* A join has no local port yet, so the first event with one must find it. */
+static bool subflow_may_be(const struct subflow *subflow, const struct mptcpize_address *local,
+                           const struct mptcpize_address *remote) {
+        if (subflow->is.state != MPTCPIZE_SUBFLOW_PENDING && !subflow->expired)
+                return false;
         /* The kernel gives no remote port when a pending one is destroyed. */
-        return subflow->is.state == MPTCPIZE_SUBFLOW_PENDING &&
-               address_same_host(&subflow->is.local, local) &&
+        return address_same_host(&subflow->is.local, local) &&
                (remote->port ? address_equal(&subflow->is.remote, remote)
                              : address_same_host(&subflow->is.remote, remote));
+}
+
+static struct subflow *connection_search(struct connection *connection,
+                                         const struct mptcpize_address *local,
+                                         const struct mptcpize_address *remote, bool ended) {
+        struct subflow *second = NULL;
+
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (subflow_is(&connection->subflows.items[i], local, remote))
+                        return &connection->subflows.items[i];
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                struct subflow *subflow = &connection->subflows.items[i];
+
+                if (!subflow_may_be(subflow, local, remote))
+                        continue;
+                if (subflow->expired == ended)
+                        return subflow;
+                if (!second)
+                        second = subflow;
+        }
+        return second;
 }
 
 struct subflow *connection_find_subflow(struct connection *connection,
                                         const struct mptcpize_address *local,
                                         const struct mptcpize_address *remote) {
-        for (int loosely = 0; loosely < 2; loosely++)
-                for (size_t i = 0; i < connection->subflows.n; i++)
-                        if (subflow_matches(&connection->subflows.items[i], local, remote, loosely))
-                                return &connection->subflows.items[i];
-        return NULL;
+        return connection_search(connection, local, remote, false);
+}
+
+struct subflow *connection_find_ended(struct connection *connection,
+                                      const struct mptcpize_address *local,
+                                      const struct mptcpize_address *remote) {
+        return connection_search(connection, local, remote, true);
 }
 
 int connection_add_subflow(struct connection *connection, const struct subflow *subflow,

@@ -16,6 +16,8 @@ struct subflow {
         bool withdrawn;       /* its local id was withdrawn because the path is lost */
         bool asked;           /* the kernel has not answered yet */
         bool former;          /* pending, and asked for under another profile */
+        bool expired;         /* closing: a join that was given up before there was an answer */
+        bool late;            /* established without an event: the plugin is to be told */
         bool measuring;       /* its numbers are on their way */
         uint64_t bytes_acked; /* when it was last measured */
         uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */
@@ -37,6 +39,7 @@ struct refusal {
         uint8_t tries;       /* failures in a row */
         bool final;          /* only a fresh announcement makes it possible again */
         bool stripped;       /* something on the way takes MPTCP out: another route won't help */
+        bool held;           /* it was put off, as one retry too many, and that was noted */
         uint64_t since_usec; /* when it failed last */
         uint64_t until_usec; /* not before; UINT64_MAX: only after a change of the network */
 };
@@ -94,6 +97,11 @@ void connection_free(struct connection *connection);
 struct subflow *connection_find_subflow(struct connection *connection,
                                         const struct mptcpize_address *local,
                                         const struct mptcpize_address *remote);
+
+/* The same for one that has ended: rather a join that was given up than one still under way. */
+struct subflow *connection_find_ended(struct connection *connection,
+                                      const struct mptcpize_address *local,
+                                      const struct mptcpize_address *remote);
 
 /* 0 and the new subflow; -ENOBUFS or -ENOMEM. */
 int connection_add_subflow(struct connection *connection, const struct subflow *subflow,

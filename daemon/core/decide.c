@@ -157,6 +157,16 @@ static bool decision_is_refused(const struct decision *decision,
                (refusal->final || refusal->until_usec > decision->engine->now_usec);
 }
 
+/* The last check, because a permission to try again is used up by asking. */
+static bool decision_may_retry(const struct decision *decision,
+                               const struct mptcpize_action *wanted) {
+        struct refusal *refusal = connection_find_refusal(decision->connection, &wanted->local,
+                                                          &wanted->remote);
+
+        return !refusal || !refusal->tries ||
+               engine_take_retry(decision->engine, decision->connection, refusal);
+}
+
 /* Can the path lead there at all? Positive: it is there already. */
 static int decision_check_create(const struct decision *decision,
                                  const struct mptcpize_action *wanted) {
@@ -186,6 +196,10 @@ static int decision_check_create(const struct decision *decision,
         if (connection_live_subflows(connection) + decision->n_creates >=
             engine_profile(engine, connection)->conf->max_subflows)
                 return -E2BIG;
+        if (engine_has_joins_enough(engine, connection, decision->n_creates))
+                return -EBUSY;
+        if (!decision_may_retry(decision, wanted))
+                return -ECONNREFUSED;
         return 0;
 }
 
@@ -325,7 +339,8 @@ static int decision_emit(struct mptcpize_sink *sink, const struct mptcpize_actio
 
         memcpy(&wanted, from, from->size < sizeof(wanted) ? from->size : sizeof(wanted));
         r = decision_check(decision, &wanted);
-        if (r < 0 && wanted.type == MPTCPIZE_ACTION_CREATE)
+        /* That it has to wait its turn is no refusal. */
+        if (r < 0 && r != -EBUSY && wanted.type == MPTCPIZE_ACTION_CREATE)
                 decision_trace_refused(decision, &wanted, r);
         if (r != 0)
                 return r < 0 ? r : 0;
@@ -501,7 +516,10 @@ void engine_decide_subflow(struct engine *engine, struct connection *connection,
 
 void engine_schedule(struct engine *engine, struct connection *connection) {
         uint64_t due = connection->timer_usec ? connection->timer_usec : UINT64_MAX;
+        uint64_t join = engine_join_deadline(connection);
 
+        if (join > engine->now_usec && join < due)
+                due = join;
         if (connection->orphan_usec > engine->now_usec && connection->orphan_usec < due)
                 due = connection->orphan_usec;
         for (size_t i = 0; i < connection->refusals.n; i++) {

@@ -16,6 +16,8 @@ const char *counter_name(enum counter counter) {
                 [COUNTER_SUBFLOWS_CREATED] = "subflows_created",
                 [COUNTER_SUBFLOWS_FAILED] = "subflows_failed",
                 [COUNTER_SUBFLOWS_DEAD] = "subflows_dead",
+                [COUNTER_SUBFLOWS_SURPLUS] = "subflows_surplus",
+                [COUNTER_RETRIES_HELD] = "retries_held",
                 [COUNTER_ACTIONS_FAILED] = "actions_failed",
                 [COUNTER_ACTIONS_DROPPED] = "actions_dropped",
                 [COUNTER_PLUGIN_ERRORS] = "plugin_errors",
@@ -266,7 +268,7 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
 
         if (!subflow && connection_add_subflow(connection, &joined, &subflow) < 0)
                 return NULL;
-        if (subflow->is.flags & MPTCPIZE_SUBFLOW_OURS)
+        if (subflow->is.flags & MPTCPIZE_SUBFLOW_OURS && !subflow->expired)
                 subflow->join_usec = (uint32_t)(engine->now_usec - subflow->is.changed_usec);
         subflow->is.local = event->local;
         subflow->is.remote = event->remote;
@@ -305,7 +307,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
             !engine_is_announced(connection, &local, event->mptcp.local_id))
                 (void)connection_learn_id(connection, &local, event->mptcp.local_id);
         former = subflow->former;
-        subflow->former = false;
+        subflow->former = subflow->expired = false;
         connection->orphan_usec = 0;
         engine_revive(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
@@ -323,7 +325,7 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
 
         if (!connection)
                 return;
-        subflow = connection_find_subflow(connection, &event->mptcp.local, &event->mptcp.remote);
+        subflow = connection_find_ended(connection, &event->mptcp.local, &event->mptcp.remote);
         if (!subflow)
                 return;
         gone = *subflow;
@@ -332,8 +334,9 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
                 engine_refuse_closed(engine, connection, &gone, &event->mptcp);
         engine_note_orphan(engine, connection);
-        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
-                              event->mptcp.error);
+        if (!gone.expired)
+                engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone.is,
+                                      event->mptcp.error);
 }
 
 static void engine_on_sub_priority(struct engine *engine, const struct event *event) {
@@ -442,6 +445,7 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                 bool timer = connection->timer_usec && connection->timer_usec <= engine->now_usec;
 
                 heap_remove(&engine->model.deadlines, node);
+                engine_expire_joins(engine, connection);
                 if (!engine_has_hope(engine, connection))
                         engine_end_orphan(engine, connection);
                 if (timer)

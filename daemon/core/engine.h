@@ -11,6 +11,7 @@
  *   decide.c     view -> plugin -> checked actions
  *   announce.c   listeners of announced ports
  *   outcome.c    the kernel's answers to actions
+ *   join.c       joins that are under way, and limits of them
  *   retry.c      what failed, and when it is tried again
  *   paths.c      local addresses, lost and regained paths
  *   counters.c   the kernel's own counters
@@ -36,6 +37,8 @@ enum counter {
         COUNTER_SUBFLOWS_CREATED,    /* asked for */
         COUNTER_SUBFLOWS_FAILED,     /* asked for and refused, by the kernel or the peer */
         COUNTER_SUBFLOWS_DEAD,       /* path lost */
+        COUNTER_SUBFLOWS_SURPLUS,    /* the peer's, destroyed as more than may be */
+        COUNTER_RETRIES_HELD,        /* put off, as more than may be */
         COUNTER_ACTIONS_FAILED,
         COUNTER_ACTIONS_DROPPED, /* queue full or no memory */
         COUNTER_PLUGIN_ERRORS,
@@ -98,12 +101,13 @@ struct engine {
         ARRAY_OF(struct listener) listeners;
         uint64_t now_usec;
         uint64_t random;
-        uint64_t sweep_usec; /* when to compare next; 0: no connection */
-        uint32_t serial;     /* of the last action */
-        uint32_t net_serial; /* another one after each change of links, addresses or roles */
-        bool net_known;      /* a full listing has been seen */
-        bool net_changed;    /* since the last engine_settle() */
-        bool links_changed;  /* of interfaces that are used, or their addresses */
+        uint64_t retries_usec; /* when as many retries are allowed at once as in a minute */
+        uint64_t sweep_usec;   /* when to compare next; 0: no connection */
+        uint32_t serial;       /* of the last action */
+        uint32_t net_serial;   /* another one after each change of links, addresses or roles */
+        bool net_known;        /* a full listing has been seen */
+        bool net_changed;      /* since the last engine_settle() */
+        bool links_changed;    /* of interfaces that are used, or their addresses */
         bool routes_changed;
         struct counters_event kernel; /* its counters */
         bool kernel_known;            /* they have been read */
@@ -149,7 +153,7 @@ void engine_take_advice(struct engine *engine, struct connection *connection);
 void engine_on_hint(struct engine *engine, const struct event *event);
 void engine_on_listener_closed(struct engine *engine, const struct event *event);
 
-/* Destroys joins of ours that are more than the profile allows. */
+/* Destroys joins that are more than the profile allows, and surplus ones of the peer's. */
 void engine_trim(struct engine *engine, struct connection *connection);
 
 /* counters.c */
@@ -197,6 +201,9 @@ void engine_establish(struct engine *engine, struct connection *connection);
 uint64_t engine_random(struct engine *engine);
 
 /* retry.c */
+/* How long to wait after so many failures, jitter included. */
+uint64_t engine_backoff_usec(struct engine *engine, unsigned int tries);
+
 /*
  * Notes that a subflow between these addresses failed with that negative errno after it had been
  * established for lived_usec (0: it never was), and when to try again.
@@ -240,6 +247,36 @@ void engine_on_announce_done(struct engine *engine, struct connection *connectio
 /* Is it the id of an announced port of that host? Then a join to it teaches nothing new. */
 bool engine_is_announced(const struct connection *connection,
                          const struct mptcpize_address *address, uint8_t id);
+
+/* join.c */
+/* When the first unanswered join of the connection is given up; UINT64_MAX: there is none. */
+uint64_t engine_join_deadline(const struct connection *connection);
+
+/* Are as many under way, planned ones included, as may be? */
+bool engine_has_joins_enough(const struct engine *engine, const struct connection *connection,
+                             size_t planned);
+
+/*
+ * May a pair that failed be tried once more now? False: not yet, because there have been too many
+ * of them of late; refusal has been put off.
+ */
+bool engine_take_retry(struct engine *engine, const struct connection *connection,
+                       struct refusal *refusal);
+
+/* Destroys joins of the peer's that are more than may be. */
+void engine_destroy_surplus(struct engine *engine, struct connection *connection);
+
+/* Gives up those that have had their time. */
+void engine_expire_joins(struct engine *engine, struct connection *connection);
+
+/* Why a join under way is to be given up, or NULL. */
+typedef const char *(*join_judge_fn)(const struct engine *engine,
+                                     const struct connection *connection,
+                                     const struct subflow *join);
+
+/* Aborts the joins under way that judge condemns; they have failed with that (positive) errno. */
+void engine_give_up_joins(struct engine *engine, struct connection *connection, join_judge_fn judge,
+                          int error);
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);

@@ -12,6 +12,8 @@
  */
 #include "engine.h"
 
+#include <errno.h>
+
 #define ORPHAN_USEC 5000000u
 
 static bool engine_is_orphan(const struct connection *connection) {
@@ -29,22 +31,15 @@ void engine_note_orphan(struct engine *engine, struct connection *connection) {
         engine_pardon_orphan(engine, connection);
 }
 
-void engine_end_orphan(struct engine *engine, struct connection *connection) {
-        for (size_t i = 0; i < connection->subflows.n; i++) {
-                const struct subflow *subflow = &connection->subflows.items[i];
-                struct action action = {
-                        .type = ACTION_ABORT,
-                        .token = connection->token,
-                        .local = subflow->is.local,
-                        .remote = subflow->is.remote,
-                        .ifindex = subflow->is.ifindex,
-                        .reason = "no subflow is left, and an unanswered join delays the end",
-                };
+static const char *join_is_hopeless(const struct engine *engine,
+                                    const struct connection *connection,
+                                    const struct subflow *join) {
+        (void)engine, (void)connection, (void)join;
+        return "no subflow is left, and an unanswered join delays the end";
+}
 
-                if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING &&
-                    engine_may_act(engine, connection))
-                        (void)engine_push(engine, &action);
-        }
+void engine_end_orphan(struct engine *engine, struct connection *connection) {
+        engine_give_up_joins(engine, connection, join_is_hopeless, ETIMEDOUT);
 }
 
 void engine_hope_again(struct engine *engine, struct connection *connection) {

@@ -56,11 +56,16 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
                                   const struct outcome_event *outcome) {
         struct subflow *subflow = engine_subflow_of(connection, outcome->action.serial);
 
+        if (subflow && subflow->expired && outcome->error < 0) {
+                connection_remove_subflow(connection, subflow);
+                return;
+        }
         if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_PENDING)
                 return;
         if (outcome->error == 0) {
                 subflow->asked = false;
                 subflow->is.changed_usec = engine->now_usec;
+                engine_schedule(engine, connection);
                 return;
         }
         connection_remove_subflow(connection, subflow);
@@ -81,7 +86,8 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
                                                           &outcome->action.remote);
         struct mptcpize_subflow gone;
 
-        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING)
+        /* The end of a join comes as an event, later. */
+        if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_CLOSING || subflow->expired)
                 return;
         if (outcome->error < 0 && outcome->error != -ESRCH && outcome->error != -ENOENT) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;

@@ -12,6 +12,7 @@
  */
 #include "engine.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -227,6 +228,11 @@ static bool engine_judge_path(struct engine *engine, struct connection *connecti
         return false;
 }
 
+static const char *join_is_lost(const struct engine *engine, const struct connection *connection,
+                                const struct subflow *join) {
+        return path_lost(engine, connection, &join->is);
+}
+
 void engine_judge_paths(struct engine *engine, struct connection *connection) {
         struct mptcpize_subflow dead[LIMIT_SUBFLOWS];
         size_t n = 0;
@@ -237,6 +243,7 @@ void engine_judge_paths(struct engine *engine, struct connection *connection) {
                 if (engine_judge_path(engine, connection, i))
                         dead[n++] = connection->subflows.items[i].is;
         engine_bury(engine, connection);
+        engine_give_up_joins(engine, connection, join_is_lost, ENETDOWN);
         if (n)
                 engine_pardon_orphan(engine, connection);
         for (size_t i = 0; i < n; i++)

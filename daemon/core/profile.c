@@ -104,8 +104,10 @@ void engine_set_profiles(struct engine *engine, const struct configured_event *c
 
 void engine_trim(struct engine *engine, struct connection *connection) {
         const size_t max = engine_profile(engine, connection)->conf->max_subflows;
-        size_t live = connection_live_subflows(connection);
+        size_t live;
 
+        engine_destroy_surplus(engine, connection);
+        live = connection_live_subflows(connection);
         if (connection->state != CONNECTION_ESTABLISHED || live <= max ||
             !engine_may_act(engine, connection))
                 return;

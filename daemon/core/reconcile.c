@@ -213,6 +213,16 @@ static void comparison_learn(const struct engine *engine, struct connection *con
                 (void)connection_add_remote(connection, &remote);
 }
 
+/* Its event was lost, or it was there before us. */
+static void comparison_establish(struct comparison *comparison, const struct connection *connection,
+                                 struct subflow *subflow, const struct snapshot_subflow *row) {
+        subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+        subflow->is.local = row->local;
+        subflow->is.remote_id = row->remote_id;
+        subflow->expired = false;
+        subflow->late = connection->created_usec < comparison->snapshot->started_usec;
+}
+
 static void comparison_subflow(struct comparison *comparison, const struct snapshot_subflow *row) {
         struct connection *connection = model_find(&comparison->engine->model, row->token);
         struct subflow *subflow;
@@ -229,11 +239,9 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         if (!subflow)
                 return;
         subflow->seen = true;
-        if (row->state == TCP_STATE_ESTABLISHED && subflow->is.state == MPTCPIZE_SUBFLOW_PENDING) {
-                subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
-                subflow->is.local = row->local;
-                subflow->is.remote_id = row->remote_id;
-        }
+        if (row->state == TCP_STATE_ESTABLISHED &&
+            (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING || subflow->expired))
+                comparison_establish(comparison, connection, subflow, row);
         comparison_set_flags(subflow, row->flags);
         if (connection->adopted)
                 comparison_learn(comparison->engine, connection, row);
@@ -248,14 +256,31 @@ static void comparison_drop_subflows(struct comparison *comparison, struct conne
         for (size_t i = connection->subflows.n; i-- > 0;) {
                 struct subflow *subflow = &connection->subflows.items[i];
                 struct mptcpize_subflow gone = subflow->is;
+                bool expired;
 
                 if (subflow->seen || (subflow->asked && gone.state == MPTCPIZE_SUBFLOW_PENDING) ||
                     subflow->is.changed_usec >= comparison->snapshot->started_usec)
                         continue;
+                expired = subflow->expired;
                 connection_remove_subflow(connection, subflow);
+                if (expired) /* which has been told */
+                        continue;
                 engine_trace_note(engine, connection, &gone, "subflow ended without an event");
                 engine_note_orphan(engine, connection);
                 engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
+        }
+}
+
+/* A plugin that waits for the end of a join must hear of it. */
+static void comparison_tell_late(struct comparison *comparison, struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                if (!connection->subflows.items[i].late)
+                        continue;
+                connection->subflows.items[i].late = false;
+                connection->orphan_usec = 0;
+                engine_decide_subflow(comparison->engine, connection,
+                                      MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED,
+                                      &connection->subflows.items[i].is, 0);
         }
 }
 
@@ -273,6 +298,8 @@ static void comparison_end(struct connection *connection, void *userdata) {
         /* Not before all of its subflows have been seen: the plugin would make them twice. */
         if (connection->opened)
                 engine_establish(engine, connection);
+        comparison_tell_late(comparison, connection);
+        engine_destroy_surplus(engine, connection);
         /* There was no room for the question, or it had no answer. */
         if (connection->ids_wanted)
                 (void)engine_may_act(engine, connection);
@@ -335,6 +362,7 @@ static void reconcile_act(struct engine *engine, struct connection *connection) 
                 engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
         engine_bury(engine, connection);
         engine_trim(engine, connection);
+        engine_expire_joins(engine, connection);
         if (!engine_has_hope(engine, connection))
                 engine_end_orphan(engine, connection);
 }

@@ -49,17 +49,21 @@ static uint64_t engine_lived(const struct engine *engine, const struct subflow *
         return engine->now_usec - subflow->established_usec + 1;
 }
 
-static uint64_t engine_retry_usec(struct engine *engine, const struct refusal *refusal) {
-        uint64_t wait = (uint64_t)RETRY_FIRST_USEC << (refusal->tries - 1);
+uint64_t engine_backoff_usec(struct engine *engine, unsigned int tries) {
+        uint64_t wait = (uint64_t)RETRY_FIRST_USEC << (tries - 1);
 
+        if (wait > RETRY_LONGEST_USEC)
+                wait = RETRY_LONGEST_USEC;
+        return wait + engine_random(engine) % (wait / 4 + 1);
+}
+
+static uint64_t engine_retry_usec(struct engine *engine, const struct refusal *refusal) {
         if (refusal->final || refusal->stripped || refusal->tries > RETRY_TRIES)
                 return UINT64_MAX;
         /* The kernel won't take back these until something else has changed. */
         if (refusal->error == -ENOTCONN || refusal->error == -EINVAL)
                 return UINT64_MAX;
-        if (wait > RETRY_LONGEST_USEC)
-                wait = RETRY_LONGEST_USEC;
-        return engine->now_usec + wait + engine_random(engine) % (wait / 4 + 1);
+        return engine->now_usec + engine_backoff_usec(engine, refusal->tries);
 }
 
 static void engine_note_verdict(struct engine *engine, const struct connection *connection,

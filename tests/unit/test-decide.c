@@ -157,6 +157,25 @@ static void test_create_over_the_limit_is_refused(void **state) {
         assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
 }
 
+static void test_create_over_the_joins_under_way_is_busy(void **state) {
+        struct world *world = *state;
+        uint32_t before;
+
+        world->conf.max_joins = 1;
+        world_address(world, 3, "198.51.100.2", true);
+        world_settle(world);
+        world_connect(world, TOKEN, 0);
+        want(MPTCPIZE_ACTION_CREATE, LTE, SERVER);
+        want(MPTCPIZE_ACTION_CREATE, "198.51.100.2", SERVER);
+        assert_int_equal(decide(world), 0);
+        assert_int_equal(script.results[1], -EBUSY); /* in the same decision, */
+        before = world->engine.trace.n;
+        assert_int_equal(try_create(world, "198.51.100.2", SERVER, 3), -EBUSY); /* and later */
+        assert_int_equal(world->engine.trace.n, before);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "198.51.100.1:40001", SERVER, 1, 0, 0);
+        assert_int_equal(try_create(world, "198.51.100.2", SERVER, 3), 0);
+}
+
 static void test_create_refused_twice_is_traced_once(void **state) {
         struct world *world = *state;
         uint32_t before;
@@ -381,6 +400,7 @@ int main(void) {
                 T(test_create_before_established_is_refused),
                 T(test_create_denied_initial_address_is_refused),
                 T(test_create_over_the_limit_is_refused),
+                T(test_create_over_the_joins_under_way_is_busy),
                 T(test_create_refused_twice_is_traced_once),
                 T(test_destroy_is_done_once),
                 T(test_backup_is_set_when_the_kernel_says_so),
