@@ -156,6 +156,13 @@ int connection_local_id(struct connection *connection, const struct mptcpize_add
         return 0;
 }
 
+struct local_id *connection_find_id(struct connection *connection, uint8_t id) {
+        for (size_t i = 0; i < connection->ids.n; i++)
+                if (connection->ids.items[i].id == id)
+                        return &connection->ids.items[i];
+        return NULL;
+}
+
 int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t id) {
         struct local_id entry = { .address = *address, .id = id };

@@ -29,6 +29,7 @@ struct subflow {
 struct local_id {
         struct mptcpize_address address; /* port 0 unless announced with one */
         uint8_t id;
+        bool renewed; /* the kernel had forgotten it, and was told again in order to take it back */
 };
 
 /* A pair of addresses at which a subflow failed, on this connection. */
@@ -127,6 +128,9 @@ bool connection_has(const struct connection *connection, uint32_t states,
  */
 int connection_local_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t *ret_id);
+
+/* What is known of a local id, or NULL. */
+struct local_id *connection_find_id(struct connection *connection, uint8_t id);
 
 /* Notes an id that the kernel uses; replaces what was known of this address or id. */
 int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,

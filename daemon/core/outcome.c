@@ -112,6 +112,58 @@ static void engine_on_backup_done(struct connection *connection,
                 subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP;
 }
 
+/*
+ * The kernel forgets the id of an address when a subflow from there is destroyed or can't be
+ * created, even if others share it (Linux 6.18), and then has nothing to take back. The peer would
+ * not be told, and keep sending into a lost path. So the id is noted again, for which there is no
+ * other way than to announce it, which tells the peer nothing new; and then taken back.
+ */
+static void engine_withdraw_again(struct engine *engine, struct connection *connection,
+                                  const struct action *withdraw, struct local_id *id) {
+        struct action announce = {
+                .type = ACTION_ANNOUNCE,
+                .token = connection->token,
+                .local = id->address,
+                .local_id = id->id,
+                .reason = "the kernel has forgotten the id: noted again, to take it back",
+        };
+        struct action again = *withdraw;
+
+        id->renewed = true;
+        if (engine_push(engine, &announce) == 0)
+                (void)engine_push(engine, &again);
+}
+
+static void engine_on_withdraw_done(struct engine *engine, struct connection *connection,
+                                    const struct outcome_event *outcome) {
+        struct local_id *id = connection_find_id(connection, outcome->action.local_id);
+
+        /* Id 0 is forgotten with its last subflow, and of that the peer knows. */
+        if (!id || !id->id || (outcome->error < 0 && outcome->error != -EINVAL))
+                return;
+        if (outcome->error == 0)
+                id->renewed = false;
+        else if (!id->renewed && connection->state == CONNECTION_ESTABLISHED)
+                engine_withdraw_again(engine, connection, &outcome->action, id);
+        else
+                engine_trace_note(engine, connection, NULL,
+                                  "the peer can't be told: the kernel has forgotten the id");
+}
+
+/* Some actions find done already what they were to do. */
+static bool outcome_is_failure(const struct outcome_event *outcome) {
+        switch (outcome->error) {
+        case 0:
+                return false;
+        case -ENOENT:
+                return outcome->action.type != ACTION_ABORT;
+        case -EINVAL:
+                return outcome->action.type != ACTION_WITHDRAW;
+        default:
+                return true;
+        }
+}
+
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome) {
         struct connection *connection = model_find(&engine->model, outcome->action.token);
 
@@ -125,9 +177,7 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 engine_on_measure_done(connection, outcome);
                 return;
         }
-        /* What is to be aborted may be gone already, which is as good. */
-        if (outcome->error < 0 &&
-            !(outcome->action.type == ACTION_ABORT && outcome->error == -ENOENT))
+        if (outcome_is_failure(outcome))
                 engine_trace_failure(engine, outcome);
         switch (outcome->action.type) {
         case ACTION_CREATE:
@@ -146,8 +196,10 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         case ACTION_ANNOUNCE:
                 engine_on_announce_done(engine, connection, outcome);
                 break;
-        case ACTION_RELEASE:
         case ACTION_WITHDRAW:
+                engine_on_withdraw_done(engine, connection, outcome);
+                break;
+        case ACTION_RELEASE:
         case ACTION_SNAPSHOT:
         case ACTION_MEASURE:
         case _ACTION_MAX:

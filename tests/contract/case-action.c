@@ -451,6 +451,32 @@ static void test_withdraw_on_dead_path_leaves_the_subflow(void **state) {
         (void)scene_await(scene, EVENT_SUB_CLOSED, connection.token);
 }
 
+/* Announcing it brings back an entry that a failed CREATE took away, and the peer is told. */
+static void test_withdraw_announced_anew_closes_the_subflow(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        struct action announce = announce_of(&connection, LAB_LTE, 5);
+        struct action withdraw = withdraw_of(&connection, 5);
+
+        assert_int_equal(scene_do(scene, (struct action){ .type = ACTION_CREATE,
+                                                          .token = connection.token,
+                                                          .local = announce.local,
+                                                          .remote = connection.remote,
+                                                          .ifindex = 4711,
+                                                          .local_id = 5 }),
+                         -ENODEV);
+        assert_int_equal(scene_do(scene, withdraw), -EINVAL);
+        assert_int_equal(scene_submit(scene, &announce), 0);
+        assert_int_equal(scene_submit(scene, &withdraw), 0);
+        for (int i = 0; i < 2; i++)
+                assert_int_equal(scene_await(scene, EVENT_OUTCOME, connection.token)->outcome.error,
+                                 0);
+        scene_assert_address(&scene_await(scene, EVENT_SUB_CLOSED, connection.token)->mptcp.local,
+                             &joined.local);
+        assert_int_equal(scene_entries(scene, connection.token)->n, 0);
+}
+
 static void test_withdraw_id_0_closes_the_initial_subflow(void **state) {
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
@@ -489,6 +515,7 @@ int contract_action(void) {
                 SCENE_TEST(test_withdraw_unknown_id_is_invalid),
                 SCENE_TEST(test_withdraw_announced_deletes_the_entry),
                 SCENE_TESTS(test_withdraw_with_subflow_closes_it),
+                SCENE_TESTS(test_withdraw_announced_anew_closes_the_subflow),
                 SCENE_TEST(test_withdraw_on_dead_path_leaves_the_subflow),
                 SCENE_TEST(test_withdraw_id_0_closes_the_initial_subflow),
         };
