@@ -94,7 +94,7 @@ enum mptcpize_subflow_state {
 
 struct mptcpize_subflow {
         size_t size;
-        struct mptcpize_address local; /* port 0 while pending */
+        struct mptcpize_address local; /* port 0 while pending and not yet known */
         struct mptcpize_address remote;
         uint8_t local_id;
         uint8_t remote_id;
