@@ -47,6 +47,8 @@ static bool subflow_may_be(const struct subflow *subflow, const struct mptcpize_
                            const struct mptcpize_address *remote) {
         if (subflow->is.state != MPTCPIZE_SUBFLOW_PENDING && !subflow->expired)
                 return false;
+        if (subflow->is.local.port && local->port && subflow->is.local.port != local->port)
+                return false;
         /* The kernel gives no remote port when a pending one is destroyed. */
         return address_same_host(&subflow->is.local, local) &&
                (remote->port ? address_equal(&subflow->is.remote, remote)

@@ -121,7 +121,7 @@ static const struct mptcpize_remote *decision_remote(const struct connection *co
         return NULL;
 }
 
-/* Is there such a subflow, or one asked for in this decision? */
+/* Is there such a subflow, or one asked for in this decision? A dead one is to be replaced. */
 static bool decision_has_pair(const struct decision *decision,
                               const struct mptcpize_action *wanted) {
         const struct connection *connection = decision->connection;
@@ -131,7 +131,7 @@ static bool decision_has_pair(const struct decision *decision,
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 const struct mptcpize_subflow *subflow = &connection->subflows.items[i].is;
 
-                if (subflow->state != MPTCPIZE_SUBFLOW_CLOSING &&
+                if (subflow->state <= MPTCPIZE_SUBFLOW_ESTABLISHED &&
                     address_same_host(&subflow->local, &wanted->local) &&
                     (!wanted->local.port || wanted->local.port == subflow->local.port) &&
                     address_equal(&subflow->remote, &wanted->remote))

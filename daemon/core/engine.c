@@ -329,6 +329,8 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (!subflow)
                 return;
         gone = *subflow;
+        if (event->mptcp.local.port) /* that of a join may not be known yet */
+                gone.is.local = event->mptcp.local;
         engine_note_gone(engine, connection, &gone.is);
         connection_remove_subflow(connection, subflow);
         if (gone.is.flags & MPTCPIZE_SUBFLOW_OURS && gone.is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)

@@ -217,7 +217,6 @@ static void comparison_learn(const struct engine *engine, struct connection *con
 static void comparison_establish(struct comparison *comparison, const struct connection *connection,
                                  struct subflow *subflow, const struct snapshot_subflow *row) {
         subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
-        subflow->is.local = row->local;
         subflow->is.remote_id = row->remote_id;
         subflow->expired = false;
         subflow->late = connection->created_usec < comparison->snapshot->started_usec;
@@ -239,6 +238,9 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         if (!subflow)
                 return;
         subflow->seen = true;
+        /* Of several joins between two addresses each is to be another row. */
+        if (!subflow->is.local.port)
+                subflow->is.local = row->local;
         if (row->state == TCP_STATE_ESTABLISHED &&
             (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING || subflow->expired))
                 comparison_establish(comparison, connection, subflow, row);

@@ -224,6 +224,39 @@ static void test_join_established_unseen_is_told_to_the_plugin(void **state) {
         world_expect_create(world, "198.51.100.2", SERVER);
 }
 
+/* Two joins between the same addresses: a comparison keeps both. */
+static void test_join_twins_are_told_apart(void **state) {
+        struct world *world = *state;
+        struct subflow twin, *added;
+        struct snapshot_connection connection = {
+                .token = TOKEN, .state = 1, .local = at(WIFI ":40000"), .remote = at(SERVER)
+        };
+        struct snapshot_subflow rows[3];
+        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
+                                     .subflows = { .items = rows, .n = 3 } };
+
+        (void)dial(world);
+        twin = world_connection(world)->subflows.items[1];
+        twin.serial++;
+        assert_int_equal(connection_add_subflow(world_connection(world), &twin, &added), 0);
+        for (int i = 0; i < 3; i++)
+                rows[i] = (struct snapshot_subflow){
+                        .token = TOKEN,
+                        .flags = i ? SNAPSHOT_JOIN_LOC : SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
+                        .state = i ? 2 : 1,
+                        .local_id = i != 0,
+                        .local = i == 0 ? at(WIFI ":40000") : at(LTE ":40001"),
+                        .remote = at(SERVER),
+                };
+        rows[2].local.port++;
+        snapshot.started_usec = world->now += 1000;
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_PENDING), 2);
+        closed(world, LTE ":40002");
+        assert_int_equal(world_connection(world)->subflows.items[1].is.local.port, 40001);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_PENDING), 1);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void) {
@@ -238,6 +271,7 @@ int main(void) {
                 T(test_join_from_a_lost_address_is_given_up_at_once),
                 T(test_join_backs_off),
                 T(test_join_established_unseen_is_told_to_the_plugin),
+                T(test_join_twins_are_told_apart),
         };
 
         return cmocka_run_group_tests_name("join", tests, NULL, NULL);
