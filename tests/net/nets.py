@@ -120,7 +120,7 @@ def balance(reals, ports):
 
     By routes alone: both have the address, and answer directly, as behind balancers that hash.
     """
-    ranges = (f"1-{ports - 1}", f"{ports}-65535")
+    ranges = (f"1-{ports - 1}", f"{ports}-65534")  # 65535 is no end of a range
     with sandbox.inside(SERVER):
         for real, ports_of in zip(reals, ranges):
             ip_batch([f"route add {SERVICE4}/32 via {real.address4} table {real.number}",
@@ -167,6 +167,10 @@ class Bundle:
             shape(SERVER, f"to{number}", mbit)
             shape(self.real.netns, far, mbit)
 
-    def sent(self):
-        """Bytes that the server has sent on each of its links."""
+    def down(self):
+        """Bytes on each link from the server."""
         return [sent(self.real.netns, far) for _number, far in self.LINKS]
+
+    def up(self):
+        """Bytes on each link to the server."""
+        return [sent(SERVER, f"to{number}") for number, _far in self.LINKS]
