@@ -349,7 +349,7 @@ class Lab:
             rules = [f"add table {table}", f"delete table {table}"]
             if which in (way, "both"):
                 rules += [f"add table {table}",
-                          f"add chain {table} all {{ type filter hook ingress device {device} "
+                          f"add chain {table} drop_all {{ type filter hook ingress device {device} "
                           "priority 0; policy drop; }"]
             with sandbox.inside(netns):
                 command("nft", "-f", "-", stdin="\n".join(rules) + "\n")
