@@ -294,9 +294,12 @@ class Lab:
                         f"{mbit}mbit", "burst", "16k" if mbit <= SLOW else "1m", "latency", "40ms")
 
     def open_throttle(self):
-        """Lets a transfer that has served its purpose finish at once."""
+        """Lets a transfer that has served its purpose finish at once, without delay and losses."""
         for path in self.paths:
             self.set_rate(path.index, UNLIMITED)
+        for link in self.links.values():
+            link.do("delay", 0)
+            link.do("loss", 0)
 
     def path_down(self, index):
         ip_batch([f"link set {self.paths[index].name} down"])

@@ -1,18 +1,19 @@
 #!/usr/bin/python3
-"""Paths are lost in the middle of transfers in both directions, noticed by the kernel or not."""
+"""Paths are lost in the middle of transfers in both directions, as the kernel notices."""
 
 import harness
-from harness import check, needs_ipv6, needs_program
-from lab import SERVICE4, SERVICE6, wait_for
+from harness import check, needs_ipv6, topology
+from lab import NAMES, SERVICE4, SERVICE6, wait_for
 from programs import stage
-from transfers import MAPPED4, SOME, BothWays, wait_for_interfaces
+from transfers import MAPPED4, BothWays, wait_for_interfaces
 
+LITTLE = 50_000  # of a path that loses packets no more is asked
 SIZE = 100_000_000  # longer than the tests need; the throttle is opened at the end
 
 
 def carries(lab, index):
     name = lab.paths[index].name
-    goal = lab.carried()[name] + SOME
+    goal = lab.carried()[name] + LITTLE
     wait_for(lambda: lab.carried()[name] >= goal, f"data on {name} again")
 
 
@@ -29,8 +30,8 @@ def lose_and_return(lab, daemon, both, what, lose, restore):
     check(True, f"{what}: wifi0 is used again")
 
 
-def run_losses(lab, host, losses, **nginx):
-    daemon = stage(lab, size=SIZE, **nginx)
+def run_losses(lab, host, losses, size=SIZE, **nginx):
+    daemon = stage(lab, size=size, **nginx)
     both = BothWays(lab, host, "data")
     wait_for_interfaces(daemon, 2, ["wifi0", "lte0"])
     both.progress()
@@ -38,7 +39,7 @@ def run_losses(lab, host, losses, **nginx):
         lose_and_return(lab, daemon, both, what, lose, restore)
     lab.open_throttle()
     both.finish()
-    check(True, f"{SIZE} bytes arrived as they were sent, up and down")
+    check(True, f"{size} bytes arrived as they were sent, up and down")
 
 
 def noticed(lab):
@@ -47,14 +48,15 @@ def noticed(lab):
             ("carrier lost", lab.carrier_off, lab.carrier_on))
 
 
-def silent(lab, directions):
-    return [(f"blackhole {which}", lambda index, which=which: lab.blackhole(index, which),
-             lambda index: lab.blackhole(index, "none")) for which in directions]
-
-
 def test_loss_ipv4_link_address_carrier_both_ways_go_on(lab):
     """The path that the connections were opened on goes in three ways."""
     run_losses(lab, SERVICE4, noticed(lab))
+
+
+@topology(NAMES[:2], (20, 20), delay=(100, 10), loss=(5, 0.5))
+def test_loss_delayed_and_lossy_both_ways_go_on(lab):
+    """The same on paths with 100 and 10 ms each way, which lose 5 and 0.5 percent of packets."""
+    run_losses(lab, SERVICE4, noticed(lab), SIZE // 2)
 
 
 @needs_ipv6
@@ -70,5 +72,6 @@ def test_loss_mapped_link_address_carrier_both_ways_go_on(lab):
 
 
 harness.main([test_loss_ipv4_link_address_carrier_both_ways_go_on,
+              test_loss_delayed_and_lossy_both_ways_go_on,
               test_loss_ipv6_link_address_carrier_both_ways_go_on,
               test_loss_mapped_link_address_carrier_both_ways_go_on])
