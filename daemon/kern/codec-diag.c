@@ -198,6 +198,7 @@ static void measure_from_info(struct measure *measure, const struct tcp_info *in
                 .rto_usec = info->tcpi_rto,
                 .retransmits = info->tcpi_total_retrans,
                 .unacked = info->tcpi_unacked,
+                .sacked = info->tcpi_sacked,
                 .notsent = info->tcpi_notsent_bytes,
                 .last_data_sent_msec = info->tcpi_last_data_sent,
                 .last_data_recv_msec = info->tcpi_last_data_recv,
