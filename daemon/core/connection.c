@@ -33,6 +33,7 @@ void connection_free(struct connection *connection) {
         ARRAY_DONE(&connection->ids);
         ARRAY_DONE(&connection->refusals);
         ARRAY_DONE(&connection->listeners);
+        free(connection->probe);
         free(connection);
 }
 

@@ -9,6 +9,7 @@
 
 #include "../util/heap.h"
 #include "event.h"
+#include "watch.h"
 
 struct subflow {
         struct mptcpize_subflow is;
@@ -19,11 +20,33 @@ struct subflow {
         bool expired;         /* closing: a join that was given up before there was an answer */
         bool late;            /* established without an event: the plugin is to be told */
         bool measuring;       /* its numbers are on their way */
-        uint64_t bytes_acked; /* when it was last measured */
-        uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */
+        bool seen;            /* in the snapshot that is being compared */
+        bool lost;            /* dead by what was measured: only what arrives proves it alive */
+        uint8_t deliveries;   /* samples with new data; 0 after a pause */
+        uint8_t holds;        /* probes that were answered */
+        uint8_t backoff;      /* this and the next: when it was last measured */
+        uint32_t sacked;      /* segments, of those under way */
+        uint32_t retransmits; /* so far, when something last arrived */
+        uint32_t join_usec;   /* from the SYN of a join of ours to its establishment */
         uint64_t established_usec; /* 0: never, or not known when */
-        uint32_t join_usec;        /* from the SYN of a join of ours to its establishment */
-        bool seen;                 /* in the snapshot that is being compared */
+        uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */
+        uint64_t since_usec;  /* data is under way; 0: none is */
+        uint64_t resent_usec; /* something was sent a round trip after the last answer; 0: not */
+        uint64_t hold_usec;   /* no probe before */
+};
+
+/* Joins that find out whether the path of a subflow is alive. They are in no list of subflows. */
+struct probe {
+        struct mptcpize_address local; /* of the subflow, with its port */
+        struct mptcpize_address remote;
+        struct mptcpize_address target;   /* where the joins go to */
+        uint32_t serial;                  /* of the last one */
+        uint8_t n;                        /* joins so far, */
+        uint8_t open;                     /* and those that have not ended */
+        bool running;                     /* the question is open */
+        bool asked;                       /* the kernel has not answered for the last one yet */
+        uint64_t started_usec, sent_usec; /* the first and the last one */
+        uint64_t ended_usec;
 };
 
 struct local_id {
@@ -78,11 +101,17 @@ struct connection {
         uint64_t created_usec;
         uint64_t timer_usec;  /* of the plugin; 0: not armed */
         uint64_t watch_usec;  /* between two samples for the plugin; 0: it wants none */
+        uint64_t shown_usec;  /* when the plugin got the last one */
+        uint64_t round_usec;  /* when its subflows were last measured, */
+        uint64_t aim_usec;    /* and when that may show a dead path next; UINT64_MAX: not soon */
+        uint32_t pace_usec;   /* between two measurements; 0: it is not watched */
+        bool moved;           /* since the last one */
         uint64_t orphan_usec; /* no subflow is left, and until then joins are tried; 0: there is */
         struct heap_node deadline;
         struct heap_node measurement;         /* when its subflows are to be measured again */
         const struct mptcpize_plugin *plugin; /* whose state this is; NULL: none */
         void *plugin_state;
+        struct probe *probe; /* NULL: there was none */
         struct connection *hash_next;
         ARRAY_OF(struct subflow) subflows;
         ARRAY_OF(struct mptcpize_remote) remotes;

@@ -27,6 +27,7 @@ const char *counter_name(enum counter counter) {
                 [COUNTER_SOCKETS_DEMOTED] = "sockets_demoted",
                 [COUNTER_SOCKETS_FELL_BACK] = "sockets_fell_back",
                 [COUNTER_BLACKHOLES] = "blackholes",
+                [COUNTER_PROBES] = "probes",
         };
 
         return names[counter];
@@ -156,6 +157,7 @@ void engine_establish(struct engine *engine, struct connection *connection) {
                 return;
         connection->state = CONNECTION_ESTABLISHED;
         engine_schedule_measurement(engine, connection);
+        engine_wake(engine, connection, WATCH_FASTEST_USEC);
         engine_decide_simple(engine, connection,
                              connection->adopted ? MPTCPIZE_EVENT_ADOPTED
                                                  : MPTCPIZE_EVENT_ESTABLISHED);
@@ -296,7 +298,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         struct subflow *subflow;
         bool former;
 
-        if (!connection)
+        if (!connection || engine_probe_established(engine, connection, &event->mptcp))
                 return;
         subflow = engine_joined(engine, connection, &event->mptcp);
         if (!subflow) {
@@ -310,6 +312,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         subflow->former = subflow->expired = false;
         connection->orphan_usec = 0;
         engine_revive(engine, connection);
+        engine_wake(engine, connection, WATCH_FASTEST_USEC);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
                               0);
         /* The profile may be another one than when it was asked for. */
@@ -323,7 +326,7 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         struct connection *connection = model_find(&engine->model, event->mptcp.token);
         struct subflow *subflow, gone;
 
-        if (!connection)
+        if (!connection || engine_probe_closed(engine, connection, &event->mptcp))
                 return;
         subflow = connection_find_ended(connection, &event->mptcp.local, &event->mptcp.remote);
         if (!subflow)

@@ -16,6 +16,8 @@
  *   paths.c      local addresses, lost and regained paths
  *   counters.c   the kernel's own counters
  *   profile.c    which profile a connection has, and what hints change
+ *   watch.c      when subflows are measured, and paths that acknowledge nothing
+ *   probe.c      paths on which nothing arrives any more
  *   silence.c    paths that are lost by the measure of the application (TCP_USER_TIMEOUT)
  *   reconcile.c  model against a snapshot of the kernel
  */
@@ -48,6 +50,7 @@ enum counter {
         COUNTER_SOCKETS_DEMOTED,   /* made TCP by the library, for an option */
         COUNTER_SOCKETS_FELL_BACK, /* MPTCP here, TCP on the wire */
         COUNTER_BLACKHOLES,        /* the kernel has given up MPTCP for a SYN without answer */
+        COUNTER_PROBES,            /* of paths that had gone quiet */
         _COUNTER_MAX
 };
 
@@ -109,6 +112,8 @@ struct engine {
         bool net_changed;      /* since the last engine_settle() */
         bool links_changed;    /* of interfaces that are used, or their addresses */
         bool routes_changed;
+        uint64_t samples_usec;        /* until when the samples take, at LIMIT_SAMPLES */
+        uint64_t compared_usec;       /* when a comparison was last begun */
         struct counters_event kernel; /* its counters */
         bool kernel_known;            /* they have been read */
         bool unsure;                  /* events were lost, and no comparison has made up for it */
@@ -159,13 +164,55 @@ void engine_trim(struct engine *engine, struct connection *connection);
 /* counters.c */
 void engine_on_counters(struct engine *engine, const struct event *event);
 
-/* silence.c */
+/* watch.c */
 void engine_schedule_measurement(struct engine *engine, struct connection *connection);
 /* The plugin wants samples that often; 0: none. */
 void engine_watch(struct engine *engine, struct connection *connection, uint64_t usec);
+/* Data may be moving: the connection is measured within usec, and until it is idle. */
+void engine_wake(struct engine *engine, struct connection *connection, uint64_t usec);
 void engine_measure_due(struct engine *engine);
 void engine_on_measured(struct engine *engine, const struct event *event);
-void engine_on_measure_done(struct connection *connection, const struct outcome_event *outcome);
+void engine_on_measure_done(struct engine *engine, struct connection *connection,
+                            const struct outcome_event *outcome);
+/* What a comparison says of a subflow, at usec. */
+void engine_take_row(struct engine *engine, struct connection *connection, struct subflow *subflow,
+                     const struct measure *measure, uint64_t usec);
+/* When something last arrived; 0: never measured. */
+uint64_t engine_heard_usec(const struct subflow *subflow);
+/* Is there another subflow that carries data, as far as one can tell? */
+bool engine_has_refuge(const struct engine *engine, const struct connection *connection,
+                       const struct subflow *from);
+
+/* probe.c */
+/*
+ * Looks at an ESTABLISHED subflow that was just measured. When to look again, UINT64_MAX if that
+ * doesn't matter, or 0: its path is lost, and pointers into the connection's arrays end here.
+ */
+uint64_t engine_judge_download(struct engine *engine, struct connection *connection,
+                               struct subflow *subflow);
+/* Ends the probe of a subflow that isn't there any more, or that is about to go. */
+void engine_check_probe(struct engine *engine, struct connection *connection,
+                        const struct subflow *lost);
+/* Is that the word on a probe? Then it is no subflow's. */
+bool engine_probe_outcome(struct engine *engine, struct connection *connection,
+                          const struct outcome_event *outcome);
+bool engine_probe_established(struct engine *engine, struct connection *connection,
+                              const struct mptcp_event *event);
+bool engine_probe_closed(struct engine *engine, struct connection *connection,
+                         const struct mptcp_event *event);
+/* May these be the addresses of a probe? local with its port, and of no known subflow. */
+bool engine_is_probe(const struct engine *engine, const struct connection *connection,
+                     const struct mptcpize_address *local, const struct mptcpize_address *remote);
+
+/* silence.c */
+/* What a new sample means for the user timeout; before the numbers of the subflow change. */
+void engine_note_silence(const struct engine *engine, struct subflow *subflow,
+                         const struct measure *measure);
+/* How often the user timeout wants samples. */
+uint64_t engine_silence_period(const struct connection *connection);
+/* True if it has run out, and with it the subflow; pointers to subflows end here then. */
+bool engine_judge_silence(struct engine *engine, struct connection *connection,
+                          struct subflow *subflow);
 
 /* decide.c */
 void engine_start_plugin(struct engine *engine, struct connection *connection);
@@ -296,6 +343,10 @@ bool engine_close(struct engine *engine, const struct connection *connection,
 
 /* Looks which subflows have lost their path, and what is to be done about it. */
 void engine_judge_paths(struct engine *engine, struct connection *connection);
+
+/* Its path is lost, by what was measured; others take over. Pointers to subflows end here. */
+void engine_lose(struct engine *engine, struct connection *connection, struct subflow *subflow,
+                 const char *reason);
 
 /* Destroys dead subflows if another one carries the connection. */
 void engine_bury(struct engine *engine, struct connection *connection);

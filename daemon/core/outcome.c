@@ -174,9 +174,11 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         if (!connection)
                 return;
         if (outcome->action.type == ACTION_MEASURE) {
-                engine_on_measure_done(connection, outcome);
+                engine_on_measure_done(engine, connection, outcome);
                 return;
         }
+        if (engine_probe_outcome(engine, connection, outcome))
+                return;
         if (outcome_is_failure(outcome))
                 engine_trace_failure(engine, outcome);
         switch (outcome->action.type) {

@@ -209,6 +209,23 @@ void engine_bury(struct engine *engine, struct connection *connection) {
                                            ACTION_ABORT, "path lost: close what can't carry data");
 }
 
+void engine_lose(struct engine *engine, struct connection *connection, struct subflow *subflow,
+                 const char *reason) {
+        struct mptcpize_subflow dead;
+
+        engine->counters[COUNTER_SUBFLOWS_DEAD]++;
+        engine_trace_note(engine, connection, &subflow->is, reason);
+        engine_check_probe(engine, connection, subflow);
+        subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
+        subflow->is.changed_usec = engine->now_usec;
+        subflow->lost = true;
+        dead = subflow->is;
+        if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
+                engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);
+        engine_bury(engine, connection);
+        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead, 0);
+}
+
 /* Marks subflow i dead or alive again; true if that is news. */
 static bool engine_judge_path(struct engine *engine, struct connection *connection, size_t i) {
         struct subflow *subflow = &connection->subflows.items[i];
@@ -220,7 +237,7 @@ static bool engine_judge_path(struct engine *engine, struct connection *connecti
                 engine_trace_note(engine, connection, &subflow->is, lost);
                 return true;
         }
-        if (!lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD) {
+        if (!lost && !subflow->lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
                 subflow->withdrawn = false;
                 engine_trace_note(engine, connection, &subflow->is, "path is back");

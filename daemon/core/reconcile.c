@@ -33,6 +33,7 @@ void engine_compare(struct engine *engine) {
         if (engine->comparing)
                 return;
         engine->compare_again = false;
+        engine->compared_usec = engine->now_usec;
         engine->comparing = engine_push(engine, &action) == 0;
         if (!engine->comparing)
                 engine->sweep_usec = engine->now_usec + RETRY_USEC;
@@ -231,7 +232,8 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         subflow = connection_find_subflow(connection, &row->local, &row->remote);
         if (!subflow &&
             ((row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_SENT) ||
-             comparison_is_gone(comparison, row->token, &row->local, &row->remote)))
+             comparison_is_gone(comparison, row->token, &row->local, &row->remote) ||
+             engine_is_probe(comparison->engine, connection, &row->local, &row->remote)))
                 return;
         if (!subflow)
                 subflow = comparison_add_subflow(comparison, connection, row);
@@ -247,6 +249,9 @@ static void comparison_subflow(struct comparison *comparison, const struct snaps
         comparison_set_flags(subflow, row->flags);
         if (connection->adopted)
                 comparison_learn(comparison->engine, connection, row);
+        if (row->state == TCP_STATE_ESTABLISHED)
+                engine_take_row(comparison->engine, connection, subflow, &row->measure,
+                                comparison->snapshot->started_usec);
         /* Joins are possible once the initial subflow is fully established. */
         if (row->flags & SNAPSHOT_FULLY_EST)
                 connection->opened = true;

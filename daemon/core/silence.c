@@ -1,7 +1,7 @@
 /*
  * Paths that are lost by the measure of the application: TCP_USER_TIMEOUT, which MPTCP sockets
- * refuse, and which a hint brings instead. Only connections that have one are measured, a few times
- * within it.
+ * refuse, and which a hint brings instead. Connections that have one are measured a few times
+ * within it, whether they are idle or not.
  *
  * The clock of a subflow starts at the first sample that finds data unacknowledged, or unsent: that
  * is what a device without a carrier or a window of zero leaves of it, and tcp(7) counts both. It
@@ -19,8 +19,6 @@
  */
 #include "engine.h"
 
-#include <errno.h>
-#include <stddef.h>
 #include <stdio.h>
 
 #define PARTS      4u
@@ -28,58 +26,12 @@
 #define PERIOD_MAX 5000000u
 #define MSEC       ((uint64_t)1000)
 
-static uint64_t silence_period(const struct connection *connection) {
+uint64_t engine_silence_period(const struct connection *connection) {
         uint64_t usec = connection->advice.user_timeout_msec * MSEC / PARTS;
 
         if (usec < PERIOD_MIN)
                 return PERIOD_MIN;
         return usec < PERIOD_MAX ? usec : PERIOD_MAX;
-}
-
-void engine_schedule_measurement(struct engine *engine, struct connection *connection) {
-        if (connection->advice.user_timeout_msec && connection->state == CONNECTION_ESTABLISHED)
-                heap_set(&engine->model.measurements, &connection->measurement,
-                         engine->now_usec + silence_period(connection));
-        else
-                heap_remove(&engine->model.measurements, &connection->measurement);
-}
-
-void engine_watch(struct engine *engine, struct connection *connection, uint64_t usec) {
-        connection->watch_usec = usec && usec < PERIOD_MIN ? PERIOD_MIN : usec;
-        engine_schedule_measurement(engine, connection);
-}
-
-static void engine_measure(struct engine *engine, struct connection *connection) {
-        for (size_t i = 0; i < connection->subflows.n; i++) {
-                struct subflow *subflow = &connection->subflows.items[i];
-                struct action action = {
-                        .type = ACTION_MEASURE,
-                        .token = connection->token,
-                        .local = subflow->is.local,
-                        .remote = subflow->is.remote,
-                        .ifindex = subflow->is.ifindex,
-                };
-
-                if (subflow->measuring || (subflow->is.state != MPTCPIZE_SUBFLOW_ESTABLISHED &&
-                                           subflow->is.state != MPTCPIZE_SUBFLOW_DEAD))
-                        continue;
-                subflow->measuring = engine_push(engine, &action) == 0;
-        }
-}
-
-static struct connection *silence_of_node(struct heap_node *node) {
-        return (struct connection *)((char *)node - offsetof(struct connection, measurement));
-}
-
-void engine_measure_due(struct engine *engine) {
-        struct heap_node *node;
-
-        while ((node = heap_first(&engine->model.measurements)) && node->key <= engine->now_usec) {
-                struct connection *connection = silence_of_node(node);
-
-                engine_measure(engine, connection);
-                engine_schedule_measurement(engine, connection);
-        }
 }
 
 static bool silence_has_other(const struct connection *connection, const struct subflow *silent) {
@@ -136,51 +88,34 @@ static void engine_end(struct engine *engine, struct connection *connection,
 
 static void engine_silenced(struct engine *engine, struct connection *connection,
                             struct subflow *silent) {
-        struct mptcpize_subflow dead;
         char text[LIMIT_REASON];
 
         snprintf(text, sizeof(text), "nothing acknowledged within the user timeout of %u ms",
                  connection->advice.user_timeout_msec);
-        engine->counters[COUNTER_SUBFLOWS_DEAD]++;
-        engine_trace_note(engine, connection, &silent->is, text);
-        if (!silence_has_other(connection, silent)) {
-                engine_end(engine, connection, silent);
+        if (silence_has_other(connection, silent)) {
+                engine_lose(engine, connection, silent, text);
                 return;
         }
-        silent->is.state = MPTCPIZE_SUBFLOW_DEAD;
-        dead = silent->is;
-        if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
-                engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);
-        engine_bury(engine, connection);
-        engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead, 0);
+        engine->counters[COUNTER_SUBFLOWS_DEAD]++;
+        engine_trace_note(engine, connection, &silent->is, text);
+        engine_end(engine, connection, silent);
 }
 
-void engine_on_measured(struct engine *engine, const struct event *event) {
-        const struct measured_event *measured = &event->measured;
-        struct connection *connection = model_find(&engine->model, measured->token);
-        struct subflow *subflow = connection ? connection_find_subflow(connection, &measured->local,
-                                                                       &measured->remote)
-                                             : NULL;
-
-        if (!subflow)
-                return;
-        if (!measured->measure.unacked && !measured->measure.notsent)
+void engine_note_silence(const struct engine *engine, struct subflow *subflow,
+                         const struct measure *measure) {
+        if (!measure->unacked && !measure->notsent)
                 subflow->silent_usec = 0;
-        else if (!subflow->silent_usec || subflow->bytes_acked != measured->measure.bytes_acked)
+        else if (!subflow->silent_usec || subflow->is.bytes_acked != measure->bytes_acked)
                 subflow->silent_usec = engine->now_usec;
-        subflow->bytes_acked = measured->measure.bytes_acked;
-        if (subflow->silent_usec && connection->advice.user_timeout_msec &&
-            connection->state == CONNECTION_ESTABLISHED &&
-            engine->now_usec - subflow->silent_usec >=
-                            connection->advice.user_timeout_msec * MSEC &&
-            engine_may_act(engine, connection))
-                engine_silenced(engine, connection, subflow);
 }
 
-void engine_on_measure_done(struct connection *connection, const struct outcome_event *outcome) {
-        struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
-                                                          &outcome->action.remote);
-
-        if (subflow)
-                subflow->measuring = false;
+bool engine_judge_silence(struct engine *engine, struct connection *connection,
+                          struct subflow *subflow) {
+        if (!subflow->silent_usec || !connection->advice.user_timeout_msec ||
+            connection->state != CONNECTION_ESTABLISHED ||
+            engine->now_usec - subflow->silent_usec < connection->advice.user_timeout_msec * MSEC ||
+            !engine_may_act(engine, connection))
+                return false;
+        engine_silenced(engine, connection, subflow);
+        return true;
 }

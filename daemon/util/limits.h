@@ -24,6 +24,7 @@
 #define LIMIT_LOCALS           64u    /* usable local addresses */
 #define LIMIT_ACTIONS_DECISION 64u    /* of one call of decide() */
 #define LIMIT_ACTIONS          65536u /* waiting for the kernel */
+#define LIMIT_SAMPLES          4000u  /* of subflows, a second, for all that are watched */
 #define LIMIT_ROLE_PATTERNS    256u
 #define LIMIT_PLUGIN_OPTIONS   64u
 #define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
