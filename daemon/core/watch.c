@@ -57,11 +57,16 @@ static uint32_t watch_pace(const struct connection *connection) {
                                                            : WATCH_SLOWEST_USEC;
 }
 
-/* The time wanted, or, when there are too many samples, the next that is free. */
+/*
+ * The time wanted, or, when there are too many samples, the next that is free. Those of what is
+ * idle are too few to count, and too far off to make others wait for them.
+ */
 static uint64_t engine_sample_slot(struct engine *engine, const struct connection *connection,
                                    uint64_t wanted) {
         uint64_t free_usec = engine->samples_usec > wanted ? engine->samples_usec : wanted;
 
+        if (wanted > engine->now_usec + WATCH_FASTEST_USEC)
+                return wanted;
         engine->samples_usec = free_usec + connection->subflows.n * SECOND_USEC / LIMIT_SAMPLES;
         return free_usec > wanted + WATCH_BURST_USEC ? free_usec - WATCH_BURST_USEC : wanted;
 }
