@@ -20,6 +20,7 @@
 #include "host/rules.h"
 #include "host/runtime.h"
 #include "host/setting.h"
+#include "host/state.h"
 #include "kern/kern.h"
 #include "takeover.h"
 #include "util/cleanup.h"
@@ -44,6 +45,7 @@ struct daemon {
         struct database policies;  /* as rules has written them */
         struct hints *hints;       /* NULL: there are none */
         struct counters *counters; /* of the kernel; NULL: they can't be read */
+        struct state *state;       /* NULL: nothing is kept for the next daemon */
         struct engine engine;
         uint32_t net_serial; /* of the network that the policies were compiled for */
         int lock_fd;
@@ -91,6 +93,7 @@ void daemon_free(struct daemon *daemon) {
         counters_free(daemon->counters);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
+        state_free(daemon->state);
         profiles_free(daemon->profiles);
         setting_free(daemon->setting);
         rules_free(daemon->rules);
@@ -179,6 +182,9 @@ static int on_lull(sd_event_source *source, void *userdata) {
         int r;
 
         (void)source;
+        engine_lull(&daemon->engine);
+        if (daemon->net_serial == daemon->engine.net_serial)
+                return 0;
         daemon->net_serial = daemon->engine.net_serial;
         r = rules_follow(daemon->rules, &daemon->engine.model);
         if (r < 0)
@@ -265,7 +271,9 @@ static int on_post(sd_event_source *source, void *userdata) {
         daemon_flush(daemon);
         daemon_set_timer(daemon);
         counters_follow(daemon->counters);
-        if (daemon->net_serial != daemon->engine.net_serial)
+        if (engine_is_overdue(&daemon->engine))
+                engine_lull(&daemon->engine);
+        if (daemon->net_serial != daemon->engine.net_serial || engine_is_changed(&daemon->engine))
                 (void)sd_event_source_set_enabled(daemon->lull, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -483,6 +491,7 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon_apply(daemon, daemon->setting);
         if (r < 0)
                 return r;
+        (void)state_start(daemon->options->runtime, &daemon->engine, &daemon->state);
         log_info("ready: plugin %s, at most %u subflows a connection",
                  setting_plugin(daemon->setting)->name,
                  setting_conf(daemon->setting)->max_subflows);
@@ -493,6 +502,8 @@ int daemon_setup(struct daemon *daemon) {
 int daemon_run(struct daemon *daemon) {
         int r = sd_event_loop(daemon->event);
 
+        while (engine_is_changed(&daemon->engine))
+                engine_lull(&daemon->engine);
         sd_notify(0, "STOPPING=1");
         if (r < 0)
                 log_error("event loop: %s", strerror(-r));

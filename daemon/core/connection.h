@@ -93,9 +93,12 @@ struct connection {
         bool ids_wanted; /* something is to be done, and waits for that */
         bool ids_asked;  /* GET_ADDR is under way */
         bool adopted;
-        bool opened; /* the snapshot that is being compared says that joins are possible */
-        bool heard;  /* what the peer said is known: that it denies joins, what it announced */
-        bool seen;   /* in the snapshot that is being compared */
+        bool opened;   /* the snapshot that is being compared says that joins are possible */
+        bool heard;    /* what the peer said is known: that it denies joins, what it announced */
+        bool seen;     /* in the snapshot that is being compared */
+        bool ours;     /* the last daemon knew that the user-space path manager has it */
+        bool changed;  /* since it was last kept: see memory.h */
+        uint32_t slot; /* where it is kept; 0: nowhere */
         struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;

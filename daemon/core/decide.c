@@ -90,6 +90,7 @@ int engine_push(struct engine *engine, struct action *action) {
                 engine->counters[COUNTER_ACTIONS_DROPPED]++;
                 return r;
         }
+        engine->n_questions += action->type == ACTION_QUERY;
         if (action->type >= ACTION_QUERY && action->type != ACTION_ABORT)
                 return 0;
         memcpy(line.reason, action->reason, sizeof(line.reason));

@@ -59,6 +59,7 @@ void engine_done(struct engine *engine) {
         trace_done(&engine->trace);
         action_queue_done(&engine->queue);
         ARRAY_DONE(&engine->gone);
+        ARRAY_DONE(&engine->changed);
         *engine = (struct engine){ 0 };
 }
 
@@ -135,8 +136,9 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
         engine_take_advice(engine, connection);
         if (engine_is_own(engine, remote))
                 connection->state = CONNECTION_LOCAL;
-        else
+        else if (connection->state != CONNECTION_KERNEL)
                 engine_start_plugin(engine, connection);
+        engine_touch(engine, connection);
         if (!engine->sweep_usec)
                 engine->sweep_usec = engine->now_usec + ENGINE_SWEEP_USEC;
         engine->counters[COUNTER_CONNECTIONS]++;
@@ -147,6 +149,7 @@ void engine_remove(struct engine *engine, struct connection *connection) {
         engine_stop_plugin(engine, connection);
         engine_release_all(engine, connection);
         engine_note_gone(engine, connection, NULL);
+        engine_forget(engine, connection->slot);
         model_remove(&engine->model, connection);
         if (!engine->model.n_connections && !engine->unsure)
                 engine->sweep_usec = 0;
@@ -176,6 +179,8 @@ static struct connection *engine_known(struct engine *engine, const struct mptcp
 
         if (connection) {
                 /* A comparison may have found it first, which can't see what its peer wants. */
+                if (connection->flags != engine_flags(event))
+                        engine_touch(engine, connection);
                 connection->flags = engine_flags(event);
         } else {
                 connection = engine_add(engine, event->token, &event->local, &event->remote,
@@ -237,6 +242,8 @@ static void engine_on_announced(struct engine *engine, const struct event *event
         r = connection_add_remote(connection, &remote);
         if (r < 0)
                 return;
+        if (r > 0)
+                engine_touch(engine, connection);
         if (engine_pardon_announced(engine, connection, &remote.address, r == 0) || r > 0)
                 engine_decide(engine, connection, &decision);
 }
@@ -255,6 +262,7 @@ static void engine_on_removed(struct engine *engine, const struct event *event) 
         gone = *known;
         decision.remote = &gone;
         connection_remove_remote(connection, gone.id);
+        engine_touch(engine, connection);
         engine_decide(engine, connection, &decision);
 }
 

@@ -20,10 +20,12 @@
  *   probe.c      paths on which nothing arrives any more
  *   silence.c    paths that are lost by the measure of the application (TCP_USER_TIMEOUT)
  *   reconcile.c  model against a snapshot of the kernel
+ *   memory.c     what the next daemon is to know
  */
 #pragma once
 
 #include "conf.h"
+#include "memory.h"
 #include "model.h"
 #include "trace.h"
 
@@ -90,6 +92,9 @@ struct expectation {
 struct listener {
         struct mptcpize_address local;
         bool ipv6_only;
+        bool kept;     /* see memory.h */
+        uint32_t slot; /* where; 0: nowhere */
+        uint64_t usec; /* when it was hinted at; 0: by the last daemon */
         struct advice advice;
 };
 
@@ -119,8 +124,15 @@ struct engine {
         bool unsure;                  /* events were lost, and no comparison has made up for it */
         bool comparing;               /* a snapshot is on its way */
         bool compare_again;           /* events were lost meanwhile */
+        bool compared;                /* at least once */
         bool gone_lost;               /* more ended meanwhile than gone has room for */
         ARRAY_OF(struct gone) gone;   /* what ended meanwhile: the snapshot may still have it */
+        struct memory memory;
+        ARRAY_OF(uint32_t) changed; /* tokens of what is to be kept anew */
+        uint64_t changed_usec;      /* since when; 0: there is none */
+        bool listeners_changed;     /* of them, too */
+        bool settled;               /* what the last daemon had kept is of no more use */
+        uint32_t n_questions;       /* GET_ADDRs under way */
         uint64_t counters[_COUNTER_MAX];
 };
 
@@ -136,6 +148,18 @@ void engine_feed(struct engine *engine, const struct event *event);
  * actions are taken from the queue.
  */
 void engine_settle(struct engine *engine);
+
+/*
+ * Remembers things by memory from now on, and recalls its listeners. Before EVENT_STARTED, and
+ * after an EVENT_CONFIGURED with all profiles.
+ */
+void engine_set_memory(struct engine *engine, const struct memory *memory);
+
+/* Is there something to be kept? Then engine_lull() keeps a bit of it, when nothing else is due, */
+bool engine_is_changed(const struct engine *engine);
+/* or at the latest when this is so. */
+bool engine_is_overdue(const struct engine *engine);
+void engine_lull(struct engine *engine);
 
 /* When EVENT_TICK is due, or UINT64_MAX. */
 uint64_t engine_deadline(const struct engine *engine);
@@ -153,10 +177,17 @@ void engine_done_profiles(struct engine *engine);
 /* Takes the profiles in place of those that there were; no plugin state may be alive. */
 void engine_set_profiles(struct engine *engine, const struct configured_event *configured);
 
+/* Index of the profile of that name; 0 if there is none. */
+uint16_t engine_find_profile(const struct engine *engine, const char *name);
+
 /* Gives a new connection what a hint has said of it, or of the socket that it came in by. */
 void engine_take_advice(struct engine *engine, struct connection *connection);
 void engine_on_hint(struct engine *engine, const struct event *event);
 void engine_on_listener_closed(struct engine *engine, const struct event *event);
+/* The oldest makes room if there is none. */
+void engine_add_listener(struct engine *engine, const struct listener *listener);
+/* Forgets those that no longer listen. */
+void engine_check_listeners(struct engine *engine, const struct snapshot *snapshot);
 
 /* Destroys joins that are more than the profile allows, and surplus ones of the peer's. */
 void engine_trim(struct engine *engine, struct connection *connection);
@@ -364,6 +395,14 @@ void engine_hope_again(struct engine *engine, struct connection *connection);
 /* May joins be tried? */
 bool engine_has_hope(const struct engine *engine, const struct connection *connection);
 
+/* memory.c */
+/* Something of it has changed that the next daemon should know. */
+void engine_touch(struct engine *engine, struct connection *connection);
+/* Nothing needs the slot any more; 0 is none. */
+void engine_forget(struct engine *engine, uint32_t slot);
+/* Gives a new connection what the last daemon knew of it. */
+void engine_recall(struct engine *engine, struct connection *connection);
+
 /* reconcile.c */
 void engine_compare(struct engine *engine);
 
@@ -377,6 +416,9 @@ void engine_on_compared(struct engine *engine, int error);
  * they have come.
  */
 bool engine_may_act(struct engine *engine, struct connection *connection);
+
+/* Asks for them without a need. */
+void engine_ask_ids(struct engine *engine, struct connection *connection);
 
 /* Notes that a subflow, or with NULL the connection, has ended. */
 void engine_note_gone(struct engine *engine, const struct connection *connection,

@@ -44,4 +44,5 @@ const char *event_name(enum event_type type) {
 void snapshot_done(struct snapshot *snapshot) {
         ARRAY_DONE(&snapshot->connections);
         ARRAY_DONE(&snapshot->subflows);
+        ARRAY_DONE(&snapshot->listeners);
 }

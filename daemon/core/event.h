@@ -163,10 +163,17 @@ struct snapshot_subflow {
         struct measure measure;
 };
 
+/* A listening MPTCP socket. */
+struct snapshot_listener {
+        uint64_t cookie; /* SO_COOKIE */
+        struct mptcpize_address local;
+};
+
 struct snapshot {
         uint64_t started_usec; /* what changed later is newer than the snapshot */
         ARRAY_OF(struct snapshot_connection) connections;
         ARRAY_OF(struct snapshot_subflow) subflows;
+        ARRAY_OF(struct snapshot_listener) listeners;
 };
 
 void snapshot_done(struct snapshot *snapshot);

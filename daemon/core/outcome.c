@@ -171,6 +171,8 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 engine_on_compared(engine, outcome->error);
                 return;
         }
+        if (outcome->action.type == ACTION_QUERY && engine->n_questions > 0)
+                engine->n_questions--;
         if (!connection)
                 return;
         if (outcome->action.type == ACTION_MEASURE) {
@@ -200,6 +202,7 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 break;
         case ACTION_WITHDRAW:
                 engine_on_withdraw_done(engine, connection, outcome);
+                engine_touch(engine, connection);
                 break;
         case ACTION_RELEASE:
         case ACTION_SNAPSHOT:

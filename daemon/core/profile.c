@@ -58,6 +58,13 @@ static uint16_t profile_find(const struct conf_profile *profiles, size_t n, cons
         return 0;
 }
 
+uint16_t engine_find_profile(const struct engine *engine, const char *name) {
+        for (size_t i = 1; i < engine->n_profiles; i++)
+                if (strcmp(engine->profiles[i].conf->name, name) == 0)
+                        return (uint16_t)i;
+        return 0;
+}
+
 /* What has become of the profiles: new index by old one. */
 struct succession {
         uint16_t of[LIMIT_PROFILES];
@@ -157,6 +164,7 @@ static void engine_advise(struct engine *engine, struct connection *connection,
         const uint16_t before = connection->advice.profile;
 
         connection->advice = *advice;
+        engine_touch(engine, connection);
         engine_schedule_measurement(engine, connection);
         engine_note_profile(engine, connection);
         if (connection->advice.profile != before && connection->state <= CONNECTION_ESTABLISHED)
@@ -236,29 +244,58 @@ static const struct listener *listener_find(const struct engine *engine,
  * so each is in the table by its cookie, and any one goes. Linux before 6.2 doesn't tell of closed
  * ones at all; theirs stay until there is no more room, and the youngest of an address counts.
  */
+static void engine_cut_listener(struct engine *engine, size_t i) {
+        engine_forget(engine, engine->listeners.items[i].slot);
+        ARRAY_CUT(&engine->listeners, i);
+}
+
+void engine_add_listener(struct engine *engine, const struct listener *listener) {
+        for (size_t i = 0; i < engine->listeners.n; i++)
+                if (engine->listeners.items[i].advice.cookie == listener->advice.cookie) {
+                        engine_cut_listener(engine, i);
+                        break;
+                }
+        if (engine->listeners.n == LIMIT_LISTENERS) {
+                engine_cut_listener(engine, 0);
+                engine->counters[COUNTER_HINTS_DROPPED]++;
+        }
+        if (ARRAY_APPEND(&engine->listeners, *listener, LIMIT_LISTENERS) < 0)
+                engine->counters[COUNTER_HINTS_DROPPED]++;
+        engine->listeners_changed = engine->memory.ops != NULL;
+}
+
 static void engine_hint_listener(struct engine *engine, const struct hint_event *hint,
                                  const struct advice *advice) {
         const struct listener listener = { .local = hint->local,
                                            .ipv6_only = hint->ipv6_only,
+                                           .usec = engine->now_usec,
                                            .advice = *advice };
 
-        for (size_t i = 0; i < engine->listeners.n; i++)
-                if (engine->listeners.items[i].advice.cookie == hint->cookie) {
-                        ARRAY_CUT(&engine->listeners, i);
-                        break;
-                }
-        if (engine->listeners.n == LIMIT_LISTENERS) {
-                ARRAY_CUT(&engine->listeners, 0);
-                engine->counters[COUNTER_HINTS_DROPPED]++;
+        engine_add_listener(engine, &listener);
+}
+
+static bool snapshot_listens(const struct snapshot *snapshot, uint64_t cookie) {
+        for (size_t i = 0; i < snapshot->listeners.n; i++)
+                if (snapshot->listeners.items[i].cookie == cookie)
+                        return true;
+        return false;
+}
+
+/* A hint comes from a socket that listens, so one that is older than the snapshot is in it. */
+void engine_check_listeners(struct engine *engine, const struct snapshot *snapshot) {
+        for (size_t i = engine->listeners.n; i-- > 0;) {
+                const struct listener *listener = &engine->listeners.items[i];
+
+                if (listener->usec < snapshot->started_usec &&
+                    !snapshot_listens(snapshot, listener->advice.cookie))
+                        engine_cut_listener(engine, i);
         }
-        if (ARRAY_APPEND(&engine->listeners, listener, LIMIT_LISTENERS) < 0)
-                engine->counters[COUNTER_HINTS_DROPPED]++;
 }
 
 void engine_on_listener_closed(struct engine *engine, const struct event *event) {
         for (size_t i = 0; i < engine->listeners.n; i++)
                 if (address_equal(&engine->listeners.items[i].local, &event->mptcp.local)) {
-                        ARRAY_CUT(&engine->listeners, i);
+                        engine_cut_listener(engine, i);
                         return;
                 }
 }
@@ -266,16 +303,12 @@ void engine_on_listener_closed(struct engine *engine, const struct event *event)
 /* Hints */
 
 static struct advice advice_of(const struct engine *engine, const struct hint_event *hint) {
-        struct advice advice = {
+        return (struct advice){
                 .cookie = hint->cookie,
+                .profile = engine_find_profile(engine, hint->profile),
                 .program = hint->program,
                 .user_timeout_msec = hint->user_timeout_msec,
         };
-
-        for (size_t i = 1; i < engine->n_profiles && !advice.profile; i++)
-                if (strcmp(engine->profiles[i].conf->name, hint->profile) == 0)
-                        advice.profile = (uint16_t)i;
-        return advice;
 }
 
 /* An option may be set again and again; whose a connection is, is settled once. */
@@ -290,6 +323,7 @@ static void engine_hint_connection(struct engine *engine, const struct hint_even
                 engine_advise(engine, connection, advice);
         } else if (connection && hint->kind == HINT_OPTION) {
                 connection->advice.user_timeout_msec = hint->user_timeout_msec;
+                engine_touch(engine, connection);
                 engine_schedule_measurement(engine, connection);
         } else if (!connection && !expectation) {
                 engine_expect(engine, hint->token, advice);
@@ -328,12 +362,13 @@ void engine_take_advice(struct engine *engine, struct connection *connection) {
         struct expectation *expectation = expectation_find(engine, connection->token);
         const struct listener *listener = NULL;
 
+        engine_recall(engine, connection);
         if (connection->flags & MPTCPIZE_VIEW_SERVER)
                 listener = listener_find(engine, &connection->local);
         if (expectation) {
                 connection->advice = expectation->advice;
                 expectation->token = 0;
-        } else if (listener) {
+        } else if (listener && !connection->advice.cookie) {
                 connection->advice = listener->advice;
         }
         if (connection->advice.cookie)

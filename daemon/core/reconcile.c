@@ -56,6 +56,7 @@ void engine_on_compared(struct engine *engine, int error) {
                 engine->sweep_usec = engine->now_usec + RETRY_USEC;
         } else {
                 engine->unsure = false;
+                engine->compared = true;
                 if (!engine->model.n_connections)
                         engine->sweep_usec = 0;
         }
@@ -130,7 +131,10 @@ static void comparison_adopt(struct comparison *comparison, const struct snapsho
         /* "Server" until its initial subflow says that we opened it. */
         connection->seen = connection->adopted = true;
         engine->counters[COUNTER_CONNECTIONS_ADOPTED]++;
-        engine_trace_note(engine, connection, NULL, "found alive: adopted");
+        engine_trace_note(engine, connection, NULL,
+                          connection->heard ? "found alive, and remembered"
+                                            : "found alive; unknown: what its peer announced, and "
+                                              "if it denies joins to its first address");
 }
 
 static void comparison_connection(struct comparison *comparison,
@@ -327,20 +331,25 @@ void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) 
         for (size_t i = 0; i < snapshot->subflows.n; i++)
                 comparison_subflow(&comparison, &snapshot->subflows.items[i]);
         model_each(&engine->model, comparison_end, &comparison);
+        engine_check_listeners(engine, snapshot);
         /* What was found may lie on a path that was lost before we looked. */
         engine->net_changed = true;
 }
 
 /* Address ids of adopted connections */
 
-bool engine_may_act(struct engine *engine, struct connection *connection) {
+void engine_ask_ids(struct engine *engine, struct connection *connection) {
         struct action query = { .type = ACTION_QUERY, .token = connection->token };
 
+        if (!connection->ids_asked && connection->state <= CONNECTION_ESTABLISHED)
+                connection->ids_asked = engine_push(engine, &query) == 0;
+}
+
+bool engine_may_act(struct engine *engine, struct connection *connection) {
         if (connection->ids_known)
                 return true;
         connection->ids_wanted = true;
-        if (!connection->ids_asked && connection->state <= CONNECTION_ESTABLISHED)
-                connection->ids_asked = engine_push(engine, &query) == 0;
+        engine_ask_ids(engine, connection);
         return false;
 }
 
@@ -376,6 +385,7 @@ static void reconcile_act(struct engine *engine, struct connection *connection) 
 
 void engine_on_query(struct engine *engine, struct connection *connection, int error) {
         connection->ids_asked = false;
+        engine_touch(engine, connection);
         if (error == -EINVAL) {
                 connection->state = CONNECTION_KERNEL;
                 engine_stop_plugin(engine, connection);

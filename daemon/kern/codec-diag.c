@@ -43,7 +43,7 @@ static void request_init(struct diag_request *request, uint8_t family, uint32_t 
 void codec_diag_connections(uint8_t family, struct diag_request *ret_request) {
         request_init(ret_request, family, IPPROTO_MPTCP);
         ret_request->header.nlmsg_flags |= NLM_F_DUMP;
-        ret_request->diag.idiag_states = STATES_ALL & ~(1u << STATE_LISTEN);
+        ret_request->diag.idiag_states = STATES_ALL;
 }
 
 void codec_diag_subflows(uint8_t family, struct diag_request *ret_request) {
@@ -155,6 +155,30 @@ int codec_diag_decode_connection(const void *bytes, size_t len,
         return 0;
 }
 
+static uint64_t row_cookie(const struct inet_diag_msg *row) {
+        return row->id.idiag_cookie[0] | (uint64_t)row->id.idiag_cookie[1] << 32;
+}
+
+int codec_diag_decode_listener(const void *bytes, size_t len,
+                               struct snapshot_listener *ret_listener) {
+        struct snapshot_listener listener = { 0 };
+        struct mptcpize_address none;
+        struct row_attrs attrs = { 0 };
+        struct inet_diag_msg row;
+        int r;
+
+        r = row_decode(bytes, len, &row, &attrs);
+        if (r == 0)
+                r = row_addresses(&row, &listener.local, &none);
+        if (r < 0)
+                return r;
+        if (row.idiag_state != STATE_LISTEN)
+                return 1;
+        listener.cookie = row_cookie(&row);
+        *ret_listener = listener;
+        return 0;
+}
+
 struct ulp_attrs {
         struct attr_blob mptcp;
         uint32_t token, flags;
@@ -225,7 +249,7 @@ int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_sub
         r = info_copy(&attrs.info, UPTO(struct tcp_info, tcpi_total_retrans), &info, sizeof(info));
         if (r < 0)
                 return r;
-        subflow.cookie = row.id.idiag_cookie[0] | (uint64_t)row.id.idiag_cookie[1] << 32;
+        subflow.cookie = row_cookie(&row);
         subflow.token = ulp.token;
         subflow.flags = ulp.flags;
         subflow.state = row.idiag_state;

@@ -20,7 +20,8 @@ struct diag_request {
         uint32_t protocol;
 };
 
-/* Dumps of all connections, and of all TCP sockets that can be subflows, of a family. */
+/* Dumps of all connections and listeners, and of all TCP sockets that can be subflows, of a family.
+ */
 void codec_diag_connections(uint8_t family, struct diag_request *ret_request);
 void codec_diag_subflows(uint8_t family, struct diag_request *ret_request);
 
@@ -44,6 +45,10 @@ void codec_diag_abort(const struct snapshot_subflow *subflow, struct diag_reques
 /* Decodes a row. 0; 1: no connection (a listener, one without a token); -EBADMSG. */
 int codec_diag_decode_connection(const void *bytes, size_t len,
                                  struct snapshot_connection *ret_connection);
+
+/* Decodes a row of the same dump. 0; 1: no listener; -EBADMSG. */
+int codec_diag_decode_listener(const void *bytes, size_t len,
+                               struct snapshot_listener *ret_listener);
 
 /*
  * Decodes a row. 0; 1: no subflow (plain TCP); -EBADMSG. struct tcp_info may be shorter, as an

@@ -15,10 +15,15 @@
 static int on_connection(const struct nlmsghdr *message, void *userdata) {
         struct snapshot *snapshot = userdata;
         struct snapshot_connection row;
+        struct snapshot_listener listener;
         int r;
 
         r = codec_diag_decode_connection(message, message->nlmsg_len, &row);
-        return r == 0 ? ARRAY_APPEND(&snapshot->connections, row, LIMIT_SNAPSHOT) : r;
+        if (r == 0)
+                return ARRAY_APPEND(&snapshot->connections, row, LIMIT_SNAPSHOT);
+        if (r > 0)
+                r = codec_diag_decode_listener(message, message->nlmsg_len, &listener);
+        return r == 0 ? ARRAY_APPEND(&snapshot->listeners, listener, LIMIT_SNAPSHOT) : r;
 }
 
 static int on_subflow(const struct nlmsghdr *message, void *userdata) {

@@ -14,6 +14,7 @@
 #define LIMIT_IDS              64u    /* local address ids of one connection */
 #define LIMIT_REFUSALS         32u    /* pairs of one connection that failed */
 #define LIMIT_GONE             16384u /* ends during a comparison; more: it is done again */
+#define LIMIT_MEMO_ADDRESSES   15u    /* of one connection that a restart survives */
 #define LIMIT_TRACE            24u    /* lines of a connection's log */
 #define LIMIT_REASON           96u    /* bytes of a reason, with its NUL */
 #define LIMIT_LINKS            1024u

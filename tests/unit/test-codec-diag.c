@@ -226,6 +226,20 @@ static void test_decode_connection_in_fallback_is_marked(void **state) {
         assert_int_equal(is.flags, SNAPSHOT_FALLBACK);
 }
 
+static void test_decode_listener_has_its_cookie(void **state) {
+        struct bytes bytes = bytes_from(connection_listener);
+        struct bytes connection = bytes_from(connection_v4);
+        struct snapshot_listener is;
+
+        (void)state;
+        assert_int_equal(codec_diag_decode_listener(bytes.data, bytes.len, &is), 0);
+        assert_int_equal(is.local.port, 5000);
+        assert_int_equal(is.cookie, 0x1b9);
+        assert_int_equal(codec_diag_decode_listener(connection.data, connection.len, &is), 1);
+        for (size_t len = 0; len < bytes.len; len++)
+                assert_true(codec_diag_decode_listener(bytes.data, len, &is) != 0 || len >= 72);
+}
+
 static void test_decode_listener_is_no_connection(void **state) {
         struct bytes listener = bytes_from(connection_listener), no_token;
         struct bytes no_info = bytes_from(connection_v4);
@@ -426,7 +440,7 @@ static void test_connections_asks_for_mptcp(void **state) {
         codec_diag_connections(AF_INET, &request);
         assert_request(&request, NLM_F_REQUEST | NLM_F_DUMP,
                        "02060200"
-                       "ff0b0000"
+                       "ff0f0000"
                        "00000000" NO_ADDRESSES "00000000" NO_COOKIE PROTOCOL);
 }
 
@@ -487,6 +501,7 @@ int main(void) {
                 cmocka_unit_test(test_decode_connection_not_accepted_has_no_owner),
                 cmocka_unit_test(test_decode_connection_in_fallback_is_marked),
                 cmocka_unit_test(test_decode_listener_is_no_connection),
+                cmocka_unit_test(test_decode_listener_has_its_cookie),
                 cmocka_unit_test(test_decode_shorter_mptcp_info_is_enough),
                 cmocka_unit_test(test_decode_malformed_connection_is_refused),
                 cmocka_unit_test(test_decode_initial_subflow_row),
