@@ -39,11 +39,12 @@ static void manager_count_subflows(struct connection *connection, void *userdata
         *n += (uint32_t)connection->subflows.n;
 }
 
-/* Found alive, and not yet asked about: their address ids are not known. */
+/* Found alive, and what the plugin wants waits for their address ids. */
 static void manager_count_undecided(struct connection *connection, void *userdata) {
         uint32_t *n = userdata;
 
-        *n += !connection->ids_known && connection->state <= CONNECTION_ESTABLISHED;
+        *n += connection->ids_wanted && !connection->ids_known &&
+              connection->state <= CONNECTION_ESTABLISHED;
 }
 
 static int manager_get_number(sd_bus *bus, const char *path, const char *interface,
