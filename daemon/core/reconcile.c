@@ -18,6 +18,7 @@
 
 #define TCP_STATE_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_STATE_SYN_SENT    2
+#define TCP_STATES_CLOSED     (1u << 4 | 1u << 5 | 1u << 6 | 1u << 7 | 1u << 9 | 1u << 11)
 
 struct comparison {
         struct engine *engine;
@@ -137,6 +138,14 @@ static void comparison_adopt(struct comparison *comparison, const struct snapsho
                                               "if it denies joins to its first address");
 }
 
+/*
+ * The program has closed it, and the kernel only says good-bye to the peer: there was an event. A
+ * server's socket that nobody has accepted yet belongs to no program either, but is still open.
+ */
+static bool row_is_closed(const struct snapshot_connection *row) {
+        return row->uid == UINT32_MAX && TCP_STATES_CLOSED >> row->state & 1;
+}
+
 static void comparison_connection(struct comparison *comparison,
                                   const struct snapshot_connection *row) {
         struct engine *engine = comparison->engine;
@@ -148,7 +157,7 @@ static void comparison_connection(struct comparison *comparison,
                         comparison_adopt(comparison, row);
                 return;
         }
-        connection->seen = true;
+        connection->seen = !row_is_closed(row);
         if (row->flags & SNAPSHOT_FALLBACK && connection->state <= CONNECTION_ESTABLISHED) {
                 connection->state = CONNECTION_FALLBACK;
                 engine_trace_note(engine, connection, NULL,

@@ -273,6 +273,34 @@ static void test_snapshot_missing_connection_is_gone(void **state) {
         assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_LOST], 1);
 }
 
+/* Until the peer has answered its FIN the kernel lists what no program has any more. */
+static void test_snapshot_closed_connection_is_gone(void **state) {
+        struct world *world = *state;
+        struct snapshot_connection closed = row(TOKEN, 5, 0);
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, 0);
+        put(&snapshot, closed); /* only shut down */
+        feed(world, &snapshot, world->now + 1);
+        assert_non_null(world_connection(world));
+        closed.uid = UINT32_MAX;
+        put(&snapshot, closed);
+        feed(world, &snapshot, world->now + 1);
+        assert_null(world_connection(world));
+}
+
+static void test_snapshot_not_yet_accepted_connection_stays(void **state) {
+        struct world *world = *state;
+        struct snapshot_connection waiting = row(TOKEN, 8, 0);
+        struct snapshot snapshot = { 0 };
+
+        world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
+        waiting.uid = UINT32_MAX;
+        put(&snapshot, waiting);
+        feed(world, &snapshot, world->now + 1);
+        assert_non_null(world_connection(world));
+}
+
 static void test_snapshot_older_than_connection_leaves_it(void **state) {
         struct world *world = *state;
         struct snapshot snapshot = { 0 };
@@ -458,6 +486,8 @@ int main(void) {
                 T(test_snapshot_listeners_and_fallbacks_are_not_adopted),
                 T(test_snapshot_fallback_is_noticed_and_final),
                 T(test_snapshot_missing_connection_is_gone),
+                T(test_snapshot_closed_connection_is_gone),
+                T(test_snapshot_not_yet_accepted_connection_stays),
                 T(test_snapshot_older_than_connection_leaves_it),
                 T(test_snapshot_missing_subflow_is_rebuilt),
                 T(test_snapshot_lost_sub_established_is_learned),
