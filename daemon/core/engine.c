@@ -59,6 +59,7 @@ void engine_done(struct engine *engine) {
         trace_done(&engine->trace);
         action_queue_done(&engine->queue);
         ARRAY_DONE(&engine->gone);
+        ARRAY_DONE(&engine->strays);
         ARRAY_DONE(&engine->changed);
         *engine = (struct engine){ 0 };
 }
@@ -550,12 +551,18 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_COUNTERS] = engine_on_counters,
 };
 
+void engine_handle(struct engine *engine, const struct event *event) {
+        if (engine_handlers[event->type])
+                engine_handlers[event->type](engine, event);
+}
+
 void engine_feed(struct engine *engine, const struct event *event) {
         assert(engine->conf || event->type == EVENT_CONFIGURED);
         engine->now_usec = event->usec;
         engine->counters[COUNTER_EVENTS]++;
-        if (event->type <= EVENT_SUB_PRIORITY)
+        if (event->type <= EVENT_SUB_PRIORITY) {
                 engine_trace_event(engine, event->type, &event->mptcp);
-        if (engine_handlers[event->type])
-                engine_handlers[event->type](engine, event);
+                engine_note_stray(engine, event);
+        }
+        engine_handle(engine, event);
 }

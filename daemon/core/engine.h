@@ -64,6 +64,12 @@ struct gone {
         struct mptcpize_address remote;
 };
 
+/* An event of a connection that was not known when it came. */
+struct stray {
+        enum event_type type;
+        struct mptcp_event event;
+};
+
 struct local {
         struct mptcpize_local is;
         char name[16]; /* is.ifname */
@@ -117,16 +123,17 @@ struct engine {
         bool net_changed;      /* since the last engine_settle() */
         bool links_changed;    /* of interfaces that are used, or their addresses */
         bool routes_changed;
-        uint64_t samples_usec;        /* until when the samples take, at LIMIT_SAMPLES */
-        uint64_t compared_usec;       /* when a comparison was last begun */
-        struct counters_event kernel; /* its counters */
-        bool kernel_known;            /* they have been read */
-        bool unsure;                  /* events were lost, and no comparison has made up for it */
-        bool comparing;               /* a snapshot is on its way */
-        bool compare_again;           /* events were lost meanwhile */
-        bool compared;                /* at least once */
-        bool gone_lost;               /* more ended meanwhile than gone has room for */
-        ARRAY_OF(struct gone) gone;   /* what ended meanwhile: the snapshot may still have it */
+        uint64_t samples_usec;         /* until when the samples take, at LIMIT_SAMPLES */
+        uint64_t compared_usec;        /* when a comparison was last begun */
+        struct counters_event kernel;  /* its counters */
+        bool kernel_known;             /* they have been read */
+        bool unsure;                   /* events were lost, and no comparison has made up for it */
+        bool comparing;                /* a snapshot is on its way */
+        bool compare_again;            /* events were lost meanwhile */
+        bool compared;                 /* at least once */
+        ARRAY_OF(struct stray) strays; /* events of what it may find */
+        bool gone_lost;                /* more ended meanwhile than gone has room for */
+        ARRAY_OF(struct gone) gone;    /* what ended meanwhile: the snapshot may still have it */
         struct memory memory;
         ARRAY_OF(uint32_t) changed; /* tokens of what is to be kept anew */
         uint64_t changed_usec;      /* since when; 0: there is none */
@@ -263,6 +270,8 @@ int engine_push(struct engine *engine, struct action *action);
 void engine_schedule(struct engine *engine, struct connection *connection);
 
 /* engine.c */
+/* An event of a connection, as if it came now. */
+void engine_handle(struct engine *engine, const struct event *event);
 void engine_trace_note(struct engine *engine, const struct connection *connection,
                        const struct mptcpize_subflow *subflow, const char *reason);
 
@@ -423,6 +432,8 @@ void engine_ask_ids(struct engine *engine, struct connection *connection);
 /* Notes that a subflow, or with NULL the connection, has ended. */
 void engine_note_gone(struct engine *engine, const struct connection *connection,
                       const struct mptcpize_subflow *subflow);
+/* During a comparison: it may find the connection, and then the event is to count. */
+void engine_note_stray(struct engine *engine, const struct event *event);
 void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot);
 void engine_on_entries(struct engine *engine, const struct entries_event *entries);
 void engine_on_query(struct engine *engine, struct connection *connection, int error);

@@ -220,6 +220,7 @@ void engine_recall(struct engine *engine, struct connection *connection) {
                 connection->flags |= MPTCPIZE_VIEW_DENY_JOIN_INITIAL;
         for (size_t i = 0; i < memo.n_addresses; i++)
                 connection_take_address(connection, &memo.addresses[i]);
+        engine_route_remotes(engine, connection);
 }
 
 /* Whether it still listens is seen by the first comparison. */

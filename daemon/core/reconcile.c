@@ -96,6 +96,33 @@ static size_t gone_find(const struct engine *engine, uint32_t token) {
         return from;
 }
 
+/*
+ * The event that would have made it known was lost, or came before we listened; so those that
+ * follow have to wait until a comparison has found the connection, or an address that its peer
+ * announced meanwhile would never be joined. The first two make it known.
+ */
+void engine_note_stray(struct engine *engine, const struct event *event) {
+        const struct stray stray = { .type = event->type, .event = event->mptcp };
+
+        if (!engine->comparing || event->type <= EVENT_ESTABLISHED ||
+            model_find(&engine->model, event->mptcp.token))
+                return;
+        if (ARRAY_APPEND(&engine->strays, stray, LIMIT_STRAYS) < 0)
+                engine->compare_again = true;
+}
+
+static void engine_handle_strays(struct engine *engine) {
+        for (size_t i = 0; i < engine->strays.n; i++) {
+                const struct event event = { .type = engine->strays.items[i].type,
+                                             .usec = engine->now_usec,
+                                             .mptcp = engine->strays.items[i].event };
+
+                if (model_find(&engine->model, event.mptcp.token))
+                        engine_handle(engine, &event);
+        }
+        ARRAY_DONE(&engine->strays);
+}
+
 /* Has it ended since the snapshot was asked for? */
 static bool comparison_is_gone(const struct comparison *comparison, uint32_t token,
                                const struct mptcpize_address *local,
@@ -339,6 +366,7 @@ void engine_on_snapshot(struct engine *engine, const struct snapshot *snapshot) 
                 comparison_connection(&comparison, &snapshot->connections.items[i]);
         for (size_t i = 0; i < snapshot->subflows.n; i++)
                 comparison_subflow(&comparison, &snapshot->subflows.items[i]);
+        engine_handle_strays(engine);
         model_each(&engine->model, comparison_end, &comparison);
         engine_check_listeners(engine, snapshot);
         /* What was found may lie on a path that was lost before we looked. */

@@ -13,6 +13,7 @@
 #define LIMIT_REMOTES          16u    /* addresses of the peer, the initial one included */
 #define LIMIT_IDS              64u    /* local address ids of one connection */
 #define LIMIT_REFUSALS         32u    /* pairs of one connection that failed */
+#define LIMIT_STRAYS           16384u /* events of unknown connections during one */
 #define LIMIT_GONE             16384u /* ends during a comparison; more: it is done again */
 #define LIMIT_MEMO_ADDRESSES   15u    /* of one connection that a restart survives */
 #define LIMIT_TRACE            24u    /* lines of a connection's log */

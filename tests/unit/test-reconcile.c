@@ -418,6 +418,28 @@ static void test_snapshot_of_what_ended_meanwhile_revives_nothing(void **state) 
         assert_int_equal(world->engine.model.n_connections, 1);
 }
 
+/* The event that would have made it known was lost: what comes after it counts all the same. */
+static void test_snapshot_of_unknown_takes_what_came_meanwhile(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        uint64_t started = world->now;
+
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_expect(world, ACTION_SNAPSHOT);
+        world->now += 100;
+        world_mptcp(world, EVENT_ANNOUNCED, TOKEN, NULL, "203.0.113.9:80", 0, 5, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "198.51.100.1:40001", SERVER, 1, 0, 0);
+        world_mptcp(world, EVENT_CLOSED, TOKEN + 1, NULL, NULL, 0, 0, 0);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put(&snapshot, row(TOKEN + 1, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        feed(world, &snapshot, started);
+        assert_int_equal(world->engine.model.n_connections, 1);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+        assert_int_equal(world_connection(world)->remotes.n, 2);
+        assert_null(world->engine.strays.items);
+}
+
 static void test_snapshot_with_too_many_ends_is_left_aside(void **state) {
         struct world *world = *state;
         struct snapshot snapshot = { 0 };
@@ -496,6 +518,7 @@ int main(void) {
                 T(test_snapshot_adopted_on_lost_address_is_buried),
                 T(test_snapshot_older_than_subflow_leaves_it),
                 T(test_snapshot_of_what_ended_meanwhile_revives_nothing),
+                T(test_snapshot_of_unknown_takes_what_came_meanwhile),
                 T(test_snapshot_with_too_many_ends_is_left_aside),
                 T(test_snapshot_join_of_ours_makes_us_the_client),
                 T(test_tick_sweeps_every_few_seconds),
