@@ -47,7 +47,8 @@ struct daemon {
         struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct state *state;       /* NULL: nothing is kept for the next daemon */
         struct engine engine;
-        uint32_t net_serial; /* of the network that the policies were compiled for */
+        uint32_t net_serial;    /* of the network that the policies were compiled for */
+        uint32_t routed_serial; /* and of the one that rules and routes were made for */
         int lock_fd;
         struct takeover takeover;
         char database[PATH_MAX]; /* of policies */
@@ -263,11 +264,19 @@ static void daemon_set_timer(struct daemon *daemon) {
         (void)sd_event_source_set_enabled(daemon->timer, SD_EVENT_ONESHOT);
 }
 
+static void daemon_route(struct daemon *daemon) {
+        if (daemon->routed_serial == daemon->engine.net_serial)
+                return;
+        daemon->routed_serial = daemon->engine.net_serial;
+        takeover_route(&daemon->takeover, daemon->kern, &daemon->engine.routing);
+}
+
 static int on_post(sd_event_source *source, void *userdata) {
         struct daemon *daemon = userdata;
 
         (void)source;
         engine_settle(&daemon->engine);
+        daemon_route(daemon); /* before the joins that need it */
         daemon_flush(daemon);
         daemon_set_timer(daemon);
         counters_follow(daemon->counters);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/address.h"
 #include "util/log.h"
 
 #define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
@@ -74,12 +75,86 @@ void takeover_follow(struct takeover *takeover, const struct conf *conf) {
         takeover->wanted_join_initial = conf->join_initial;
 }
 
+/* Routes */
+
+static void route_tell(const struct routing *routing, const struct routing_path *path) {
+        char address[ADDRESS_TEXT], text[ROUTING_TEXT];
+
+        log_info("%s: %s: %s", path->name, address_format(&path->address, address),
+                 routing_text(routing, path, text));
+}
+
+static void route_tell_changes(const struct routing *was, const struct routing *is) {
+        char address[ADDRESS_TEXT];
+
+        for (size_t i = 0; i < was->paths.n; i++) {
+                const struct routing_path *path = &was->paths.items[i];
+
+                if (!routing_find(is, path->ifindex, &path->address))
+                        log_info("%s: %s: no rule of ours is needed any more", path->name,
+                                 address_format(&path->address, address));
+        }
+        for (size_t i = 0; i < is->paths.n; i++) {
+                const struct routing_path *path = &is->paths.items[i];
+                const struct routing_path *before =
+                                routing_find(was, path->ifindex, &path->address);
+
+                if (!before || was->off != is->off || !routing_path_equal(before, path))
+                        route_tell(is, path);
+        }
+}
+
+static bool routing_has_table(const struct routing *routing) {
+        for (size_t i = 0; i < routing->paths.n; i++)
+                if (routing->paths.items[i].table)
+                        return true;
+        return false;
+}
+
+/* A copy that can't be made costs a line in the log too many. */
+static void routing_copy(struct routing *to, const struct routing *from) {
+        to->paths.n = 0;
+        to->off = from->off;
+        for (size_t i = 0; i < from->paths.n; i++)
+                (void)ARRAY_APPEND(&to->paths, from->paths.items[i], LIMIT_ROUTING);
+}
+
+void takeover_route(struct takeover *takeover, struct kern *kern, const struct routing *wanted) {
+        int r = 0;
+
+        if (routing_has_table(wanted) || routing_has_table(&takeover->routing))
+                r = kern->ops->route(kern, wanted);
+        if (r < 0)
+                log_error("rules and routes of our own can't be set: %s", strerror(-r));
+        route_tell_changes(&takeover->routing, wanted);
+        routing_copy(&takeover->routing, wanted);
+}
+
+static int routes_clear(void) {
+        int r = kern_clear_routes();
+
+        if (r > 0)
+                log_info("%d rules and routes of our own are removed", r);
+        else if (r < 0)
+                log_error("rules and routes of our own can't be removed: %s", strerror(-r));
+        return r;
+}
+
+/* All of it */
+
 void takeover_end(struct takeover *takeover) {
+        if (routing_has_table(&takeover->routing))
+                (void)routes_clear();
+        routing_done(&takeover->routing);
         if (takeover->active)
                 (void)sysctl_restore(takeover->runtime, true);
         takeover->active = false;
 }
 
 int takeover_restore(const char *runtime) {
-        return sysctl_restore(runtime, true);
+        int n = routes_clear(), r = sysctl_restore(runtime, true);
+
+        if (r < 0 || n < 0)
+                return r < 0 ? r : n;
+        return n > 0 ? 0 : r;
 }

@@ -10,6 +10,8 @@
 #include <stdint.h>
 
 #include "core/conf.h"
+#include "core/routing.h"
+#include "kern/kern.h"
 #include "host/sysctl.h"
 
 struct takeover {
@@ -20,6 +22,7 @@ struct takeover {
         uint32_t dead_after; /* seconds, as the kernel has it */
         uint32_t wanted_dead_after;
         enum conf_join_initial wanted_join_initial;
+        struct routing routing; /* that was put in place last */
 };
 
 /* New sockets get the user-space path manager. 0 or a negative errno. */
@@ -30,6 +33,9 @@ int takeover_path_manager(struct takeover *takeover);
  * where the configuration has changed.
  */
 void takeover_follow(struct takeover *takeover, const struct conf *conf);
+
+/* Makes rules and routes be what is wanted, and tells of what has changed. */
+void takeover_route(struct takeover *takeover, struct kern *kern, const struct routing *wanted);
 
 /* Puts all back; does nothing if nothing was taken. */
 void takeover_end(struct takeover *takeover);

@@ -3,6 +3,7 @@
  */
 #include "bus.h"
 
+#include <stdio.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -164,19 +165,36 @@ static int manager_append_addresses(sd_bus_message *reply, const struct engine *
         return r;
 }
 
+/* What the host's own routes lack for the addresses of an interface, and what is done about it. */
+static void manager_routing(const struct routing *routing, int32_t ifindex,
+                            char text[static 2 * ROUTING_TEXT]) {
+        char one[ROUTING_TEXT];
+        size_t used = 0;
+
+        text[0] = '\0';
+        for (size_t i = 0; i < routing->paths.n && used < ROUTING_TEXT; i++)
+                if (routing->paths.items[i].ifindex == ifindex)
+                        used += (size_t)snprintf(
+                                        text + used, 2 * ROUTING_TEXT - used, "%s%s",
+                                        used ? "; " : "",
+                                        routing_text(routing, &routing->paths.items[i], one));
+}
+
 static int manager_append_interface(sd_bus_message *reply, const struct engine *engine,
                                     const struct link *link) {
         const char *why, *reason;
         enum mptcpize_role role = conf_role(engine->conf, link->is.name, &why);
+        char routing[2 * ROUTING_TEXT];
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
         if (r < 0)
                 return r;
         reason = manager_unusable(engine, link, role);
-        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "Name", "s", link->is.name,
-                                  "Index", "i", link->is.ifindex, "Role", "s", role_name(role),
-                                  "RoleReason", "s", why, "Usable", "b", reason == NULL, "Reason",
-                                  "s", reason ? reason : "");
+        manager_routing(&engine->routing, link->is.ifindex, routing);
+        r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Routing", "s", routing,
+                                  "Name", "s", link->is.name, "Index", "i", link->is.ifindex,
+                                  "Role", "s", role_name(role), "RoleReason", "s", why, "Usable",
+                                  "b", reason == NULL, "Reason", "s", reason ? reason : "");
         if (r >= 0)
                 r = manager_append_addresses(reply, engine, link->is.ifindex);
         return r < 0 ? r : sd_bus_message_close_container(reply);

@@ -61,6 +61,7 @@ void engine_done(struct engine *engine) {
         ARRAY_DONE(&engine->gone);
         ARRAY_DONE(&engine->strays);
         ARRAY_DONE(&engine->changed);
+        routing_done(&engine->routing);
         *engine = (struct engine){ 0 };
 }
 

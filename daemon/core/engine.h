@@ -13,6 +13,7 @@
  *   outcome.c    the kernel's answers to actions
  *   join.c       joins that are under way, and limits of them
  *   retry.c      what failed, and when it is tried again
+ *   routing.c    which of them need rules and routes of ours
  *   paths.c      local addresses, lost and regained paths
  *   counters.c   the kernel's own counters
  *   profile.c    which profile a connection has, and what hints change
@@ -27,6 +28,7 @@
 #include "conf.h"
 #include "memory.h"
 #include "model.h"
+#include "routing.h"
 #include "trace.h"
 
 #define ENGINE_SWEEP_USEC 5000000u /* between two comparisons with the kernel */
@@ -111,6 +113,7 @@ struct engine {
         const struct conf *conf;
         struct profile profiles[LIMIT_PROFILES]; /* the first is that of conf itself */
         size_t n_profiles;
+        struct routing routing;           /* of all addresses that any profile uses */
         struct expectation *expectations; /* LIMIT_ADVICE of them */
         ARRAY_OF(struct listener) listeners;
         uint64_t now_usec;

@@ -123,6 +123,18 @@ static bool engine_update_profiles(struct engine *engine) {
         return changed;
 }
 
+/* Those that don't fit are left out. */
+static void engine_update_routing(struct engine *engine) {
+        struct routing routing = { .off = engine->conf->routing == CONF_ROUTING_OFF };
+
+        for (size_t i = 0; i < engine->n_profiles; i++)
+                for (size_t k = 0; k < engine->profiles[i].locals.n; k++)
+                        (void)routing_consider(&routing, &engine->routing, &engine->model,
+                                               &engine->profiles[i].locals.items[k].is.address);
+        routing_done(&engine->routing);
+        engine->routing = routing;
+}
+
 /* Lost paths */
 
 /* Why the path of a subflow is lost, or NULL. Foreign addresses (transparent proxies) never are. */
@@ -295,6 +307,7 @@ void engine_settle(struct engine *engine) {
         engine->net_changed = engine->links_changed = engine->routes_changed = false;
         engine->net_serial++;
         links |= engine_update_profiles(engine);
+        engine_update_routing(engine);
         model_each(&engine->model, engine_judge_each, engine);
         if (links)
                 model_each(&engine->model, engine_on_other_links, engine);

@@ -12,7 +12,7 @@ static const struct field interface_fields[] = {
         { "Name", "name", field_copy },           { "Index", "index", field_copy },
         { "Role", "role", field_copy },           { "RoleReason", "role_reason", field_copy },
         { "Usable", "usable", field_copy },       { "Reason", "reason", field_copy },
-        { "Addresses", "addresses", field_copy },
+        { "Addresses", "addresses", field_copy }, { "Routing", "routing", field_copy },
 };
 
 static const struct field path_manager_fields[] = {

@@ -162,6 +162,11 @@ static const struct column interface_columns[] = {
         { "ADDRESSES", "addresses", cell_list, ALIGN_LEFT },
 };
 
+static const struct column routing_columns[] = {
+        { "INTERFACE", "name", cell_plain, ALIGN_LEFT },
+        { "ROUTING", "routing", cell_plain, ALIGN_LEFT },
+};
+
 static const struct column counter_columns[] = {
         { "COUNTER", "name", cell_plain, ALIGN_LEFT },
         { "VALUE", "value", cell_plain, ALIGN_RIGHT },
@@ -254,16 +259,34 @@ static json_t *rows_of_errors(const json_t *errors) {
         return rows;
 }
 
+/* The interfaces of which there is something to say. */
+static json_t *rows_of_routing(const json_t *interfaces) {
+        json_t *rows = json_array();
+        json_t *value;
+        size_t i;
+
+        json_array_foreach(interfaces, i, value) {
+                const char *routing = json_string_value(json_object_get(value, "routing"));
+
+                if (routing && *routing)
+                        json_array_append(rows, value);
+        }
+        return rows;
+}
+
 void render_status(const struct output *output, const json_t *status) {
         json_t *counters = rows_of_counters(json_object_get(status, "counters"));
         json_t *errors = rows_of_errors(
                         json_object_get(json_object_get(status, "policies"), "errors"));
+        json_t *routing = rows_of_routing(json_object_get(status, "interfaces"));
 
         record_print(output, status_columns, ARRAY_SIZE(status_columns), status);
         section_print(output, "", error_columns, ARRAY_SIZE(error_columns), errors);
         section_print(output, "", interface_columns, ARRAY_SIZE(interface_columns),
                       json_object_get(status, "interfaces"));
+        section_print(output, "", routing_columns, ARRAY_SIZE(routing_columns), routing);
         section_print(output, "", counter_columns, ARRAY_SIZE(counter_columns), counters);
+        json_decref(routing);
         json_decref(errors);
         json_decref(counters);
 }

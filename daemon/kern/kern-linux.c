@@ -14,6 +14,7 @@
 #include "kern-command.h"
 #include "kern-diag.h"
 #include "kern-listener.h"
+#include "kern-route.h"
 #include "kern-rtnl.h"
 #include "netlink.h"
 
@@ -29,6 +30,7 @@ struct kern_linux {
         struct kern_rtnl *rtnl;
         struct command_pool *pool;
         struct kern_listeners *listeners;
+        struct kern_route *route;
         bool lost;      /* events, and what came before them is not all read yet */
         bool malformed; /* has been logged */
 };
@@ -172,6 +174,10 @@ static int kern_linux_list_net(struct kern *kern) {
         return kern_rtnl_list(kern_linux(kern)->rtnl);
 }
 
+static int kern_linux_route(struct kern *kern, const struct routing *wanted) {
+        return kern_route_apply(kern_linux(kern)->route, wanted);
+}
+
 static int kern_linux_measure(struct kern *kern, const struct mptcpize_address *local,
                               const struct mptcpize_address *remote, int32_t ifindex,
                               struct measure *ret_measure) {
@@ -217,6 +223,7 @@ static void kern_linux_free(struct kern *kern) {
 
         command_pool_free(self->pool);
         kern_listeners_free(self->listeners);
+        kern_route_free(self->route);
         kern_rtnl_free(self->rtnl);
         netlink_free(self->diag);
         netlink_free(self->events);
@@ -226,6 +233,7 @@ static void kern_linux_free(struct kern *kern) {
 static const struct kern_ops ops = {
         .submit = kern_linux_submit,
         .list_net = kern_linux_list_net,
+        .route = kern_linux_route,
         .measure = kern_linux_measure,
         .owner = kern_linux_owner,
         .fds = kern_linux_fds,
@@ -313,6 +321,8 @@ int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_ker
                 r = netlink_new(NETLINK_SOCK_DIAG, &self->diag);
         if (r == 0)
                 r = kern_listeners_new(&self->listeners);
+        if (r == 0)
+                r = kern_route_new(&self->route);
         if (r == 0)
                 r = command_pool_new(self->family.id, &self->pool);
         if (r < 0)

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "../core/event.h"
+#include "../core/routing.h"
 
 /* MPTCP events, rtnetlink, answers of the command threads, strangers at listeners, a timer */
 #define KERN_FDS 5
@@ -27,8 +28,15 @@ struct kern_ops {
          */
         int (*submit)(struct kern *kern, const struct action *action);
 
-        /* Lists links, addresses and routes, between EVENT_NET_BEGIN and EVENT_NET_END. */
+        /* Lists links, addresses, routes, rules and filters, between EVENT_NET_BEGIN and
+         * EVENT_NET_END. */
         int (*list_net)(struct kern *kern);
+
+        /*
+         * Makes the rules and routes of ours be what is wanted, and no others; waits for the
+         * kernel. How many were made and deleted; or the first error, with all done that could be.
+         */
+        int (*route)(struct kern *kern, const struct routing *wanted);
 
         /*
          * Reads the numbers of one subflow (both ports known). ifindex is the interface of its
@@ -67,3 +75,9 @@ struct kern {
 int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_kern);
 
 void kern_free(struct kern *kern);
+
+/*
+ * Deletes all rules and routes of ours in the network namespace of the caller. How many there
+ * were, or a negative errno.
+ */
+int kern_clear_routes(void);

@@ -126,6 +126,10 @@ int netlink_join(struct netlink *netlink, uint32_t group) {
         return netlink_set(netlink, SOL_NETLINK, NETLINK_ADD_MEMBERSHIP, (int)group);
 }
 
+int netlink_set_strict(struct netlink *netlink) {
+        return netlink_set(netlink, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
+}
+
 /* One datagram into the buffer. ret_len is 0 for one that is not the kernel's. */
 static int netlink_receive(struct netlink *netlink, size_t *ret_len) {
         struct sockaddr_nl from = { 0 };

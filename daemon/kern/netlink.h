@@ -38,6 +38,9 @@ int netlink_fd(const struct netlink *netlink);
 /* Joins a multicast group. -EPERM: for CAP_NET_ADMIN only. */
 int netlink_join(struct netlink *netlink, uint32_t group);
 
+/* Dumps are filtered by what their header says (Linux 4.20). 0 or a negative errno. */
+int netlink_set_strict(struct netlink *netlink);
+
 /*
  * Reads one datagram and calls on_message for each message in it; what that returns is ignored.
  * 0; -EAGAIN: nothing is there; -ENOBUFS: messages were lost; or another error.

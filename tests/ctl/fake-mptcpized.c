@@ -152,13 +152,15 @@ static int get_dictionaries(sd_bus *bus, const char *path, const char *interface
                 return sd_bus_message_append(reply, "a{st}", 2, "actions_done", UINT64_C(7),
                                              "events", UINT64_MAX);
         if (strcmp(property, "Interfaces") == 0)
-                return sd_bus_message_append(reply, "aa{sv}", 2, 7, "Name", "s", "wlan0", "Index",
-                                             "i", 3, "Role", "s", "backup", "RoleReason", "s",
-                                             "wlan*", "Usable", "b", 1, "Reason", "s", "",
-                                             "Addresses", "as", 2, "192.0.2.1", "2001:db8::1", 7,
-                                             "Name", "s", "eth\033[31m", "Index", "i", 12, "Role",
-                                             "s", "on", "RoleReason", "s", "default", "Usable", "b",
-                                             0, "Reason", "s", "no carrier", "Addresses", "as", 0);
+                return sd_bus_message_append(reply, "aa{sv}", 2, 8, "Routing", "s",
+                                             "own rule and table 26200: rp_filter is strict",
+                                             "Name", "s", "wlan0", "Index", "i", 3, "Role", "s",
+                                             "backup", "RoleReason", "s", "wlan*", "Usable", "b", 1,
+                                             "Reason", "s", "", "Addresses", "as", 2, "192.0.2.1",
+                                             "2001:db8::1", 8, "Routing", "s", "", "Name", "s",
+                                             "eth\033[31m", "Index", "i", 12, "Role", "s", "on",
+                                             "RoleReason", "s", "default", "Usable", "b", 0,
+                                             "Reason", "s", "no carrier", "Addresses", "as", 0);
         if (strcmp(property, "PolicyDirectories") == 0)
                 return sd_bus_message_append(reply, "as", 2, "/usr/share/mptcpize/apps.d",
                                              "/etc/mptcpize/apps.d");

@@ -390,9 +390,11 @@ class Answers(Fake):
             "counters": {"actions_done": 7, "events": 2**63 - 1},
             "interfaces": [
                 {"name": "wlan0", "index": 3, "role": "backup", "role_reason": "wlan*",
-                 "usable": True, "reason": "", "addresses": ["192.0.2.1", "2001:db8::1"]},
+                 "usable": True, "reason": "", "addresses": ["192.0.2.1", "2001:db8::1"],
+                 "routing": "own rule and table 26200: rp_filter is strict"},
                 {"name": "eth\x1b[31m", "index": 12, "role": "on", "role_reason": "default",
-                 "usable": False, "reason": "no carrier", "addresses": []},
+                 "usable": False, "reason": "no carrier", "addresses": [],
+                 "routing": ""},
             ],
         })
 

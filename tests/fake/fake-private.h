@@ -3,6 +3,7 @@
  *
  *   fake.c         queues, operations of struct kern
  *   fake-action.c  what actions do
+ *   fake-route.c   rules and routes of the daemon's
  *   fake-world.c   what tests do
  */
 #pragma once
@@ -62,6 +63,7 @@ struct fake {
         ARRAY_OF(struct fake_link) links;
         ARRAY_OF(struct address_event) addresses;
         ARRAY_OF(struct route_event) routes;
+        ARRAY_OF(struct rule_event) rules; /* the daemon's */
         ARRAY_OF(struct fake_connection) connections;
         ARRAY_OF(struct fake_manner_of) manners;
         ARRAY_OF(struct action) actions;
@@ -113,6 +115,9 @@ int fake_numbers(struct fake *fake, const struct mptcpize_address *local,
 /* Does a program, or the daemon, listen there? */
 bool fake_has(const struct mptcpize_address *items, size_t n,
               const struct mptcpize_address *address);
+
+/* fake-route.c: how many were made and deleted. */
+int fake_set_routes(struct fake *fake, const struct routing *routing);
 
 /* fake-action.c: does it and queues what comes of it. */
 void fake_perform(struct fake *fake, const struct action *action);

@@ -106,6 +106,9 @@ static int fake_list_net(struct kern *kern) {
         for (size_t i = 0; i < fake->routes.n; i++)
                 fake_deliver(fake, &(struct event){ .type = EVENT_ROUTE,
                                                     .route = fake->routes.items[i] });
+        for (size_t i = 0; i < fake->rules.n; i++)
+                fake_deliver(fake,
+                             &(struct event){ .type = EVENT_RULE, .rule = fake->rules.items[i] });
         fake_list(fake, EVENT_NET_END);
         return 0;
 }
@@ -268,6 +271,10 @@ static int fake_measure_op(struct kern *kern, const struct mptcpize_address *loc
         return fake_numbers(fake_of(kern), local, remote, ifindex, ret_measure);
 }
 
+static int fake_route_op(struct kern *kern, const struct routing *wanted) {
+        return fake_set_routes(fake_of(kern), wanted);
+}
+
 static int fake_owner_op(struct kern *kern, uint32_t token, uint32_t *ret_uid) {
         const struct fake_connection *connection = fake_find(fake_of(kern), token);
 
@@ -307,6 +314,7 @@ static void fake_free(struct kern *kern) {
         ARRAY_DONE(&fake->links);
         ARRAY_DONE(&fake->addresses);
         ARRAY_DONE(&fake->routes);
+        ARRAY_DONE(&fake->rules);
         ARRAY_DONE(&fake->manners);
         ARRAY_DONE(&fake->actions);
         ARRAY_DONE(&fake->programs);
@@ -317,6 +325,7 @@ static void fake_free(struct kern *kern) {
 static const struct kern_ops fake_ops = {
         .submit = fake_submit,
         .list_net = fake_list_net,
+        .route = fake_route_op,
         .measure = fake_measure_op,
         .owner = fake_owner_op,
         .fds = fake_fds,
