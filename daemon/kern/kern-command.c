@@ -1,9 +1,13 @@
 /*
  * Command threads. See kern-command.h.
  *
- * Latency: submit() allocates once, holds the lock for a few stores, and wakes the thread after
- * unlocking it; a thread that is at work isn't woken at all. Finished commands go to one list,
- * and the loop is woken only if it was empty.
+ * There is one queue. A thread that has nothing to do takes the first command whose connection no
+ * other thread is at work on: so a connection that is busy keeps one thread waiting, whichever
+ * that is, and nobody else; and the commands of one connection stay in order.
+ *
+ * Latency: submit() allocates once, holds the lock for a few stores, and wakes a thread after
+ * unlocking it, if one sleeps. Finished commands go to one list, and the loop is woken only if it
+ * was empty.
  */
 #include "kern-command.h"
 
@@ -18,8 +22,7 @@
 #include "../util/clock.h"
 #include "../util/cleanup.h"
 
-#define WORKERS     3 /* two for connections, one for snapshots */
-#define SNAPSHOTTER 2
+#define WORKERS 4 /* that many busy connections at a time hold up all others */
 /*
  * A join of a connection that is just established is done in the loop's thread: its socket is
  * seldom busy yet, and two switches of threads would take longer than the command. When one has
@@ -36,7 +39,9 @@
  * does what other connections need.
  */
 #define REMOVE_PAUSE_USEC 500
-#define REMOVE_STAMPS     16 /* more REMOVEs than can be done within the pause */
+#define REMOVE_STAMPS     64 /* more REMOVEs than can be done within the pause */
+
+#define TOKEN_SLOTS 256u /* a power of two */
 
 struct remove_stamp {
         uint32_t token; /* 0: unused */
@@ -49,21 +54,33 @@ struct command_queue {
 };
 
 struct worker {
-        struct command_pool *pool;
+        struct crew *crew;
         struct executor *executor;
         pthread_t thread;
         bool started;
-        uint32_t n_underway; /* submitted and not yet taken; the loop's thread only */
-        struct remove_stamp stamps[REMOVE_STAMPS]; /* the worker's thread only */
-        uint32_t next_stamp;
+        bool at_work; /* on that token; guarded by the crew's lock */
+        uint32_t token;
+};
+
+/* Threads that share a queue. */
+struct crew {
+        struct command_pool *pool;
+        struct worker workers[WORKERS];
+        size_t n_workers;
+        uint32_t n_underway;  /* submitted and not yet taken; the loop's thread only */
         pthread_mutex_t lock; /* guards what follows */
         pthread_cond_t wake;
         struct command_queue queue;
+        size_t n_asleep;
+        struct remove_stamp stamps[REMOVE_STAMPS];
+        uint32_t next_stamp;
         bool stopping;
 };
 
 struct command_pool {
-        struct worker workers[WORKERS];
+        struct crew crew;               /* for connections */
+        struct crew snapshotter;        /* for snapshots, which take long: one thread */
+        uint16_t underway[TOKEN_SLOTS]; /* by hash of the token; the loop's thread only */
         int fd;
         struct executor *executor;  /* for urgent commands; the loop's thread only */
         uint64_t not_before_usec;   /* none of those until then */
@@ -101,20 +118,23 @@ static void queue_done(struct command_queue *queue) {
 /* Pauses between REMOVEs */
 
 /* When token may have its next REMOVE; a time of the past if at once. */
-static uint64_t worker_remove_due(const struct worker *worker, uint32_t token) {
+static uint64_t crew_remove_due(const struct crew *crew, uint32_t token) {
         uint64_t due = 0;
 
         for (size_t i = 0; i < REMOVE_STAMPS; i++)
-                if (worker->stamps[i].token == token &&
-                    worker->stamps[i].usec + REMOVE_PAUSE_USEC > due)
-                        due = worker->stamps[i].usec + REMOVE_PAUSE_USEC;
+                if (crew->stamps[i].token == token &&
+                    crew->stamps[i].usec + REMOVE_PAUSE_USEC > due)
+                        due = crew->stamps[i].usec + REMOVE_PAUSE_USEC;
         return due;
 }
 
-static void worker_stamp_remove(struct worker *worker, uint32_t token) {
-        worker->stamps[worker->next_stamp] =
-                        (struct remove_stamp){ .token = token, .usec = clock_usec() };
-        worker->next_stamp = (worker->next_stamp + 1) % REMOVE_STAMPS;
+static void crew_stamp_remove(struct crew *crew, uint32_t token) {
+        const struct remove_stamp stamp = { .token = token, .usec = clock_usec() };
+
+        pthread_mutex_lock(&crew->lock);
+        crew->stamps[crew->next_stamp] = stamp;
+        crew->next_stamp = (crew->next_stamp + 1) % REMOVE_STAMPS;
+        pthread_mutex_unlock(&crew->lock);
 }
 
 /* Connections whose REMOVE has to wait, and with it all that they want later. */
@@ -131,58 +151,74 @@ static bool held_has(const struct held_tokens *held, uint32_t token) {
         return false;
 }
 
+static bool crew_is_at_work(const struct crew *crew, uint32_t token) {
+        for (size_t i = 0; i < crew->n_workers; i++)
+                if (crew->workers[i].at_work && crew->workers[i].token == token)
+                        return true;
+        return false;
+}
+
 /* True if the command must wait. No more tokens than stamps can be held at a time. */
-static bool worker_holds(const struct worker *worker, const struct command *command, uint64_t now,
-                         struct held_tokens *held) {
+static bool crew_holds(const struct crew *crew, const struct command *command, uint64_t now,
+                       struct held_tokens *held) {
+        const uint32_t token = command->action.token;
         uint64_t due;
 
-        if (held_has(held, command->action.token))
+        if (held_has(held, token) || crew_is_at_work(crew, token))
                 return true;
         if (command->action.type != ACTION_WITHDRAW)
                 return false;
-        due = worker_remove_due(worker, command->action.token);
+        due = crew_remove_due(crew, token);
         if (due <= now)
                 return false;
         assert(held->n < REMOVE_STAMPS);
-        held->tokens[held->n++] = command->action.token;
+        held->tokens[held->n++] = token;
         if (held->n == 1 || due < held->due_usec)
                 held->due_usec = due;
         return true;
 }
 
 /* The first command whose turn it is, or NULL. ret_due: when to look again, 0: when woken. */
-static struct command *worker_pick(struct worker *worker, uint64_t *ret_due) {
+static struct command *crew_pick(struct crew *crew, uint64_t *ret_due) {
         struct held_tokens held = { .n = 0 };
-        const uint64_t now = worker->queue.first ? clock_usec() : 0;
+        const uint64_t now = crew->queue.first ? clock_usec() : 0;
 
-        for (struct command **link = &worker->queue.first; *link; link = &(*link)->next)
-                if (!worker_holds(worker, *link, now, &held))
-                        return queue_remove(&worker->queue, link);
+        for (struct command **link = &crew->queue.first; *link; link = &(*link)->next)
+                if (!crew_holds(crew, *link, now, &held))
+                        return queue_remove(&crew->queue, link);
         *ret_due = held.due_usec;
         return NULL;
 }
 
 /* The thread */
 
-static void worker_wait(struct worker *worker, uint64_t due_usec) {
+static void crew_sleep(struct crew *crew, uint64_t due_usec) {
         const struct timespec until = { .tv_sec = (time_t)(due_usec / 1000000),
                                         .tv_nsec = (long)(due_usec % 1000000 * 1000) };
 
+        crew->n_asleep++;
         if (due_usec)
-                (void)pthread_cond_timedwait(&worker->wake, &worker->lock, &until);
+                (void)pthread_cond_timedwait(&crew->wake, &crew->lock, &until);
         else
-                (void)pthread_cond_wait(&worker->wake, &worker->lock);
+                (void)pthread_cond_wait(&crew->wake, &crew->lock);
+        crew->n_asleep--;
 }
 
-/* The next command, or NULL when it is time to end. */
+/* The next command, or NULL when it is time to end. What is left may be for another thread. */
 static struct command *worker_next(struct worker *worker) {
+        struct crew *crew = worker->crew;
         struct command *command = NULL;
         uint64_t due = 0;
 
-        pthread_mutex_lock(&worker->lock);
-        while (!worker->stopping && !(command = worker_pick(worker, &due)))
-                worker_wait(worker, due);
-        pthread_mutex_unlock(&worker->lock);
+        pthread_mutex_lock(&crew->lock);
+        worker->at_work = false;
+        while (!crew->stopping && !(command = crew_pick(crew, &due)))
+                crew_sleep(crew, due);
+        worker->at_work = command;
+        worker->token = command ? command->action.token : 0;
+        if (command && crew->queue.first && crew->n_asleep > 0)
+                pthread_cond_signal(&crew->wake);
+        pthread_mutex_unlock(&crew->lock);
         return command;
 }
 
@@ -210,6 +246,7 @@ static void command_run(struct executor *executor, struct command *command) {
                 executor_run(executor, command);
 }
 
+/* The token stays at work until the result is queued: so results are in order, too. */
 static void *worker_main(void *userdata) {
         struct worker *worker = userdata;
         struct command *command;
@@ -217,8 +254,8 @@ static void *worker_main(void *userdata) {
         while ((command = worker_next(worker))) {
                 command_run(worker->executor, command);
                 if (command->action.type == ACTION_WITHDRAW)
-                        worker_stamp_remove(worker, command->action.token);
-                pool_finish(worker->pool, command);
+                        crew_stamp_remove(worker->crew, command->action.token);
+                pool_finish(worker->crew->pool, command);
         }
         return NULL;
 }
@@ -242,7 +279,7 @@ static int worker_start(struct worker *worker) {
         return -r;
 }
 
-static int worker_init_wake(struct worker *worker) {
+static int crew_init_wake(struct crew *crew) {
         pthread_condattr_t attr;
         int r;
 
@@ -250,23 +287,44 @@ static int worker_init_wake(struct worker *worker) {
         if (r == 0)
                 r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
         if (r == 0)
-                r = pthread_cond_init(&worker->wake, &attr);
+                r = pthread_cond_init(&crew->wake, &attr);
         (void)pthread_condattr_destroy(&attr);
         return -r;
 }
 
-static void worker_stop(struct worker *worker) {
-        if (worker->started) {
-                pthread_mutex_lock(&worker->lock);
-                worker->stopping = true;
-                pthread_mutex_unlock(&worker->lock);
-                pthread_cond_signal(&worker->wake);
-                pthread_join(worker->thread, NULL);
-        }
-        queue_done(&worker->queue);
-        executor_free(worker->executor);
-        pthread_cond_destroy(&worker->wake);
-        pthread_mutex_destroy(&worker->lock);
+static int crew_init(struct crew *crew, struct command_pool *pool, size_t n_workers) {
+        crew->pool = pool;
+        crew->n_workers = n_workers;
+        queue_init(&crew->queue);
+        pthread_mutex_init(&crew->lock, NULL);
+        for (size_t i = 0; i < n_workers; i++)
+                crew->workers[i].crew = crew;
+        return crew_init_wake(crew);
+}
+
+static int crew_start(struct crew *crew, uint16_t family) {
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < crew->n_workers; i++)
+                r = executor_new(family, &crew->workers[i].executor);
+        for (size_t i = 0; r == 0 && i < crew->n_workers; i++)
+                r = worker_start(&crew->workers[i]);
+        return r;
+}
+
+static void crew_stop(struct crew *crew) {
+        pthread_mutex_lock(&crew->lock);
+        crew->stopping = true;
+        pthread_mutex_unlock(&crew->lock);
+        pthread_cond_broadcast(&crew->wake);
+        for (size_t i = 0; i < crew->n_workers; i++)
+                if (crew->workers[i].started)
+                        pthread_join(crew->workers[i].thread, NULL);
+        for (size_t i = 0; i < crew->n_workers; i++)
+                executor_free(crew->workers[i].executor);
+        queue_done(&crew->queue);
+        pthread_cond_destroy(&crew->wake);
+        pthread_mutex_destroy(&crew->lock);
 }
 
 /* The pool */
@@ -274,8 +332,8 @@ static void worker_stop(struct worker *worker) {
 void command_pool_free(struct command_pool *pool) {
         if (!pool)
                 return;
-        for (size_t i = 0; i < WORKERS; i++)
-                worker_stop(&pool->workers[i]);
+        crew_stop(&pool->crew);
+        crew_stop(&pool->snapshotter);
         executor_free(pool->executor);
         queue_done(&pool->ready);
         queue_done(&pool->done);
@@ -288,23 +346,17 @@ DEFINE_CLEANUP(struct command_pool *, command_pool_free)
 
 /* Leaves all of it fit for command_pool_free(). */
 static int pool_init(struct command_pool *pool) {
-        int r = 0;
+        int r, k;
 
         queue_init(&pool->ready);
         queue_init(&pool->done);
         pthread_mutex_init(&pool->lock, NULL);
-        for (size_t i = 0; i < WORKERS; i++) {
-                struct worker *worker = &pool->workers[i];
-                int k;
-
-                worker->pool = pool;
-                queue_init(&worker->queue);
-                pthread_mutex_init(&worker->lock, NULL);
-                k = worker_init_wake(worker);
-                r = r < 0 ? r : k;
-        }
+        r = crew_init(&pool->crew, pool, WORKERS);
+        k = crew_init(&pool->snapshotter, pool, 1);
         pool->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-        return pool->fd < 0 ? -errno : r;
+        if (pool->fd < 0)
+                return -errno;
+        return r < 0 ? r : k;
 }
 
 int command_pool_new(uint16_t family, struct command_pool **ret_pool) {
@@ -316,10 +368,10 @@ int command_pool_new(uint16_t family, struct command_pool **ret_pool) {
         r = pool_init(pool);
         if (r == 0)
                 r = executor_new(family, &pool->executor);
-        for (size_t i = 0; r == 0 && i < WORKERS; i++)
-                r = executor_new(family, &pool->workers[i].executor);
-        for (size_t i = 0; r == 0 && i < WORKERS; i++)
-                r = worker_start(&pool->workers[i]);
+        if (r == 0)
+                r = crew_start(&pool->crew, family);
+        if (r == 0)
+                r = crew_start(&pool->snapshotter, family);
         if (r < 0)
                 return r;
         *ret_pool = TAKE_PTR(pool);
@@ -330,18 +382,29 @@ int command_pool_fd(const struct command_pool *pool) {
         return pool->fd;
 }
 
-static struct worker *pool_worker(struct command_pool *pool, const struct action *action) {
-        size_t i = action->type == ACTION_SNAPSHOT ? SNAPSHOTTER : action->token % SNAPSHOTTER;
-
-        return &pool->workers[i];
+static struct crew *pool_crew(struct command_pool *pool, const struct action *action) {
+        return action->type == ACTION_SNAPSHOT ? &pool->snapshotter : &pool->crew;
 }
 
-/* True if it was done. Nothing of its thread may be on its way, so the order holds. */
-static bool pool_run_urgent(struct command_pool *pool, const struct worker *worker,
-                            struct command *command) {
+/* How many commands of the token are on their way; of some others, too. */
+static uint16_t *pool_underway(struct command_pool *pool, uint32_t token) {
+        return &pool->underway[token % TOKEN_SLOTS];
+}
+
+static void pool_count(struct command_pool *pool, const struct action *action, int change) {
+        struct crew *crew = pool_crew(pool, action);
+        uint16_t *underway = pool_underway(pool, action->token);
+
+        crew->n_underway += (uint32_t)change;
+        *underway = (uint16_t)(*underway + change);
+}
+
+/* True if it was done. Nothing of its connection may be on its way, so the order holds. */
+static bool pool_run_urgent(struct command_pool *pool, struct command *command) {
         uint64_t start = clock_usec(), end;
 
-        if (!command->action.urgent || worker->n_underway || start < pool->not_before_usec)
+        if (!command->action.urgent || *pool_underway(pool, command->action.token) ||
+            start < pool->not_before_usec)
                 return false;
         command_run(pool->executor, command);
         end = clock_usec();
@@ -354,12 +417,23 @@ int command_pool_submit(struct command_pool *pool, const struct action *action) 
         return command_pool_submit_failed(pool, action, 0, "");
 }
 
+static void crew_submit(struct crew *crew, struct command *command) {
+        bool asleep;
+
+        pthread_mutex_lock(&crew->lock);
+        queue_push(&crew->queue, command);
+        asleep = crew->n_asleep > 0;
+        pthread_mutex_unlock(&crew->lock);
+        if (asleep)
+                pthread_cond_signal(&crew->wake);
+}
+
 int command_pool_submit_failed(struct command_pool *pool, const struct action *action, int error,
                                const char *message) {
-        struct worker *worker = pool_worker(pool, action);
+        struct crew *crew = pool_crew(pool, action);
         struct command *command;
 
-        if (worker->n_underway >= LIMIT_KERN_QUEUE)
+        if (crew->n_underway >= LIMIT_KERN_QUEUE)
                 return -EAGAIN;
         command = command_new(action);
         if (!command)
@@ -367,16 +441,13 @@ int command_pool_submit_failed(struct command_pool *pool, const struct action *a
         command->done = error < 0 || action->type == ACTION_RELEASE;
         command->error = error;
         snprintf(command->message, sizeof(command->message), "%s", message);
-        if (pool_run_urgent(pool, worker, command)) {
-                worker->n_underway++;
+        if (pool_run_urgent(pool, command)) {
+                pool_count(pool, action, 1);
                 pool_finish(pool, command);
                 return 0;
         }
-        worker->n_underway++;
-        pthread_mutex_lock(&worker->lock);
-        queue_push(&worker->queue, command);
-        pthread_mutex_unlock(&worker->lock);
-        pthread_cond_signal(&worker->wake);
+        pool_count(pool, action, 1);
+        crew_submit(crew, command);
         return 0;
 }
 
@@ -403,7 +474,7 @@ struct command *command_pool_take(struct command_pool *pool) {
         if (!pool->ready.first)
                 return NULL;
         command = queue_remove(&pool->ready, &pool->ready.first);
-        pool_worker(pool, &command->action)->n_underway--;
+        pool_count(pool, &command->action, -1);
         return command;
 }
 

@@ -2,8 +2,9 @@
  * Command threads. A command on a busy connection waits for its socket lock (5-12 ms at the 99th
  * percentile), which the loop can't: so it only queues, and the threads send and wait.
  *
- * A token always goes to the same thread, so the order of its commands holds. Snapshots, which
- * take long, have a thread of their own.
+ * No two threads work on one connection at a time, so the order of its commands holds, and a busy
+ * connection keeps just one of them waiting. Snapshots, which take long, have a thread of their
+ * own.
  *
  * All functions are for the loop's thread.
  */
@@ -22,7 +23,7 @@ void command_pool_free(struct command_pool *pool);
 /* Readable when there are finished commands. */
 int command_pool_fd(const struct command_pool *pool);
 
-/* Queues a copy. -EAGAIN: LIMIT_KERN_QUEUE are on their way in its thread; -ENOMEM. */
+/* Queues a copy. -EAGAIN: LIMIT_KERN_QUEUE are on their way; -ENOMEM. */
 int command_pool_submit(struct command_pool *pool, const struct action *action);
 
 /* The same, for what has failed before it could be tried: its result comes in its turn. */

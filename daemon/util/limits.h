@@ -35,7 +35,7 @@
 #define LIMIT_LIST_ROWS        256u    /* of one List() call */
 #define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
-#define LIMIT_KERN_QUEUE       1024u   /* commands waiting for one kern thread */
+#define LIMIT_KERN_QUEUE       2048u   /* commands on their way through the kern threads */
 #define LIMIT_PLUGINS          16u     /* loaded at a time */
 #define LIMIT_SYSCTLS          8u      /* that are taken over */
 #define LIMIT_PROFILES         1024u   /* policies with a say in paths; more: the default is used */
