@@ -203,6 +203,7 @@ bool engine_close(struct engine *engine, const struct connection *connection,
         if (engine_push(engine, &action) < 0)
                 return false;
         subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
+        subflow->is.changed_usec = engine->now_usec;
         return true;
 }
 
@@ -245,12 +246,14 @@ static bool engine_judge_path(struct engine *engine, struct connection *connecti
 
         if (lost && subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
+                subflow->is.changed_usec = engine->now_usec;
                 engine->counters[COUNTER_SUBFLOWS_DEAD]++;
                 engine_trace_note(engine, connection, &subflow->is, lost);
                 return true;
         }
         if (!lost && !subflow->lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+                subflow->is.changed_usec = engine->now_usec;
                 subflow->withdrawn = false;
                 engine_trace_note(engine, connection, &subflow->is, "path is back");
         }

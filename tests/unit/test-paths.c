@@ -152,9 +152,11 @@ static void test_both_lost_at_once_last_one_back_carries(void **state) {
         struct world *world = *state;
 
         world_link(world, 2, "wifi0", false);
+        world->now += SECOND;
         link_is(world, 3, false);
         world_expect_nothing(world);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 2);
+        assert_true(world_connection(world)->subflows.items[0].is.changed_usec == world->now);
         link_is(world, 3, true);
         expect_buried(world, WIFI ":40000", 0);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
