@@ -24,8 +24,8 @@ struct subflow {
         bool lost;            /* dead by what was measured: only what arrives proves it alive */
         uint8_t deliveries;   /* samples with new data; 0 after a pause */
         uint8_t holds;        /* probes that were answered */
-        uint8_t backoff;      /* this and the next: when it was last measured */
-        uint32_t sacked;      /* segments, of those under way */
+        uint8_t backoff;      /* when it was last measured */
+        uint32_t flight;      /* segments that were to be answered since something last arrived */
         uint32_t retransmits; /* so far, when something last arrived */
         uint32_t join_usec;   /* from the SYN of a join of ours to its establishment */
         uint64_t established_usec; /* 0: never, or not known when */

@@ -142,7 +142,9 @@ struct measure {
         uint32_t rto_usec;
         uint32_t retransmits; /* segments, in all */
         uint32_t unacked;     /* segments */
-        uint32_t sacked;      /* segments, of those */
+        uint32_t sacked;      /* segments, of those, */
+        uint32_t lost;        /* as TCP believes, */
+        uint32_t resent;      /* of these or others, and not yet lost again */
         uint32_t notsent;     /* bytes */
         uint32_t last_data_sent_msec;
         uint32_t last_data_recv_msec;

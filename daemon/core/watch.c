@@ -227,7 +227,6 @@ static void sample_copy(struct subflow *subflow, const struct measure *measure, 
         is->last_data_recv_msec = measure->last_data_recv_msec;
         is->last_ack_recv_msec = measure->last_ack_recv_msec;
         subflow->backoff = measure->backoff;
-        subflow->sacked = measure->sacked;
 }
 
 /*
@@ -249,16 +248,27 @@ static void sample_date_data(struct subflow *subflow, const struct mptcpize_subf
                 subflow->since_usec = is->sample_usec;
 }
 
-/* What was sent since the last answer. */
-static void sample_date_resent(struct subflow *subflow, bool heard) {
-        uint64_t sent = sample_ago(subflow, subflow->is.last_data_sent_msec);
+/* Segments whose answer is still to come; those that are lost have none. */
+static uint32_t measure_flight(const struct measure *measure) {
+        uint32_t done = measure->sacked + measure->lost, all = measure->unacked + measure->resent;
 
-        if (heard || !subflow->is.unacked) {
-                subflow->retransmits = subflow->is.retransmits;
+        return all > done ? all - done : 0;
+}
+
+/* What was sent since the last answer. */
+static void sample_date_resent(struct subflow *subflow, const struct measure *measure, bool heard) {
+        uint64_t sent = sample_ago(subflow, measure->last_data_sent_msec);
+        uint32_t flight = measure_flight(measure);
+
+        if (heard || !measure->unacked) {
+                subflow->retransmits = measure->retransmits;
                 subflow->resent_usec = 0;
+                subflow->flight = 0;
         }
-        if (subflow->is.unacked && !subflow->resent_usec &&
-            sent > engine_heard_usec(subflow) + subflow->is.rtt_usec)
+        if (flight > subflow->flight)
+                subflow->flight = flight;
+        if (measure->unacked && !subflow->resent_usec &&
+            sent > engine_heard_usec(subflow) + measure->rtt_usec)
                 subflow->resent_usec = sent;
 }
 
@@ -273,7 +283,7 @@ static bool sample_take(struct subflow *subflow, const struct measure *measure, 
                 before.bytes_received != measure->bytes_received ||
                 engine_heard_usec(subflow) > heard_before + 2 * (uint64_t)WATCH_TICK_USEC;
         sample_date_data(subflow, &before);
-        sample_date_resent(subflow, heard);
+        sample_date_resent(subflow, measure, heard);
         if (!first && before.bytes_received != measure->bytes_received)
                 subflow->deliveries += subflow->deliveries < UINT8_MAX;
         if (measure->unacked || measure->notsent)
@@ -336,18 +346,22 @@ bool engine_has_refuge(const struct engine *engine, const struct connection *con
         return false;
 }
 
-/* Every other segment is acknowledged, and every retransmission. */
-static bool upload_is_proven(const struct subflow *subflow) {
-        uint32_t waiting = subflow->is.unacked - subflow->sacked;
-        uint32_t resent = subflow->is.retransmits - subflow->retransmits;
-        uint32_t needed = subflow->retransmits <= UPLOAD_CLEAN_RETRANSMITS ? UPLOAD_PROOFS_CLEAN
-                                                                           : UPLOAD_PROOFS_LOSSY;
+static bool upload_is_clean(const struct subflow *subflow) {
+        return subflow->retransmits <= UPLOAD_CLEAN_RETRANSMITS &&
+               subflow->is.bytes_acked >= UPLOAD_CLEAN_BYTES;
+}
 
-        if (subflow->sacked > subflow->is.unacked)
-                waiting = 0;
+/* Every other segment is acknowledged, and every retransmission, the last one if it had time. */
+static bool upload_is_proven(const struct subflow *subflow) {
+        uint64_t answer = (uint64_t)subflow->is.rtt_usec + UPLOAD_SLACK_USEC;
+        uint32_t resent = subflow->is.retransmits - subflow->retransmits;
+        uint32_t needed = upload_is_clean(subflow) ? UPLOAD_PROOFS_CLEAN : UPLOAD_PROOFS_LOSSY;
+
         if (resent < subflow->backoff)
                 resent = subflow->backoff;
-        return (waiting + 1) / 2 + resent >= needed;
+        if (subflow->is.last_data_sent_msec * (uint64_t)WATCH_MSEC < answer)
+                resent -= resent > 0;
+        return (subflow->flight + 1) / 2 + resent >= needed;
 }
 
 /* When the answer to what was sent last should be there; 0 if nothing was sent again. */

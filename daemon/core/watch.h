@@ -25,16 +25,17 @@
 /* Radio links pause so long when they hand over or rest, and are well afterwards. */
 #define UPLOAD_MIN_USEC 300000u
 /*
- * Unanswered transmissions, of which one in ten is lost on a bad link with 5 % in each direction.
- * Five in a row: once in a day of bulk or of one question after the other, so a path that loses
- * at all gets five. One that has lost hardly anything so far doesn't begin with three.
+ * Unanswered transmissions, of which one in ten is lost on a bad link with 5 % in each direction:
+ * five in a row once in ten hours of one question after the other. A path on which hardly anything
+ * was lost so far doesn't begin with three.
  */
 #define UPLOAD_PROOFS_CLEAN 3u
 #define UPLOAD_PROOFS_LOSSY 5u
 /* Of so many time-outs in a row even an answer with data in it says that ours don't get there. */
 #define UPLOAD_DEAF_BACKOFF 2u
-/* Retransmissions so far that don't make a path a lossy one. */
+/* Retransmissions so far, of at least so many bytes, that don't make a path a lossy one. */
 #define UPLOAD_CLEAN_RETRANSMITS 2u
+#define UPLOAD_CLEAN_BYTES       150000u
 
 /* Downloads: nothing arrives on a path that was delivering. */
 /* Samples with new data that make it one: it's no keep-alive. */

@@ -223,6 +223,8 @@ static void measure_from_info(struct measure *measure, const struct tcp_info *in
                 .retransmits = info->tcpi_total_retrans,
                 .unacked = info->tcpi_unacked,
                 .sacked = info->tcpi_sacked,
+                .lost = info->tcpi_lost,
+                .resent = info->tcpi_retrans,
                 .notsent = info->tcpi_notsent_bytes,
                 .last_data_sent_msec = info->tcpi_last_data_sent,
                 .last_data_recv_msec = info->tcpi_last_data_recv,

@@ -335,6 +335,9 @@ static void test_decode_measure_takes_each_number(void **state) {
         assert_int_equal(is.measure.last_ack_recv_msec, 360);
         bytes_set(&bytes, TCP_INFO + 4, "05");    /* tcpi_backoff */
         bytes_set(&bytes, TCP_INFO + 24, "2a");   /* tcpi_unacked */
+        bytes_set(&bytes, TCP_INFO + 28, "03");   /* tcpi_sacked */
+        bytes_set(&bytes, TCP_INFO + 32, "04");   /* tcpi_lost */
+        bytes_set(&bytes, TCP_INFO + 36, "06");   /* tcpi_retrans */
         bytes_set(&bytes, TCP_INFO + 44, "2b00"); /* tcpi_last_data_sent */
         bytes_set(&bytes, TCP_INFO + 52, "2c00"); /* tcpi_last_data_recv */
         bytes_set(&bytes, TCP_INFO + 100, "2d");  /* tcpi_total_retrans */
@@ -342,6 +345,9 @@ static void test_decode_measure_takes_each_number(void **state) {
         assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
         assert_int_equal(is.measure.backoff, 5);
         assert_int_equal(is.measure.unacked, 42);
+        assert_int_equal(is.measure.sacked, 3);
+        assert_int_equal(is.measure.lost, 4);
+        assert_int_equal(is.measure.resent, 6);
         assert_int_equal(is.measure.last_data_sent_msec, 43);
         assert_int_equal(is.measure.last_data_recv_msec, 44);
         assert_int_equal(is.measure.retransmits, 45);

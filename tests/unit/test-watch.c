@@ -236,31 +236,39 @@ static void test_upload_all_silent_none_is_lost(void **state) {
         expect_burial(&watched, 40000);
 }
 
+/* One segment at a time. */
+static void ask(struct watched *watched, unsigned int path) {
+        watched_upload(watched, path);
+        watched->paths[path].measure.unacked = 1;
+}
+
 /* One question, and no more than one retransmission of it: chance. */
 static void test_upload_thin_waits_for_more_proof(void **state) {
         struct watched watched;
         struct watched_path *wifi = &watched.paths[WIFI];
 
         watched_init(&watched, *state);
-        assert_false(watched_move(&watched, WIFI, 1000 * MSEC, watched_upload));
+        assert_false(watched_move(&watched, WIFI, 1000 * MSEC, ask));
         watched_silence(&watched, WIFI, 1);
         assert_false(watched_pass(&watched, 500 * MSEC));
         wifi->measure.backoff = 1;
         wifi->measure.rto_usec *= 2;
         wifi->measure.retransmits++;
         wifi->sent_usec = watched.world->now;
+        assert_false(watched_pass(&watched, 50 * MSEC)); /* it may be answered yet */
         assert_true(watched_pass(&watched, 200 * MSEC));
         expect_burial(&watched, 40000);
 }
 
-/* The kernel stopped in recovery: everything but the first segment has arrived. */
-static void test_upload_sacked_segments_are_no_proof(void **state) {
+/* TCP knows what became of them all; only a retransmission waits for its answer. */
+static void test_upload_sacked_and_lost_segments_are_no_proof(void **state) {
         struct watched watched;
 
         watched_init(&watched, *state);
-        assert_false(watched_move(&watched, WIFI, 1000 * MSEC, watched_upload));
+        assert_false(watched_move(&watched, WIFI, 1000 * MSEC, ask));
         watched_silence(&watched, WIFI, 14);
-        watched.paths[WIFI].measure.sacked = 13;
+        watched.paths[WIFI].measure.sacked = 10;
+        watched.paths[WIFI].measure.lost = 4; /* and so were all of these */
         assert_false(watched_pass(&watched, 500 * MSEC));
 }
 
@@ -272,9 +280,9 @@ static void test_upload_backed_off_long_since_is_lost_at_once(void **state) {
         watched_init(&watched, *state);
         assert_false(watched_pass(&watched, 20000 * MSEC));
         wifi->measure.unacked = 1;
-        wifi->measure.backoff = 3;
-        wifi->measure.rto_usec = 8 * 240000;
-        wifi->measure.retransmits = 3;
+        wifi->measure.backoff = 4;
+        wifi->measure.rto_usec = 16 * 240000;
+        wifi->measure.retransmits = 4;
         wifi->sent_usec = watched.world->now - 500 * MSEC;
         compare(&watched);
         assert_true(watched_pass(&watched, 10 * MSEC));
@@ -337,7 +345,7 @@ int main(void) {
                 TEST(test_upload_with_no_other_path_goes_on),
                 TEST(test_upload_all_silent_none_is_lost),
                 TEST(test_upload_thin_waits_for_more_proof),
-                TEST(test_upload_sacked_segments_are_no_proof),
+                TEST(test_upload_sacked_and_lost_segments_are_no_proof),
                 TEST(test_upload_backed_off_long_since_is_lost_at_once),
                 TEST(test_upload_deaf_in_one_direction_is_lost),
                 TEST(test_upload_lost_comes_back_only_when_heard),
