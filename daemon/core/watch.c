@@ -118,7 +118,11 @@ void engine_wake(struct engine *engine, struct connection *connection, uint64_t 
 }
 
 void engine_watch(struct engine *engine, struct connection *connection, uint64_t usec) {
-        connection->watch_usec = usec && usec < WATCH_FASTEST_USEC ? WATCH_FASTEST_USEC : usec;
+        usec = usec && usec < WATCH_FASTEST_USEC ? WATCH_FASTEST_USEC : usec;
+        /* A naive plugin asks for the same with each decision. */
+        if (usec == connection->watch_usec)
+                return;
+        connection->watch_usec = usec;
         connection->pace_usec = 0;
         if (watch_is_worth(connection))
                 engine_wake(engine, connection, WATCH_FASTEST_USEC);
