@@ -172,14 +172,6 @@ static const struct mptcpize_subflow *best_established(const struct now *now, in
         return found ? established_on(now, found->ifindex) : NULL;
 }
 
-static bool has_live(const struct now *now, int32_t ifindex) {
-        for (size_t i = 0; i < now->view->n_subflows; i++)
-                if (view_is_live(now->view->subflows[i]) &&
-                    now->view->subflows[i]->ifindex == ifindex)
-                        return true;
-        return false;
-}
-
 /* Actions */
 
 static int act_on(const struct now *now, uint32_t type, const struct mptcpize_subflow *subflow,
@@ -513,7 +505,7 @@ static void join_missing(const struct now *now, const struct mptcpize_subflow *c
         int r;
 
         for (uint32_t at = 0; (ifindex = next_interface(now, at)); at = score(now, ifindex)) {
-                if (has_live(now, ifindex) || !is_needed(now, ifindex, chosen))
+                if (view_has_live(now->view, ifindex, NULL) || !is_needed(now, ifindex, chosen))
                         continue;
                 r = join_interface(now, ifindex, carried);
                 if (r == 0)
@@ -568,8 +560,8 @@ static int backup_decide(void *pstate, const struct mptcpize_view *view,
 
         if (!view_is_client(view))
                 return 0;
-        if (!state->home && view_initial(view))
-                state->home = view_initial(view)->ifindex;
+        if (!state->home)
+                state->home = view_home(view);
         note_event(&now, event);
         end_probe(&now);
         chosen = choose(&now);

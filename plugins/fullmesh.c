@@ -185,16 +185,6 @@ static const struct mptcpize_remote *first_remote(const struct fullmesh *state,
         return first;
 }
 
-/* Does the interface have a live subflow (remote: to there; NULL: to anywhere)? */
-static bool has_subflow(const struct mptcpize_view *view, int32_t ifindex,
-                        const struct mptcpize_remote *remote) {
-        for (size_t i = 0; i < view->n_subflows; i++)
-                if (view_is_live(view->subflows[i]) && view->subflows[i]->ifindex == ifindex &&
-                    (!remote || view_same_host(&view->subflows[i]->remote, &remote->address)))
-                        return true;
-        return false;
-}
-
 static bool is_first_address(const struct mptcpize_view *view, const struct mptcpize_local *local) {
         for (size_t i = 0; view->locals[i] != local; i++)
                 if (view->locals[i]->ifindex == local->ifindex &&
@@ -210,9 +200,10 @@ static unsigned int rank(const struct fullmesh *state, const struct mptcpize_vie
                          const struct mptcpize_local *local, const struct mptcpize_remote *remote) {
         const unsigned int crossed = !is_matched(local, remote);
 
-        if (!is_first_address(view, local) || (has_subflow(view, local->ifindex, remote)))
+        if (!is_first_address(view, local) || view_has_live(view, local->ifindex, remote))
                 return 4 + crossed;
-        if (!has_subflow(view, local->ifindex, NULL) && first_remote(state, view, local) == remote)
+        if (!view_has_live(view, local->ifindex, NULL) &&
+            first_remote(state, view, local) == remote)
                 return crossed;
         return 2 + crossed;
 }

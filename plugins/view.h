@@ -58,6 +58,25 @@ static inline size_t view_n_live(const struct mptcpize_view *view) {
         return n;
 }
 
+/* Does the interface have a live subflow (remote: to that address; NULL: to any)? */
+static inline bool view_has_live(const struct mptcpize_view *view, int32_t ifindex,
+                                 const struct mptcpize_remote *remote) {
+        for (size_t i = 0; i < view->n_subflows; i++)
+                if (view_is_live(view->subflows[i]) && view->subflows[i]->ifindex == ifindex &&
+                    (!remote || view_same_host(&view->subflows[i]->remote, &remote->address)))
+                        return true;
+        return false;
+}
+
+/* The interface of the first subflow; if that is gone, of where it would be opened now; or 0. */
+static inline int32_t view_home(const struct mptcpize_view *view) {
+        const struct mptcpize_subflow *initial = view_initial(view);
+
+        if (initial)
+                return initial->ifindex;
+        return view->n_remotes ? view->remotes[0]->ifindex : 0;
+}
+
 static inline int view_note(struct mptcpize_sink *sink, const char *reason) {
         const struct mptcpize_action action = { .size = sizeof(action),
                                                 .type = MPTCPIZE_ACTION_NOTE,

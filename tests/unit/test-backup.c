@@ -283,6 +283,22 @@ static void test_adopted_carrier_is_kept_until_the_primary_has_waited(void **sta
         assert_string_equal(pump_log(), "bit wifi- bit lte+ ");
 }
 
+/* Without the first subflow, the best route tells where it would be. */
+static void test_adopted_without_the_first_subflow_goes_by_the_route(void **state) {
+        struct world *world = *state;
+
+        world_route(world, LTE, "203.0.113.0", 24);
+        world_settle(world);
+        pump_connect(world, 0);
+        pump_link(world, WIFI, false);
+        pump_link(world, WIFI, true);
+        assert_string_equal(now_is(world), "lte wifi+ ");
+        world_configure(world);
+        pump(world);
+        pump_pass(world, 20 * SEC);
+        assert_string_equal(now_is(world), "lte wifi+ ");
+}
+
 static void test_bit_that_the_kernel_did_not_take_is_set_again(void **state) {
         struct world *world = *state;
         struct action action;
@@ -468,6 +484,7 @@ int main(void) {
                 T(test_primary_five_flaps_in_three_seconds_is_one_switch_each_way),
                 T(test_all_lost_first_back_carries),
                 T(test_adopted_carrier_is_kept_until_the_primary_has_waited),
+                T(test_adopted_without_the_first_subflow_goes_by_the_route),
                 T(test_bit_that_the_kernel_did_not_take_is_set_again),
                 T(test_energy_save_joins_when_the_primary_is_lost),
                 T(test_energy_save_closes_the_standby_afterwards),
