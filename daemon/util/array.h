@@ -21,7 +21,7 @@
  * pointer. 0, -ENOBUFS at the limit, or -ENOMEM; the array is unchanged then.
  */
 static inline int array_reserve(void *slot, size_t n, size_t *cap, size_t width, size_t max) {
-        size_t want = *cap ? *cap * 2 : 4;
+        size_t want = *cap ? *cap * 2 : 1; /* most arrays of a connection have one or two */
         void *items, *grown;
 
         if (n < *cap)
