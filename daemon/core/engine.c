@@ -175,15 +175,24 @@ static uint32_t engine_flags(const struct mptcp_event *event) {
                (event->flags & EVENT_MPTCP_DENY_JOIN_INITIAL ? MPTCPIZE_VIEW_DENY_JOIN_INITIAL : 0);
 }
 
+/* A comparison may have found the connection first, and it can't see what the peer wants. */
+static void engine_tell(struct engine *engine, struct connection *connection, uint32_t flags) {
+        const uint32_t told = MPTCPIZE_VIEW_SERVER | MPTCPIZE_VIEW_DENY_JOIN_INITIAL;
+        /* Before it is established no peer has announced anything. */
+        const bool heard = connection->heard || connection->state == CONNECTION_NEW;
+
+        if ((connection->flags & told) != flags || connection->heard != heard)
+                engine_touch(engine, connection);
+        connection->flags = (connection->flags & ~told) | flags;
+        connection->heard = heard;
+}
+
 /* The connection of an event that has all of it; made if there is none. */
 static struct connection *engine_known(struct engine *engine, const struct mptcp_event *event) {
         struct connection *connection = model_find(&engine->model, event->token);
 
         if (connection) {
-                /* A comparison may have found it first, which can't see what its peer wants. */
-                if (connection->flags != engine_flags(event))
-                        engine_touch(engine, connection);
-                connection->flags = engine_flags(event);
+                engine_tell(engine, connection, engine_flags(event));
         } else {
                 connection = engine_add(engine, event->token, &event->local, &event->remote,
                                         engine_flags(event));
