@@ -41,7 +41,7 @@ def counts(daemon):
     return {row["token"]: row["subflows"] for row in daemon.connections()}
 
 
-def wait_for_same_state(daemon, connections, subflows):
+def wait_for_same_counts(daemon, connections, subflows):
     """Until that many connections with so many subflows each are in the kernel and the daemon."""
     def settled():
         found = kernel_state()
@@ -52,7 +52,12 @@ def wait_for_same_state(daemon, connections, subflows):
             raise Failed(f"the daemon has {len(counts(daemon))}")
         return found
 
-    found = wait_for(settled, f"{connections} connections with {subflows} subflows each")
+    return wait_for(settled, f"{connections} connections with {subflows} subflows each")
+
+
+def wait_for_same_state(daemon, connections, subflows):
+    """The same, and that their addresses are the same, too; it asks the daemon about each one."""
+    found = wait_for_same_counts(daemon, connections, subflows)
     shown = daemon_state(daemon)
     if shown != found:
         differ = [(shown.get(token), found.get(token)) for token in {**shown, **found}

@@ -80,7 +80,7 @@ async def serve(reader, writer):
         writer.write(data[at:at + 4096])
         await writer.drain()
         if not hurry.is_set():
-            await asyncio.wait([asyncio.ensure_future(hurry.wait())], timeout=0.1)
+            await asyncio.wait([asyncio.ensure_future(hurry.wait())], timeout=0.4)
     writer.close()
 
 async def main():
@@ -97,7 +97,7 @@ asyncio.run(main())
 
 
 class Pacer:
-    """Serves a file of that size as "data", 40 kB a second to each connection, until hurry().
+    """Serves a file of that size as "data", 10 kB a second to each connection, until hurry().
 
     So that hundreds of transfers go on for as long as they have to, and none of them starves.
     """
