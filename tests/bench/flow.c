@@ -5,12 +5,12 @@
  *         flow dial ADDRESS PORT up|down|idle COUNT
  *
  * The client opens COUNT connections; then it sends on all of them as much as they take (up), or
- * the server does (down), or nobody does after one byte each way (idle). Who receives says, with
- * times in microseconds of CLOCK_MONOTONIC and connections by number:
+ * the server does (down), or nobody does after one byte each way (idle). At the end of standard
+ * input both end, and who has received says, with times in microseconds of CLOCK_MONOTONIC and
+ * connections by number:
  *
  *     gap NUMBER FROM TO        nothing came for GAP_USEC or more
- *     end NUMBER FROM TO BYTES  at the end of standard input, which ends the program: what came in
- *                               all, and since when nothing
+ *     end NUMBER FROM TO BYTES  what came in all, and since when nothing
  *
  * The server says "listening" first, the client "open" when all connections are open.
  */
@@ -54,7 +54,14 @@ struct flow {
         uint64_t bytes;
 };
 
+struct gap {
+        unsigned number;
+        uint64_t from, to;
+};
+
 static struct flow flows[FLOWS]; /* by descriptor */
+static struct gap *gaps;
+static size_t n_gaps, max_gaps;
 static char chunk[CHUNK];
 
 static void fail(const char *what) {
@@ -107,6 +114,17 @@ static void flow_greet(int epoll, int fd) {
                 fail("greeting");
 }
 
+/* Printing them at once could block, and make gaps of its own. */
+static void note_gap(unsigned number, uint64_t from, uint64_t to) {
+        if (n_gaps == max_gaps) {
+                max_gaps = max_gaps ? max_gaps * 2 : 1024;
+                gaps = realloc(gaps, max_gaps * sizeof(*gaps));
+                if (!gaps)
+                        fail("gaps");
+        }
+        gaps[n_gaps++] = (struct gap){ .number = number, .from = from, .to = to };
+}
+
 static void flow_receive(int epoll, int fd) {
         struct flow *flow = &flows[fd];
         const ssize_t n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
@@ -118,8 +136,7 @@ static void flow_receive(int epoll, int fd) {
                 return;
         }
         if (flow->last_usec && now - flow->last_usec >= GAP_USEC)
-                printf("gap %u %llu %llu\n", flow->number, (unsigned long long)flow->last_usec,
-                       (unsigned long long)now);
+                note_gap(flow->number, flow->last_usec, now);
         flow->last_usec = now;
         flow->bytes += (uint64_t)n;
 }
@@ -169,9 +186,12 @@ static void dial(int epoll, const struct sockaddr_in *to, char kind) {
         flow_begin(epoll, fd, kind == 'u' ? SENDER : kind == 'd' ? RECEIVER : IDLE);
 }
 
-static void print_ends(void) {
+static void print_all(void) {
         const uint64_t now = now_usec();
 
+        for (size_t i = 0; i < n_gaps; i++)
+                printf("gap %u %llu %llu\n", gaps[i].number, (unsigned long long)gaps[i].from,
+                       (unsigned long long)gaps[i].to);
         for (int fd = 0; fd < FLOWS; fd++)
                 if (flows[fd].what == RECEIVER)
                         printf("end %u %llu %llu %llu\n", flows[fd].number,
@@ -226,6 +246,7 @@ int main(int argc, char **argv) {
         }
         watch(epoll, STDIN_FILENO, EPOLLIN, EPOLL_CTL_ADD);
         run(epoll, listener);
-        print_ends();
+        print_all();
+        free(gaps);
         return 0;
 }

@@ -71,13 +71,18 @@ class Seen:
             if kind == "end":
                 self.bytes[int(number)] = int(more[0])
 
-    def longest(self, since, until=None):
+    def longest(self, since):
         """Milliseconds of the longest gap of each connection, of those that were not over by then.
 
         Who was still without data at the end has waited at least so long.
         """
-        return [max((end - begin) / 1000 for begin, end in gaps
-                    if end >= since and (until is None or begin < until))
+        return [max((end - begin) / 1000 for begin, end in gaps if end >= since)
+                for gaps in self.gaps.values()]
+
+    def within(self, since, until):
+        """Milliseconds of the longest gap of each connection in that time; 0: none."""
+        return [max((min(end, until) - max(begin, since)) / 1000
+                    for begin, end in [*gaps, (since, since)] if end >= since and begin <= until)
                 for gaps in self.gaps.values()]
 
     def silence(self, since, until):
