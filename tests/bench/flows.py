@@ -1,7 +1,9 @@
 """Bulk transfers by flow.c, two paths for them, and who manages these: for bench/outage.py."""
 
 import contextlib
+import errno
 import os
+import socket
 import subprocess
 import time
 
@@ -11,7 +13,7 @@ import sandbox
 
 PORT = 5003
 FAR_BUS = f"unix:path={lab.WORK}/far-bus"
-FLOWING = 100_000  # microseconds: with longer gaps, data does not flow
+FLOWING = 300_000  # microseconds; with longer gaps than those of a slow start, data stands
 MODES = ("mptcpized", "both ends", "kernel")
 ROLES = {"backup": {"wifi0": "master", "lte0": "backup"}, "normal": {}}
 FAR_ROLES = {"backup": {"r0": "master", "r1": "backup"}, "normal": {}}
@@ -158,6 +160,17 @@ def swallow(hosts, index, on):
                             "policy drop; }")
             else:
                 lab.command("nft", f"delete table netdev {device}")
+
+
+def wait_for_path(path):
+    """Until it carries packets: a carrier that comes back is noticed with a delay."""
+    def answers():
+        with socket.socket() as probe:
+            probe.settimeout(0.2)
+            probe.bind((path.client4, 0))
+            return probe.connect_ex((f"{path.net4}.254", 9)) == errno.ECONNREFUSED
+
+    lab.wait_for(answers, f"{path.name} works")
 
 
 # What can happen to a path, and how it is undone.

@@ -20,7 +20,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
 # pylint: disable=wrong-import-position
 import lab  # noqa: E402
-from flows import FAULTS, MODES, Flows, Managers, now, swallow  # noqa: E402
+from flows import (FAULTS, MODES, Flows, Managers, now, swallow,  # noqa: E402
+                   wait_for_path)
 from report import Bars, Report, arguments, bench_main, percentile  # noqa: E402
 
 CROWD_MBIT = 1000  # with less, so many transfers stall each other
@@ -34,6 +35,7 @@ class Sizes:
     def __init__(self, options):
         quick = options.quick
         self.runs = options.runs or (1 if quick else 20)
+        self.normal_runs = min(self.runs, 5)  # it has no bars
         self.faults = ("link down", "blackhole") if quick else tuple(FAULTS)
         self.roles = ("backup",) if quick else ("backup", "normal")
         self.before = 0.4 if quick else 1.0
@@ -71,7 +73,7 @@ class Outage:
     def __init__(self, sizes, report):
         self.sizes = sizes
         self.report = report
-        self.bars = Bars()
+        self.bars = Bars(report)
 
     # faults
 
@@ -87,6 +89,7 @@ class Outage:
             time.sleep(self.sizes.after)
             seen = flows.stop()
             heal(hosts)
+            wait_for_path(hosts.paths[0])
         until = since + int(self.sizes.after * SECOND)
         return seen.longest(since)[0], seen.silence(since, until)
 
@@ -94,7 +97,8 @@ class Outage:
         """All runs of one fault, the modes in turns."""
         modes = modes_of(fault, direction)
         samples = {mode: [] for mode in modes}
-        for number in range(self.sizes.runs):
+        backup = managers.role == "backup"
+        for number in range(self.sizes.runs if backup else self.sizes.normal_runs):
             for mode in modes[::(-1) ** number]:
                 samples[mode].append(self.fault_once(hosts, managers, mode, fault, direction))
         gaps = {mode: [gap for gap, _ in values] for mode, values in samples.items()}
@@ -170,8 +174,9 @@ class Outage:
             lab.ip_batch(path.addresses() + path.routes())
             time.sleep(1 if mode == "mptcpized" else self.sizes.new)
             seen = flows.stop()
-        hosts.path_up(0)
-        hosts.path_up(1)
+        for path in hosts.paths:
+            hosts.path_up(path.index)
+            wait_for_path(path)
         return seen.flows_since(usable)
 
     def new(self):
@@ -270,7 +275,7 @@ def bench(options):
     for name in options.part or PARTS:
         print(name, flush=True)
         PARTS[name](outage)
-    outage.bars.show(report)
+    outage.bars.show()
     report.write()
     return 0
 
@@ -279,7 +284,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("--runs", type=int, help="of each fault and path manager (20)")
     parser.add_argument("--part", action="append", choices=tuple(PARTS), help="only this one")
-    bench_main(parser, bench)
+    bench_main(parser, bench, needs=("nft",))
 
 
 if __name__ == "__main__":

@@ -50,23 +50,29 @@ class Report:
 
 
 class Bars:
-    """What was measured, next to what was wanted, and to what there is today."""
+    """What was measured, next to what is wanted, and to what the kernel does by itself.
 
-    def __init__(self):
-        self.rows = []
+    They go into the report as "bars", and bars.py shows those of several reports.
+    """
+    WORDS = {True: "yes", False: "NO", None: ""}
 
-    def add(self, what, ours, bar, today, good):
-        """good: is the bar met? None: it says nothing about this."""
-        self.rows.append({"what": what, "mptcpized": ours, "bar": bar, "today": today,
-                          "good": good})
+    def __init__(self, report):
+        self.rows = report.head["bars"] = []
 
-    def show(self, report):
+    def add(self, what, ours, bar, kernel, met):
+        """Texts. met: None if there is no bar."""
+        self.rows.append({"what": what, "mptcpized": ours, "bar": bar, "kernel": kernel,
+                          "met": met})
+
+    def show(self):
         print()
-        words = {True: "yes", False: "NO", None: ""}
-        table(("", "mptcpized", "bar", "kernel's own", "met"),
-              [(row["what"], row["mptcpized"], row["bar"], row["today"], words[row["good"]])
-               for row in self.rows])
-        report.head["bars"] = self.rows
+        show_bars(self.rows)
+
+
+def show_bars(rows):
+    table(("", "mptcpized", "wanted", "kernel's own", "met"),
+          [(row["what"], row["mptcpized"], row["bar"], row["kernel"], Bars.WORDS[row["met"]])
+           for row in rows])
 
 
 def percentile(ordered, share):
@@ -83,12 +89,12 @@ def table(head, rows):
         print("  ".join(cells).rstrip())
 
 
-def bench_main(parser, bench):
-    """Runs bench(options) in fresh namespaces. Never returns."""
+def bench_main(parser, bench, needs=()):
+    """Runs bench(options), which needs these programs, in fresh namespaces. Never returns."""
     options = parser.parse_args()
     options.json_file = None
     try:
-        lab.require()
+        lab.require((*lab.PROGRAMS, *needs))
         programs.Build.find()
         if options.json:
             options.json_file = open(options.json, "w", encoding="ascii")

@@ -102,7 +102,7 @@ class Scale:
         self.hosts = hosts
         self.report = report
         self.sizes = sizes
-        self.bars = Bars()
+        self.bars = Bars(report)
         # A join is bound to a port that is free on its address, and the kernel searches for long
         # (13 ms) when most are taken by joins that were closed within the last minute.
         lab.write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
@@ -254,7 +254,7 @@ def bench(options):
         parts = {"live": scale.live, "storm": lambda: scale.storms(8), "closed": scale.closed}
         for name in options.part or parts:
             parts[name]()
-        scale.bars.show(report)
+        scale.bars.show()
     report.write()
     return 0
 
