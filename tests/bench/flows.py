@@ -2,19 +2,17 @@
 
 import contextlib
 import errno
-import os
 import socket
 import subprocess
 import time
 
 import lab
 import programs
-import sandbox
 
 PORT = 5003
-FAR_BUS = f"unix:path={lab.WORK}/far-bus"
 FLOWING = 300_000  # microseconds; with longer gaps than those of a slow start, data stands
 MODES = ("mptcpized", "both ends", "kernel")
+PLUGINS = {"backup": "backup", "normal": "fullmesh"}
 ROLES = {"backup": {"wifi0": "master", "lte0": "backup"}, "normal": {}}
 FAR_ROLES = {"backup": {"r0": "master", "r1": "backup"}, "normal": {}}
 
@@ -114,21 +112,11 @@ class Managers:
     def __init__(self, hosts, role):
         self.hosts = hosts
         self.role = role
-        build = programs.Build.find()
-        plugin = "fullmesh"
-        if role == "backup" and os.path.exists(f"{build.plugins}/backup.so"):
-            plugin = "backup"
         programs.start_bus(hosts)
-        self._start_far_bus()
-        self.daemon = programs.Daemon(hosts, {"plugin": plugin, "interfaces": ROLES[role]})
-        self.far = programs.Daemon(hosts, {"plugin": plugin, "interfaces": FAR_ROLES[role]}, "far")
-
-    def _start_far_bus(self):
-        lab.write(f"{lab.WORK}/far-bus.conf", programs.BUS_CONF.format(address=FAR_BUS))
-        self.hosts.add(programs.Process(
-            ["dbus-daemon", f"--config-file={lab.WORK}/far-bus.conf", "--nofork", "--nopidfile"],
-            "far-bus"))
-        lab.wait_for(lambda: os.path.exists(f"{lab.WORK}/far-bus"), "the server's bus")
+        programs.start_bus(hosts, "far-bus")
+        self.daemon = programs.Daemon(hosts, {"plugin": PLUGINS[role], "interfaces": ROLES[role]})
+        self.far = programs.Daemon(hosts, {"plugin": PLUGINS[role], "interfaces": FAR_ROLES[role]},
+                                   "far", lab.SERVER, "far-bus")
 
     @contextlib.contextmanager
     def managed_by(self, mode):
@@ -143,23 +131,9 @@ class Managers:
                 self.daemon.start()
                 stack.callback(self.daemon.stop)
             if mode == "both ends":
-                self.far.start(prefix=("ip", "netns", "exec", lab.SERVER, "env",
-                                       f"DBUS_SYSTEM_BUS_ADDRESS={FAR_BUS}"))
+                self.far.start()
                 stack.callback(self.far.stop)
             yield
-
-
-def swallow(hosts, index, on):
-    """A blackhole: nothing gets through that path any more, either way, and nobody is told."""
-    path = hosts.paths[index]
-    for netns, device in ((None, path.name), (lab.SERVER, path.far)):
-        with sandbox.inside(netns):
-            if on:
-                lab.command("nft", f"add table netdev {device}; add chain netdev {device} swallow "
-                            f"{{ type filter hook ingress device {device} priority 0; "
-                            "policy drop; }")
-            else:
-                lab.command("nft", f"delete table netdev {device}")
 
 
 def wait_for_path(path):
@@ -178,5 +152,6 @@ FAULTS = {
     "link down": (lambda hosts: hosts.path_down(0), lambda hosts: hosts.path_up(0)),
     "address removed": (lambda hosts: hosts.addr_del(0), lambda hosts: hosts.addr_add(0)),
     "carrier loss": (lambda hosts: hosts.carrier_off(0), lambda hosts: hosts.carrier_on(0)),
-    "blackhole": (lambda hosts: swallow(hosts, 0, True), lambda hosts: swallow(hosts, 0, False)),
+    "blackhole": (lambda hosts: hosts.blackhole(0, "both"),
+                  lambda hosts: hosts.blackhole(0, "none")),
 }

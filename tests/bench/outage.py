@@ -20,8 +20,7 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
 # pylint: disable=wrong-import-position
 import lab  # noqa: E402
-from flows import (FAULTS, MODES, Flows, Managers, now, swallow,  # noqa: E402
-                   wait_for_path)
+from flows import FAULTS, MODES, Flows, Managers, now, wait_for_path  # noqa: E402
 from report import Bars, Report, arguments, bench_main, percentile  # noqa: E402
 
 CROWD_MBIT = 1000  # with less, so many transfers stall each other
@@ -251,7 +250,7 @@ class Outage:
                 lab.wait_for(lambda: len(managers.daemon.subflows()) == 2, "two subflows")
                 lines = len(managers.daemon.connection()["log"])
                 before = hosts.counters()
-                swallow(hosts, 0, True)
+                hosts.blackhole(0, "both")
                 time.sleep(self.sizes.idle)
                 log = managers.daemon.connection()["log"][lines:]
                 after = hosts.counters()
