@@ -13,7 +13,8 @@
 
 _Static_assert(LIMIT_POLICIES <= POLICY_TABLE_MAX && LIMIT_POLICY_RULES <= POLICY_TABLE_MAX &&
                                LIMIT_POLICY_PREFIXES <= POLICY_TABLE_MAX &&
-                               LIMIT_POLICY_NETWORKS <= POLICY_TABLE_MAX,
+                               LIMIT_POLICY_NETWORKS <= POLICY_TABLE_MAX &&
+                               LIMIT_BLACKHOLES <= POLICY_TABLE_MAX,
                "what is written is read");
 
 void policy_errors_done(struct policy_errors *errors) {
@@ -169,6 +170,9 @@ int policy_compile(const struct policy_sources *sources, const struct policy_net
                 return r;
         entries = calloc(sources->list.n + 1, sizeof(*entries));
         r = entries ? compile_own(&blob, networks, &half.own) : -ENOMEM;
+        if (r == 0)
+                half.blackholes = blob_table(&blob, networks->blackholes,
+                                             sizeof(*networks->blackholes), networks->n_blackholes);
         if (r == 0)
                 r = compile_sources(&blob, sources, networks, errors, entries, &n);
         if (r == 0) {

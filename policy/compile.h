@@ -82,8 +82,11 @@ struct policy_network {
         struct policy_address address; /* port does not count */
 };
 
+/* What is known of this host's network. */
 struct policy_networks {
         ARRAY_OF(struct policy_network) list;
+        const struct policy_blackhole *blackholes; /* not its own */
+        size_t n_blackholes;
 };
 
 /*

@@ -317,6 +317,19 @@ static void policy_refuse_listener(const struct policy_read *read, const struct 
                       first ? first->column : 0);
 }
 
+/* A listener takes what comes: its peers have found out by themselves. */
+static bool policy_is_lost(const struct policy_read *read, const struct policy_call *call) {
+        const struct policy_span *blackholes = &read->half->blackholes;
+        const struct policy_blackhole *blackhole;
+
+        if (call->direction != POLICY_CONNECT || call->remote.family == 0)
+                return false;
+        for (uint32_t i = 0; (blackhole = policy_at(read, blackholes, i, sizeof(*blackhole))); i++)
+                if (policy_prefix_has(&blackhole->to, &call->remote))
+                        return true;
+        return false;
+}
+
 static void policy_judge_addresses(const struct policy_read *read, const struct policy_app *app,
                                    const struct policy_call *call, struct policy_verdict *verdict) {
         enum policy_reason bound = policy_bound(call);
@@ -336,6 +349,8 @@ static void policy_judge_addresses(const struct policy_read *read, const struct 
         rule = app ? policy_any_rule(read, &app->except, call) : NULL;
         if (rule)
                 policy_refuse(verdict, POLICY_REASON_EXCEPT, rule->line, rule->column);
+        else if (read && policy_is_lost(read, call))
+                policy_refuse(verdict, POLICY_REASON_BLACKHOLE, 0, 0);
 }
 
 /* One purpose: POLICY_CONNECT or POLICY_LISTEN, of a socket whose addresses are known or not. */
@@ -369,6 +384,19 @@ void policy_judge(const struct policy_read *read, const struct policy_app *app,
         policy_judge_purpose(read, app, call, any ? POLICY_CONNECT : call->direction, ret_verdict);
 }
 
+void policy_judge_host(const struct policy_read *system, const struct policy_app *app,
+                       const struct policy_call *call, struct policy_verdict *ret_verdict) {
+        const bool loopback = app && (app->flags & POLICY_APP_LOOPBACK);
+        const bool connects = call->direction == POLICY_CONNECT;
+
+        if (!ret_verdict->mptcp || !connects)
+                return;
+        if (!loopback && policy_any_prefix(system, &system->half->own, &call->remote))
+                policy_refuse(ret_verdict, POLICY_REASON_OWN, 0, 0);
+        else if (policy_is_lost(system, call))
+                policy_refuse(ret_verdict, POLICY_REASON_BLACKHOLE, 0, 0);
+}
+
 /* Words */
 
 const char *policy_reason_name(enum policy_reason reason) {
@@ -382,6 +410,7 @@ const char *policy_reason_name(enum policy_reason reason) {
                 [POLICY_REASON_DEVICE] = "the socket is bound to one device",
                 [POLICY_REASON_EXCEPT] = "an exception of the policy",
                 [POLICY_REASON_LISTEN] = "the policy lists other listeners",
+                [POLICY_REASON_BLACKHOLE] = "SYNs with MPTCP are lost on the way there (blackhole)",
         };
 
         return reason < _POLICY_REASON_MAX ? names[reason] : "unknown";

@@ -71,6 +71,7 @@ enum policy_reason {
         POLICY_REASON_DEVICE,    /* bound to one device */
         POLICY_REASON_EXCEPT,    /* a rule in "except" */
         POLICY_REASON_LISTEN,    /* no entry of "listen" matches */
+        POLICY_REASON_BLACKHOLE, /* SYNs with MPTCP are lost on the way to the destination */
         _POLICY_REASON_MAX
 };
 
@@ -130,6 +131,13 @@ bool policy_own_counts(const struct policy_app *system, const struct policy_app 
  */
 void policy_judge(const struct policy_read *read, const struct policy_app *app,
                   const struct policy_call *call, struct policy_verdict *ret_verdict);
+
+/*
+ * What the system's database knows of this host and its network counts for a user's own policy,
+ * too: after app of another database has given ret_verdict, system may make it TCP.
+ */
+void policy_judge_host(const struct policy_read *system, const struct policy_app *app,
+                       const struct policy_call *call, struct policy_verdict *ret_verdict);
 
 /*
  * Element i of a table whose elements have size bytes, or NULL: past its end, or the database is

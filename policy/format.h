@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define POLICY_MAGIC        "mptcpol" /* eight bytes with its NUL */
-#define POLICY_VERSION      1u
+#define POLICY_VERSION      2u
 #define POLICY_HEADER_BYTES 4096u
 #define POLICY_HALF_BYTES   524288u
 #define POLICY_FILE_BYTES   (POLICY_HEADER_BYTES + 2u * POLICY_HALF_BYTES)
@@ -51,6 +51,7 @@ struct policy_half {
         uint32_t generation;     /* the one that it was written for */
         struct policy_span apps; /* struct policy_app: the first that matches a program counts */
         struct policy_span own;  /* struct policy_prefix: the host's own addresses */
+        struct policy_span blackholes; /* struct policy_blackhole */
 };
 
 enum policy_mode {
@@ -134,6 +135,12 @@ struct policy_prefix {
 struct policy_ports {
         uint16_t first; /* from 1: port 0 is in no range */
         uint16_t last;
+};
+
+/* Where SYNs that ask for MPTCP are lost: connections to there are TCP, whatever the policy. */
+struct policy_blackhole {
+        struct policy_prefix to;
+        uint32_t until; /* CLOCK_MONOTONIC, seconds: when the daemon takes it out */
 };
 
 /* setsockopt(level, name) to value; or, with text, to those bytes. */

@@ -87,6 +87,10 @@ uint32_t policy_store_generation(const struct policy_store *store) {
         return policy_generation(store->header, POLICY_FILE_BYTES);
 }
 
+bool policy_store_read(const struct policy_store *store, struct policy_read *ret_read) {
+        return policy_begin(store->header, POLICY_FILE_BYTES, ret_read);
+}
+
 /* Generation and sum are made anew by each writing; the rest tells halves apart. */
 static bool store_has(const struct policy_store *store, const struct policy_half *half) {
         const size_t from = offsetof(struct policy_half, apps);

@@ -11,7 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "format.h"
+#include "eval.h"
 
 struct policy_store;
 
@@ -34,6 +34,9 @@ int policy_store_write(struct policy_store *store, const void *half, size_t size
 
 /* The generation in force; 0: nothing has been written yet. */
 uint32_t policy_store_generation(const struct policy_store *store);
+
+/* Starts to read what is in force; as policy_begin(). */
+bool policy_store_read(const struct policy_store *store, struct policy_read *ret_read);
 
 /*
  * A private copy, of POLICY_FILE_BYTES, of the database in a file, for programs that look at it

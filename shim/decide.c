@@ -180,7 +180,7 @@ static bool decide_show(const struct decide_source *source, uint64_t known, deci
 struct decide_question {
         const struct policy_call *call;
         struct policy_verdict *verdict;
-        bool loopback; /* the policy that gave the verdict has POLICY_APP_LOOPBACK */
+        const struct policy_app *app; /* that gave the verdict */
 };
 
 static void decide_judge(const struct policy_read *read, const struct policy_app *app,
@@ -188,38 +188,36 @@ static void decide_judge(const struct policy_read *read, const struct policy_app
         struct decide_question *question = context;
 
         policy_judge(read, app, question->call, question->verdict);
-        question->loopback = app && (app->flags & POLICY_APP_LOOPBACK);
+        question->app = app;
 }
 
-/* The host's own addresses are in the system's database, and kept up to date only there. */
-static void decide_judge_own(const struct policy_read *read, const struct policy_app *app,
-                             void *context) {
+/* What is known of this host's network is in the system's database, and up to date only there. */
+static void decide_judge_host(const struct policy_read *read, const struct policy_app *app,
+                              void *context) {
         const struct decide_question *question = context;
-        struct policy_verdict verdict;
 
         (void)app;
-        policy_judge(read, NULL, question->call, &verdict);
-        if (verdict.reason == POLICY_REASON_OWN)
-                *question->verdict = verdict;
+        if (read)
+                policy_judge_host(read, question->app, question->call, question->verdict);
 }
 
 /* After the user's policy has judged; false: the system's database was rewritten meanwhile. */
-static bool decide_add_own(struct decide_question *question) {
-        if (!question->verdict->mptcp || question->loopback)
+static bool decide_add_host(struct decide_question *question) {
+        if (!question->verdict->mptcp)
                 return true;
-        return decide_show(&decide_system, decide_known(&decide_system), decide_judge_own,
+        return decide_show(&decide_system, decide_known(&decide_system), decide_judge_host,
                            question);
 }
 
 void decide_call(const struct policy_call *call, struct policy_verdict *ret_verdict) {
-        struct decide_question question = { call, ret_verdict, false };
+        struct decide_question question = { call, ret_verdict, NULL };
 
         for (int i = 0; i < DECIDE_TRIES; i++) {
                 uint64_t known;
                 const struct decide_source *source = decide_choose(&known);
 
                 if (decide_show(source, known, decide_judge, &question) &&
-                    (source == &decide_system || decide_add_own(&question)))
+                    (source == &decide_system || decide_add_host(&question)))
                         return;
         }
 }

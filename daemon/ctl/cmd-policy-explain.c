@@ -128,18 +128,6 @@ static int question_read(const struct policy_words *words, struct question *ques
         return question_read_call(words, &question->call);
 }
 
-/* The host's own addresses are kept up to date in the system's database only. */
-static void answer_add_host(struct answer *answer, const struct view_base *system,
-                            const struct policy_call *call) {
-        struct policy_verdict verdict;
-
-        if (!answer->verdict.mptcp || (answer->app->flags & POLICY_APP_LOOPBACK))
-                return;
-        policy_judge(&system->read, NULL, call, &verdict);
-        if (verdict.reason == POLICY_REASON_OWN)
-                answer->verdict = verdict;
-}
-
 /* The user's own policy, if it counts, else the system's. */
 static struct answer view_answer(const struct view *view, const struct question *question) {
         const struct policy_app *apps[ARRAY_SIZE(view->bases)] = { NULL };
@@ -156,7 +144,8 @@ static struct answer view_answer(const struct view *view, const struct question 
         policy_judge(answer.base ? &answer.base->read : NULL, answer.app, &question->call,
                      &answer.verdict);
         if (last > 0 && answer.base == &view->bases[0])
-                answer_add_host(&answer, &view->bases[last], &question->call);
+                policy_judge_host(&view->bases[last].read, answer.app, &question->call,
+                                  &answer.verdict);
         return answer;
 }
 

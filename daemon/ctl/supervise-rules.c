@@ -51,19 +51,6 @@ static void known_update(const struct rules *rules, const struct policy_identity
                                        .own = source_find(&rules->own, who) };
 }
 
-/* The host's own addresses are in the system's database alone. */
-static void answer_add_own(const struct rules *rules, const struct policy_call *call,
-                           struct rules_answer *answer) {
-        struct policy_verdict verdict;
-
-        if (!answer->verdict.mptcp || !rules->system.sound ||
-            (answer->app && (answer->app->flags & POLICY_APP_LOOPBACK)))
-                return;
-        policy_judge(&rules->system.read, NULL, call, &verdict);
-        if (verdict.reason == POLICY_REASON_OWN)
-                answer->verdict = verdict;
-}
-
 static void answer_find(const struct rules *rules, const struct rules_known *known,
                         const struct policy_call *call, struct rules_answer *answer) {
         bool own = policy_own_counts(known->system, known->own);
@@ -72,8 +59,8 @@ static void answer_find(const struct rules *rules, const struct rules_known *kno
         answer->app = own ? known->own : known->system;
         answer->read = source->sound ? &source->read : NULL;
         policy_judge(answer->read, answer->app, call, &answer->verdict);
-        if (own)
-                answer_add_own(rules, call, answer);
+        if (own && rules->system.sound)
+                policy_judge_host(&rules->system.read, answer->app, call, &answer->verdict);
 }
 
 void rules_judge(struct rules *rules, const struct policy_identity *who, struct rules_known *known,

@@ -40,7 +40,8 @@
 #define LIMIT_SYSCTLS          8u      /* that are taken over */
 #define LIMIT_PROFILES         1024u   /* policies with a say in paths; more: the default is used */
 #define LIMIT_ADVICE           4096u   /* hints that wait for their connection; a power of two */
-#define LIMIT_LISTENERS        1024u  /* listening sockets that were hinted at; more: oldest goes */
+#define LIMIT_LISTENERS        1024u /* listening sockets that were hinted at; more: oldest goes */
+#define LIMIT_BLACKHOLES       64u   /* destinations that swallow MPTCP; more: left to the kernel */
 #define LIMIT_NETSTAT          65536u /* bytes of /proc/net/netstat, with a NUL */
 #define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
 #define LIMIT_OWN_LISTENERS    256u   /* announced (address, port)s of this host */

@@ -102,5 +102,5 @@ struct policy_networks policies_networks(void) {
                   { 6, 0, { 0x20, 0x01, 0x0d, 0xb8, 0, 7, [15] = 7 } } },
         };
 
-        return (struct policy_networks){ { networks, 2, 2 } };
+        return (struct policy_networks){ .list = { networks, 2, 2 } };
 }

@@ -384,7 +384,7 @@ static void test_compile_expands_networks(void **state) {
                 { "wwan0", { 6, 64, { 0 }, { 0x20, 1 } }, { 6, 0, { 0x20, 1, [15] = 7 } } },
         };
         const struct policies_file file = { "x.json", RULE("{ \"interface\": \"eth*\" }") };
-        struct policy_networks networks = { { items, 3, 3 } };
+        struct policy_networks networks = { .list = { items, 3, 3 } };
         void *image = policies_new(&file, 1, &networks);
         struct policy_read read;
         const struct policy_app *app = image_app(image, &read);

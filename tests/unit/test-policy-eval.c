@@ -302,6 +302,60 @@ static void test_find_default_takes_the_rest(void **state) {
         free(image);
 }
 
+/* Blackholes */
+
+static void test_judge_blackhole_is_tcp_for_those_who_connect(void **state) {
+        const struct policy_blackhole holes[] = {
+                { .to = { 4, 32, { 0 }, { 198, 51, 100, 1 } } },
+                { .to = { 6, 128, { 0 }, { 0x20, 1, 0xd, 0xb8, [15] = 1 } } },
+        };
+        const struct policy_networks networks = { .blackholes = holes, .n_blackholes = 2 };
+        const struct {
+                const char *address;
+                enum policy_direction direction;
+                enum policy_reason reason;
+        } rows[] = {
+                { "198.51.100.1:80", POLICY_CONNECT, POLICY_REASON_BLACKHOLE },
+                { "198.51.100.2:80", POLICY_CONNECT, POLICY_REASON_NONE },
+                { "[2001:db8::1]:80", POLICY_CONNECT, POLICY_REASON_BLACKHOLE },
+                { "[2001:db8::2]:80", POLICY_CONNECT, POLICY_REASON_NONE },
+                { "198.51.100.1:80", POLICY_LISTEN, POLICY_REASON_NONE },
+                { NULL, POLICY_SOCKET, POLICY_REASON_NONE },
+        };
+        const struct policy_app loopback = { .flags = POLICY_APP_DEFAULT | POLICY_APP_LOOPBACK };
+        void *image = policies_new(NULL, 0, &networks);
+        struct policy_read read = policies_begin(image);
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+                struct policy_call call = { .direction = rows[i].direction,
+                                            .remote = policies_address(rows[i].address) };
+                struct policy_verdict verdict, other = { .mptcp = true };
+
+                policy_judge(&read, NULL, &call, &verdict);
+                assert_int_equal(verdict.reason, rows[i].reason);
+                /* and for a policy of another database, also one that wants loopback */
+                policy_judge_host(&read, &loopback, &call, &other);
+                assert_int_equal(other.reason, rows[i].reason);
+        }
+        free(image);
+}
+
+static void test_judge_host_keeps_what_is_refused(void **state) {
+        const struct policy_blackhole hole = { .to = { 4, 0, { 0 }, { 0 } } };
+        const struct policy_networks networks = { .blackholes = &hole, .n_blackholes = 1 };
+        const struct policy_call call = { .direction = POLICY_CONNECT,
+                                          .remote = policies_address("198.51.100.1:80") };
+        struct policy_verdict verdict = { .reason = POLICY_REASON_MODE, .line = 3 };
+        void *image = policies_new(NULL, 0, &networks);
+        struct policy_read read = policies_begin(image);
+
+        (void)state;
+        policy_judge_host(&read, NULL, &call, &verdict);
+        assert_int_equal(verdict.reason, POLICY_REASON_MODE);
+        free(image);
+}
+
 static void test_own_counts_unless_it_weakens(void **state) {
         const struct policy_app plain = { 0 }, off = { .mode = POLICY_MODE_OFF };
         const struct policy_app require = { .auth = POLICY_AUTH_REQUIRE };
@@ -523,6 +577,8 @@ int main(void) {
                 cmocka_unit_test(test_text_bounds),
                 cmocka_unit_test(test_find_by_each_matcher),
                 cmocka_unit_test(test_find_default_takes_the_rest),
+                cmocka_unit_test(test_judge_blackhole_is_tcp_for_those_who_connect),
+                cmocka_unit_test(test_judge_host_keeps_what_is_refused),
                 cmocka_unit_test(test_own_counts_unless_it_weakens),
                 cmocka_unit_test(test_judge_gives_the_expected_reason),
                 cmocka_unit_test(test_judge_off_is_off),
