@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "blackhole.h"
 #include "bus/bus.h"
 #include "core/engine.h"
 #include "counters.h"
@@ -46,6 +47,7 @@ struct daemon {
         struct hints *hints;       /* NULL: there are none */
         struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct state *state;       /* NULL: nothing is kept for the next daemon */
+        struct blackhole_watch *blackholes;
         struct engine engine;
         uint32_t net_serial;    /* of the network that the policies were compiled for */
         uint32_t routed_serial; /* and of the one that rules and routes were made for */
@@ -92,6 +94,7 @@ void daemon_free(struct daemon *daemon) {
         sd_event_source_unref(daemon->hint_source);
         hints_free(daemon->hints);
         counters_free(daemon->counters);
+        blackhole_watch_free(daemon->blackholes);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
         state_free(daemon->state);
@@ -149,7 +152,7 @@ static int daemon_setup_rules(struct daemon *daemon) {
         r = rules_new(options->policies, options->n_policies, daemon->database, &daemon->rules);
         if (r < 0)
                 log_error("%s can't be opened: %s", daemon->database, strerror(-r));
-        return r;
+        return r < 0 ? r : blackhole_watch_new(daemon->event, daemon->rules, &daemon->blackholes);
 }
 
 static int daemon_start_rules(struct daemon *daemon) {
@@ -299,6 +302,7 @@ static int on_timer(sd_event_source *source, uint64_t usec, void *userdata) {
 static void on_event(const struct event *event, void *userdata) {
         struct daemon *daemon = userdata;
 
+        blackhole_watch_feed(daemon->blackholes, event);
         engine_feed(&daemon->engine, event);
 }
 
@@ -424,6 +428,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .previous_path_manager = daemon->takeover.previous_path_manager,
                 .dead_after = &daemon->takeover.dead_after,
                 .rules = daemon->rules,
+                .blackholes = blackhole_watch_state(daemon->blackholes),
                 .reload = daemon_reload,
                 .userdata = daemon,
         };

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 
+#include "../util/clock.h"
 #include "config.h"
 
 static const struct bus_host *manager_host(void *userdata) {
@@ -118,6 +119,52 @@ static int manager_get_policy_texts(sd_bus *bus, const char *path, const char *i
         rules_status(manager_host(userdata)->rules, &status);
         for (size_t i = 0; i < (errors ? status.n_errors : status.n_dirs) && r >= 0; i++)
                 r = sd_bus_message_append(reply, "s", errors ? status.errors[i] : status.dirs[i]);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* Blackholes */
+
+/* Seconds since then, UINT32_MAX if that was never. */
+static uint32_t manager_age(uint64_t usec, uint64_t now) {
+        if (!usec)
+                return UINT32_MAX;
+        return usec < now ? (uint32_t)((now - usec) / 1000000) : 0;
+}
+
+static int manager_get_blackhole(sd_bus *bus, const char *path, const char *interface,
+                                 const char *property, sd_bus_message *reply, void *userdata,
+                                 sd_bus_error *error) {
+        const struct blackholes *blackholes = manager_host(userdata)->blackholes;
+
+        (void)bus, (void)path, (void)interface, (void)error;
+        if (strcmp(property, "BlackholeCount") == 0)
+                return sd_bus_message_append(reply, "t", blackholes->count);
+        if (strcmp(property, "BlackholeAge") == 0)
+                return sd_bus_message_append(reply, "u",
+                                             manager_age(blackholes->last_usec, clock_usec()));
+        return sd_bus_message_append(reply, "s", blackhole_state_name(blackholes->state));
+}
+
+static int manager_get_blackholes(sd_bus *bus, const char *path, const char *interface,
+                                  const char *property, sd_bus_message *reply, void *userdata,
+                                  sd_bus_error *error) {
+        const struct blackholes *blackholes = manager_host(userdata)->blackholes;
+        const uint64_t now = clock_usec();
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        for (size_t i = 0; i < blackholes->n && r >= 0; i++) {
+                const struct blackhole *row = &blackholes->list[i];
+                char text[ADDRESS_TEXT];
+
+                r = sd_bus_message_append(
+                                reply, "a{sv}", 3, "Destination", "s",
+                                address_format(&row->to, text), "Age", "u",
+                                manager_age(row->since_usec, now), "Left", "u",
+                                row->until_usec > now
+                                                ? (uint32_t)((row->until_usec - now) / 1000000)
+                                                : 0);
+        }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -340,6 +387,10 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("PolicyDatabase", "s", manager_get_policy_database, 0, 0),
         SD_BUS_PROPERTY("PolicyDirectories", "as", manager_get_policy_texts, 0, 0),
         SD_BUS_PROPERTY("PolicyErrors", "as", manager_get_policy_texts, 0, 0),
+        SD_BUS_PROPERTY("BlackholeCount", "t", manager_get_blackhole, 0, 0),
+        SD_BUS_PROPERTY("BlackholeAge", "u", manager_get_blackhole, 0, 0),
+        SD_BUS_PROPERTY("BlackholeState", "s", manager_get_blackhole, 0, 0),
+        SD_BUS_PROPERTY("Blackholes", "aa{sv}", manager_get_blackholes, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0, 0),
         SD_BUS_VTABLE_END,

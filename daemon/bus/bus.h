@@ -9,6 +9,7 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
 #include "../core/engine.h"
+#include "../host/blackhole.h"
 #include "../host/rules.h"
 #include "../kern/kern.h"
 
@@ -27,6 +28,7 @@ struct bus_host {
         const char *previous_path_manager; /* before the daemon started */
         const uint32_t *dead_after;        /* seconds that a connection without a path lives */
         const struct rules *rules;         /* policies */
+        const struct blackholes *blackholes;
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;

@@ -20,8 +20,10 @@ void engine_on_counters(struct engine *engine, const struct event *event) {
         const struct counters_event *now = &event->counters;
 
         /* What was counted before the first look is none of ours. */
-        if (engine->kernel_known && now->blackholes > engine->kernel.blackholes)
+        if (engine->kernel_known && now->blackholes > engine->kernel.blackholes) {
                 engine->counters[COUNTER_BLACKHOLES] += now->blackholes - engine->kernel.blackholes;
+                engine_compare(engine); /* whoever looks for the destination sees all connections */
+        }
         if (engine->kernel_known && now->timeouts > engine->kernel.timeouts)
                 engine_on_timeouts(engine);
         engine->kernel = *now;

@@ -126,6 +126,7 @@ struct snapshot_connection {
 };
 
 /* TCP diag's MPTCP_SUBFLOW_FLAG_*, linux/mptcp.h. */
+#define SNAPSHOT_MCAP_REM  0x01u
 #define SNAPSHOT_MCAP_LOC  0x02u
 #define SNAPSHOT_JOIN_REM  0x04u
 #define SNAPSHOT_JOIN_LOC  0x08u
@@ -159,6 +160,7 @@ struct snapshot_subflow {
         uint8_t state;
         uint8_t local_id;
         uint8_t remote_id;
+        uint8_t syn_retransmits; /* 0 also if anything else was sent again */
         int32_t ifindex;
         struct mptcpize_address local;
         struct mptcpize_address remote;

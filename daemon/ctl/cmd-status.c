@@ -7,6 +7,7 @@
 #include "render.h"
 
 #include <errno.h>
+#include <stdint.h>
 
 static const struct field interface_fields[] = {
         { "Name", "name", field_copy },           { "Index", "index", field_copy },
@@ -31,6 +32,30 @@ static const struct field policy_fields[] = {
         { "PolicyDatabase", "database", field_copy },
         { "PolicyGeneration", "generation", field_copy },
         { "PolicyErrors", "errors", field_copy },
+};
+
+/* Seconds; what has never been, or nobody knows, is null. */
+static json_t *age_convert(json_t *value) {
+        if (!json_is_integer(value) || json_integer_value(value) == UINT32_MAX)
+                return json_null();
+        return json_incref(value);
+}
+
+static const struct field destination_fields[] = {
+        { "Destination", "destination", field_copy },
+        { "Age", "age", age_convert },
+        { "Left", "left", field_copy },
+};
+
+static json_t *destinations_convert(json_t *value) {
+        return fields_rows(value, destination_fields, ARRAY_SIZE(destination_fields));
+}
+
+static const struct field blackhole_fields[] = {
+        { "BlackholeCount", "count", field_copy },
+        { "BlackholeAge", "age", age_convert },
+        { "BlackholeState", "state", field_copy },
+        { "Blackholes", "destinations", destinations_convert },
 };
 
 static json_t *interfaces_convert(json_t *value) {
@@ -83,6 +108,7 @@ static const struct group groups[] = {
         { NULL, use_fields, ARRAY_SIZE(use_fields) },
         { "limits", limit_fields, ARRAY_SIZE(limit_fields) },
         { "policies", policy_fields, ARRAY_SIZE(policy_fields) },
+        { "blackhole", blackhole_fields, ARRAY_SIZE(blackhole_fields) },
         { NULL, tail_fields, ARRAY_SIZE(tail_fields) },
 };
 

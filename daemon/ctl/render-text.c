@@ -111,6 +111,18 @@ static void cell_database(const json_t *row, const char *field, char text[static
                  string_of(policies, "database", "unknown"), number_of(policies, "generation"));
 }
 
+/* "none", or "2, the last 14 s ago: MPTCP is on again". */
+static void cell_blackhole(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *blackhole = json_object_get(row, field);
+
+        snprintf(text, CELL_TEXT, "none");
+        if (number_of(blackhole, "count") > 0)
+                snprintf(text, CELL_TEXT,
+                         "%" JSON_INTEGER_FORMAT ", the last %" JSON_INTEGER_FORMAT " s ago: %s",
+                         number_of(blackhole, "count"), number_of(blackhole, "age"),
+                         string_of(blackhole, "state", "unknown"));
+}
+
 static void cell_known(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         if (json_is_null(json_object_get(row, field)))
                 snprintf(text, CELL_TEXT, "unknown");
@@ -147,10 +159,17 @@ static const struct column status_columns[] = {
         { "dead after", "dead_after", cell_dead_after, ALIGN_LEFT },
         { "policies", "policies", cell_policies, ALIGN_LEFT },
         { "database", "policies", cell_database, ALIGN_LEFT },
+        { "blackholes", "blackhole", cell_blackhole, ALIGN_LEFT },
 };
 
 static const struct column error_columns[] = {
         { "POLICY ERROR", "text", cell_plain, ALIGN_LEFT },
+};
+
+static const struct column blackhole_columns[] = {
+        { "BLACKHOLE", "destination", cell_plain, ALIGN_LEFT },
+        { "SECONDS", "age", cell_known, ALIGN_RIGHT },
+        { "LEFT", "left", cell_plain, ALIGN_RIGHT },
 };
 
 static const struct column interface_columns[] = {
@@ -282,6 +301,8 @@ void render_status(const struct output *output, const json_t *status) {
 
         record_print(output, status_columns, ARRAY_SIZE(status_columns), status);
         section_print(output, "", error_columns, ARRAY_SIZE(error_columns), errors);
+        section_print(output, "", blackhole_columns, ARRAY_SIZE(blackhole_columns),
+                      json_object_get(json_object_get(status, "blackhole"), "destinations"));
         section_print(output, "", interface_columns, ARRAY_SIZE(interface_columns),
                       json_object_get(status, "interfaces"));
         section_print(output, "", routing_columns, ARRAY_SIZE(routing_columns), routing);

@@ -1,5 +1,6 @@
 #include "rules.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,11 +18,26 @@ struct rules {
         struct policy_store *store;
         struct policy_sources sources;   /* as they were read last */
         struct policy_networks networks; /* that the database was written for */
+        struct policy_blackhole blackholes[LIMIT_BLACKHOLES];
+        size_t n_blackholes;
         uint32_t policies;
         ARRAY_OF(char *) errors;
 };
 
 DEFINE_CLEANUP(struct rules *, rules_free)
+
+/* What the last writer has put into the database. */
+static void rules_recall_blackholes(struct rules *rules) {
+        const struct policy_blackhole *row;
+        struct policy_read read;
+
+        if (!policy_store_read(rules->store, &read))
+                return;
+        while (rules->n_blackholes < LIMIT_BLACKHOLES &&
+               (row = policy_at(&read, &read.half->blackholes, (uint32_t)rules->n_blackholes,
+                                sizeof(*row))))
+                rules->blackholes[rules->n_blackholes++] = *row;
+}
 
 int rules_new(const char *const *dirs, size_t n_dirs, const char *database,
               struct rules **ret_rules) {
@@ -36,6 +52,7 @@ int rules_new(const char *const *dirs, size_t n_dirs, const char *database,
         r = policy_store_open(database, true, &rules->store);
         if (r < 0)
                 return r;
+        rules_recall_blackholes(rules);
         *ret_rules = TAKE_PTR(rules);
         return 0;
 }
@@ -138,10 +155,14 @@ static int rules_write(struct rules *rules, const void *half, size_t size) {
 static int rules_compile(struct rules *rules, const struct policy_sources *sources,
                          const struct policy_networks *networks, bool strict,
                          struct policy_errors *errors) {
+        struct policy_networks all = *networks;
         _cleanup_(freep) void *half = NULL;
         size_t size;
-        int r = policy_compile(sources, networks, &half, &size, errors);
+        int r;
 
+        all.blackholes = rules->blackholes;
+        all.n_blackholes = rules->n_blackholes;
+        r = policy_compile(sources, &all, &half, &size, errors);
         if (r >= 0 && strict && errors->list.n > 0)
                 return -EINVAL;
         return r < 0 ? r : rules_write(rules, half, size);
@@ -198,6 +219,23 @@ int rules_follow(struct rules *rules, const struct model *model) {
         if (r == 0)
                 SWAP(rules->networks, attempt.networks);
         return r;
+}
+
+/* Blackholes */
+
+size_t rules_blackholes(const struct rules *rules,
+                        struct policy_blackhole ret_rows[static LIMIT_BLACKHOLES]) {
+        memcpy(ret_rows, rules->blackholes, rules->n_blackholes * sizeof(*ret_rows));
+        return rules->n_blackholes;
+}
+
+int rules_set_blackholes(struct rules *rules, const struct policy_blackhole *rows, size_t n) {
+        _cleanup_(attempt_done) struct attempt attempt = { 0 };
+
+        assert(n <= LIMIT_BLACKHOLES);
+        memcpy(rules->blackholes, rows, n * sizeof(*rows));
+        rules->n_blackholes = n;
+        return rules_compile(rules, &rules->sources, &rules->networks, false, &attempt.errors);
 }
 
 int rules_check(const char *const *dirs, size_t n_dirs, void (*on_error)(const char *error)) {

@@ -11,6 +11,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../util/limits.h"
+#include "policy/format.h"
+
 #define RULES_ERROR 1024
 
 struct model;
@@ -55,5 +58,14 @@ int rules_follow(struct rules *rules, const struct model *model);
  * negative errno.
  */
 int rules_check(const char *const *dirs, size_t n_dirs, void (*on_error)(const char *error));
+
+/*
+ * What becomes of struct policy_blackhole: those in the database now, as an earlier daemon may have
+ * left them (at most LIMIT_BLACKHOLES); and putting others in their place, which writes the
+ * database. 0 or a negative errno.
+ */
+size_t rules_blackholes(const struct rules *rules,
+                        struct policy_blackhole ret_rows[static LIMIT_BLACKHOLES]);
+int rules_set_blackholes(struct rules *rules, const struct policy_blackhole *rows, size_t n);
 
 void rules_status(const struct rules *rules, struct rules_status *ret_status);

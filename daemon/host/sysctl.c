@@ -54,7 +54,7 @@ int sysctl_read(const char *name, char value[static SYSCTL_VALUE]) {
         return 0;
 }
 
-static int sysctl_write(const char *name, const char *value) {
+int sysctl_write(const char *name, const char *value) {
         _cleanup_(closep) int fd = sysctl_open(name, O_WRONLY);
 
         if (fd < 0)

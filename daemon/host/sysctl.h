@@ -17,6 +17,9 @@
  */
 int sysctl_read(const char *name, char value[static SYSCTL_VALUE]);
 
+/* Writes to it, for good. 0 or a negative errno. */
+int sysctl_write(const char *name, const char *value);
+
 /*
  * Sets net/mptcp/NAME to value and keeps the old value in dir/sysctl. 0 or a negative errno; the
  * sysctl is unchanged then. ret_previous gets the value until now. Taken once more, it is put back

@@ -258,6 +258,10 @@ int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_sub
         subflow.local_id = ulp.local_id;
         subflow.remote_id = ulp.remote_id;
         subflow.ifindex = (int32_t)row.id.idiag_if;
+        if (info.tcpi_bytes_retrans == 0)
+                subflow.syn_retransmits = info.tcpi_total_retrans < UINT8_MAX
+                                                          ? (uint8_t)info.tcpi_total_retrans
+                                                          : UINT8_MAX;
         measure_from_info(&subflow.measure, &info);
         *ret_subflow = subflow;
         return 0;

@@ -279,6 +279,31 @@ static void test_start_as_many_addresses_as_there_can_be(void **state) {
         assert_int_equal(reason_of(host, text), POLICY_REASON_OWN);
 }
 
+/* They outlive a writer, and changes of the network. */
+static void test_set_blackholes_count_until_others_are_set(void **state) {
+        const struct policy_blackhole hole = { .to = { 4, 32, { 0 }, { 203, 0, 113, 7 } },
+                                               .until = 99 };
+        struct policy_blackhole rows[LIMIT_BLACKHOLES];
+        struct host *host = *state;
+
+        host_policy(host, SHIPPED, "all.json", NOT_DOCKER);
+        assert_int_equal(rules_start(host->rules, &host->model), 0);
+        assert_int_equal(rules_set_blackholes(host->rules, &hole, 1), 0);
+        assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_BLACKHOLE);
+        assert_int_equal(reason_of(host, "198.51.100.7"), POLICY_REASON_EXCEPT);
+        host_address(host, 2, "203.0.113.77", 24);
+        assert_int_equal(rules_follow(host->rules, &host->model), 0);
+        assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_BLACKHOLE);
+        rules_free(host->rules);
+        assert_int_equal(rules_new(host->list, 2, host->database, &host->rules), 0);
+        assert_int_equal(rules_start(host->rules, &host->model), 0);
+        assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_BLACKHOLE);
+        assert_int_equal(rules_blackholes(host->rules, rows), 1);
+        assert_int_equal(rows[0].until, 99);
+        assert_int_equal(rules_set_blackholes(host->rules, rows, 0), 0);
+        assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_NONE);
+}
+
 #define WITH_HOST(test) cmocka_unit_test_setup_teardown(test, host_make, host_remove)
 
 int main(void) {
@@ -293,6 +318,7 @@ int main(void) {
                 WITH_HOST(test_follow_left_out_file_stays_left_out),
                 WITH_HOST(test_reload_mistake_tells_and_keeps),
                 WITH_HOST(test_follow_after_failed_reload_has_the_old_policies),
+                WITH_HOST(test_set_blackholes_count_until_others_are_set),
                 WITH_HOST(test_check_tells_each_mistake),
         };
 

@@ -120,6 +120,8 @@ static const struct constant constants[] = {
         { "PolicyCount", NULL, 7 },
         { "PolicyGeneration", NULL, 3 },
         { "PolicyDatabase", "/run/mptcpize/policy.db", 0 },
+        { "BlackholeAge", NULL, 14 },
+        { "BlackholeState", "MPTCP is on again", 0 },
 };
 
 static int get_constant(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -151,6 +153,13 @@ static int get_dictionaries(sd_bus *bus, const char *path, const char *interface
         if (strcmp(property, "Counters") == 0)
                 return sd_bus_message_append(reply, "a{st}", 2, "actions_done", UINT64_C(7),
                                              "events", UINT64_MAX);
+        if (strcmp(property, "BlackholeCount") == 0)
+                return sd_bus_message_append(reply, "t", UINT64_C(2));
+        if (strcmp(property, "Blackholes") == 0)
+                return sd_bus_message_append(reply, "aa{sv}", 2, 3, "Destination", "s",
+                                             "203.0.113.2", "Age", "u", 14, "Left", "u", 3586, 3,
+                                             "Destination", "s", "2001:db8::2", "Age", "u",
+                                             UINT32_MAX, "Left", "u", 7);
         if (strcmp(property, "Interfaces") == 0)
                 return sd_bus_message_append(reply, "aa{sv}", 2, 8, "Routing", "s",
                                              "own rule and table 26200: rp_filter is strict",
@@ -206,6 +215,10 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("PolicyDatabase", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("PolicyDirectories", "as", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("PolicyErrors", "as", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("BlackholeCount", "t", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("BlackholeAge", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("BlackholeState", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("Blackholes", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_VTABLE_END,

@@ -387,6 +387,13 @@ class Answers(Fake):
                 "generation": 3,
                 "errors": ["/etc/mptcpize/apps.d/a.json:1:3: unknown \x1b[31m"],
             },
+            "blackhole": {
+                "count": 2, "age": 14, "state": "MPTCP is on again",
+                "destinations": [
+                    {"destination": "203.0.113.2", "age": 14, "left": 3586},
+                    {"destination": "2001:db8::2", "age": None, "left": 7},
+                ],
+            },
             "counters": {"actions_done": 7, "events": 2**63 - 1},
             "interfaces": [
                 {"name": "wlan0", "index": 3, "role": "backup", "role_reason": "wlan*",
@@ -407,6 +414,10 @@ class Answers(Fake):
         self.assertIn("POLICY ERROR\n"
                       "/etc/mptcpize/apps.d/a.json:1:3: unknown \\x1b[31m\n", text)
         self.assertIn("dead after    15 s without a path\n", text)
+        self.assertIn("blackholes    2, the last 14 s ago: MPTCP is on again\n", text)
+        self.assertIn("BLACKHOLE    SECONDS  LEFT\n"
+                      "203.0.113.2       14  3586\n"
+                      "2001:db8::2  unknown     7\n", text)
         self.assertIn(
             "INTERFACE    INDEX  ROLE    FROM     USABLE          ADDRESSES\n"
             "wlan0            3  backup  wlan*    yes             192.0.2.1, 2001:db8::1\n"

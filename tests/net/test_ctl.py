@@ -28,7 +28,7 @@ def test_ctl_status_shows_host(lab):
     daemon = Daemon(lab).start()
     status = daemon.query("status")
     has_keys(status, {"version", "kernel", "path_manager", "plugin", "connections", "subflows",
-                      "limits", "interfaces"}, "status")
+                      "limits", "interfaces", "blackhole"}, "status")
     check_equal(status["plugin"], "fullmesh", "plugin")
     check_equal((status["connections"], status["subflows"]), (0, 0), "connections, subflows")
     rows = {row["name"]: row for row in status["interfaces"]}

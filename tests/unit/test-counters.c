@@ -25,8 +25,11 @@ static void test_counters_blackholes_rise_counted(void **state) {
         struct world *world = *state;
 
         counters(world, 7);
+        world_expect_nothing(world);
         counters(world, 9);
+        (void)world_expect(world, ACTION_SNAPSHOT);
         counters(world, 9);
+        world_expect_nothing(world);
         counters(world, 10);
         assert_int_equal(world->engine.counters[COUNTER_BLACKHOLES], 3);
 }
