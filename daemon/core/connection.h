@@ -77,9 +77,18 @@ enum connection_state {
         CONNECTION_ENDING       /* its last subflow was closed as the application wished */
 };
 
+/* How far the owner of a connection is known of which there was no hint. */
+enum owner {
+        OWNER_UNASKED,
+        OWNER_UNKNOWN, /* asked; it is not accepted yet */
+        OWNER_KNOWN    /* advice.profile is that of its owner */
+};
+
 /* What a hint said of a connection, of one to come, or of a listener's. */
 struct advice {
-        uint64_t cookie;  /* of the socket that the hint came with; 0: there was no hint */
+        uint64_t cookie; /* of the socket that the hint came with; 0: there was no hint */
+        enum owner owner;
+        bool assigned;    /* somebody has chosen the profile: it stays, whatever hints say */
         uint16_t profile; /* index into the engine's profiles */
         struct program program;
         uint32_t user_timeout_msec; /* 0: none */

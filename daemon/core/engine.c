@@ -558,6 +558,8 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_TICK] = engine_on_tick,
         [EVENT_CONFIGURED] = engine_on_configured,
         [EVENT_HINT] = engine_on_hint,
+        [EVENT_OWNER] = engine_on_owner,
+        [EVENT_ASSIGNED] = engine_on_assigned,
         [EVENT_COUNTERS] = engine_on_counters,
 };
 

@@ -174,6 +174,15 @@ void engine_lull(struct engine *engine);
 /* When EVENT_TICK is due, or UINT64_MAX. */
 uint64_t engine_deadline(const struct engine *engine);
 
+/*
+ * The profile that somebody means by a word: "default", a mode, the name of a profile, or a plugin
+ * that a profile has. Its index, or -ENOENT.
+ */
+int engine_resolve_profile(const struct engine *engine, const char *word);
+
+/* Can a connection be handed to another profile? Those that are not managed can't. */
+bool engine_is_assignable(const struct connection *connection);
+
 /* The rest is for the files of core/ among themselves. */
 
 /* profile.c */
@@ -193,6 +202,8 @@ uint16_t engine_find_profile(const struct engine *engine, const char *name);
 /* Gives a new connection what a hint has said of it, or of the socket that it came in by. */
 void engine_take_advice(struct engine *engine, struct connection *connection);
 void engine_on_hint(struct engine *engine, const struct event *event);
+void engine_on_owner(struct engine *engine, const struct event *event);
+void engine_on_assigned(struct engine *engine, const struct event *event);
 void engine_on_listener_closed(struct engine *engine, const struct event *event);
 /* The oldest makes room if there is none. */
 void engine_add_listener(struct engine *engine, const struct listener *listener);

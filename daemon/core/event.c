@@ -34,6 +34,8 @@ static const char *const names[_EVENT_MAX] = {
         [EVENT_TICK] = "tick",
         [EVENT_CONFIGURED] = "configured",
         [EVENT_HINT] = "hint",
+        [EVENT_OWNER] = "owner",
+        [EVENT_ASSIGNED] = "assigned",
         [EVENT_COUNTERS] = "counters",
 };
 

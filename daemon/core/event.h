@@ -47,6 +47,8 @@ enum event_type {
         EVENT_TICK,       /* time has passed */
         EVENT_CONFIGURED, /* .configured: a new configuration is in place */
         EVENT_HINT,       /* .hint: a program said something of a socket of its own */
+        EVENT_OWNER,      /* .owner: whose a connection is, of which no hint has spoken */
+        EVENT_ASSIGNED,   /* .assigned: somebody has chosen the profile of a connection */
         EVENT_COUNTERS,   /* .counters: one has risen; and once after the start */
         _EVENT_MAX
 };
@@ -240,6 +242,17 @@ struct hint_event {
         uint32_t user_timeout_msec; /* 0: none */
 };
 
+struct owner_event {
+        uint32_t token;
+        uint32_t uid;        /* UINT32_MAX: unknown, the connection is not accepted yet */
+        const char *profile; /* name of what applies to it, as far as that is known */
+};
+
+struct assigned_event {
+        uint32_t token;
+        const char *profile; /* as engine_resolve_profile() takes it */
+};
+
 /* Counters of the network namespace, since it was made. */
 struct counters_event {
         uint64_t timeouts;   /* TcpExt: all that count a retransmission time-out */
@@ -262,6 +275,8 @@ struct event {
                 struct measured_event measured;
                 struct configured_event configured;
                 struct hint_event hint;
+                struct owner_event owner;
+                struct assigned_event assigned;
                 struct counters_event counters;
         };
 };

@@ -162,13 +162,79 @@ static void engine_switch(struct engine *engine, struct connection *connection) 
 static void engine_advise(struct engine *engine, struct connection *connection,
                           const struct advice *advice) {
         const uint16_t before = connection->advice.profile;
+        const bool assigned = connection->advice.assigned;
 
         connection->advice = *advice;
+        connection->advice.assigned |= assigned;
+        if (assigned && !advice->assigned)
+                connection->advice.profile = before;
         engine_touch(engine, connection);
         engine_schedule_measurement(engine, connection);
         engine_note_profile(engine, connection);
         if (connection->advice.profile != before && connection->state <= CONNECTION_ESTABLISHED)
                 engine_switch(engine, connection);
+}
+
+/* Owners */
+
+/* What is known without a hint; one that comes later counts more. */
+void engine_on_owner(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->owner.token);
+        struct advice advice;
+
+        if (!connection || connection->advice.cookie || connection->advice.assigned)
+                return;
+        advice = connection->advice;
+        advice.owner = event->owner.uid == UINT32_MAX ? OWNER_UNKNOWN : OWNER_KNOWN;
+        advice.program.uid = event->owner.uid;
+        advice.profile = engine_find_profile(engine, event->owner.profile);
+        if (advice.profile || connection->advice.profile)
+                engine_advise(engine, connection, &advice);
+        else
+                connection->advice = advice;
+}
+
+/* By hand */
+
+static int engine_find_plugin(const struct engine *engine, const char *plugin) {
+        for (size_t i = 0; i < engine->n_profiles; i++) {
+                const struct conf_profile *profile = engine->profiles[i].conf;
+
+                if (profile->plugin && strcmp(profile->plugin->name, plugin) == 0)
+                        return (int)i;
+        }
+        return -ENOENT;
+}
+
+int engine_resolve_profile(const struct engine *engine, const char *word) {
+        char mode[LIMIT_NAME];
+        uint16_t profile;
+
+        if (strcmp(word, "default") == 0)
+                return 0;
+        snprintf(mode, sizeof(mode), CONF_PROFILE_MODE "%s", word);
+        profile = engine_find_profile(engine, mode);
+        if (!profile)
+                profile = engine_find_profile(engine, word);
+        return profile ? profile : engine_find_plugin(engine, word);
+}
+
+bool engine_is_assignable(const struct connection *connection) {
+        return connection->state <= CONNECTION_ESTABLISHED;
+}
+
+void engine_on_assigned(struct engine *engine, const struct event *event) {
+        struct connection *connection = model_find(&engine->model, event->assigned.token);
+        const int profile = engine_resolve_profile(engine, event->assigned.profile);
+        struct advice advice;
+
+        if (!connection || profile < 0 || !engine_is_assignable(connection))
+                return;
+        advice = connection->advice;
+        advice.assigned = true;
+        advice.profile = (uint16_t)profile;
+        engine_trace_note(engine, connection, NULL, "given another policy by hand");
+        engine_advise(engine, connection, &advice);
 }
 
 /* Expectations: a small table in which the oldest of a few places makes room. */

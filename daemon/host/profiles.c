@@ -197,6 +197,11 @@ static void profile_read_options(struct conf_profile *profile, const struct sour
         }
 }
 
+static void profile_set_off(struct conf_profile *profile) {
+        profile->plugin = NULL;
+        profile->max_subflows = 1;
+}
+
 static void profiles_read_app(struct profiles *profiles, struct conf_profile *profile,
                               const struct source *source) {
         const struct policy_app *app = source->app;
@@ -211,8 +216,7 @@ static void profiles_read_app(struct profiles *profiles, struct conf_profile *pr
                                                                                : LIMIT_SUBFLOWS / 2;
         profile_read_roles(profile, source);
         if (app->mode == POLICY_MODE_OFF) {
-                profile->plugin = NULL;
-                profile->max_subflows = 1;
+                profile_set_off(profile);
                 return;
         }
         profile->plugin = profiles_plugin(profiles, wanted, source);
@@ -252,12 +256,15 @@ static int profiles_add_modes(struct profiles *profiles) {
         char name[LIMIT_NAME];
         int r = 0;
 
-        for (enum policy_mode mode = POLICY_MODE_HANDOVER; mode < POLICY_MODE_PLUGIN && r == 0;
-             mode++) {
+        for (enum policy_mode mode = POLICY_MODE_OFF; mode < POLICY_MODE_PLUGIN && r == 0; mode++) {
                 snprintf(name, sizeof(name), CONF_PROFILE_MODE "%s", policy_mode_name(mode));
                 r = profiles_add(profiles, name, &profile);
                 if (r < 0)
                         break;
+                if (mode == POLICY_MODE_OFF) {
+                        profile_set_off(profile);
+                        continue;
+                }
                 profile->plugin = profiles_plugin(profiles, mode_plugins[mode], NULL);
                 profile_set_mode(profile, mode);
         }
