@@ -200,8 +200,34 @@ static int connection_get_log(sd_bus *bus, const char *path, const char *interfa
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* Changes */
+
+static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct bus_host *host = userdata;
+        struct event event = { .type = EVENT_ASSIGNED, .usec = clock_usec() };
+        const struct connection *connection =
+                        connection_of(sd_bus_message_get_path(call), userdata);
+        int r = sd_bus_message_read(call, "s", &event.assigned.profile);
+
+        if (r < 0)
+                return r;
+        if (engine_find_profile(host->engine, event.assigned.profile) < 0)
+                return sd_bus_error_setf(error, BUS_ERROR_NO_MODE,
+                                         "there is no mode, policy or plugin \"%.64s\"",
+                                         event.assigned.profile);
+        if (!engine_is_assignable(connection))
+                return sd_bus_error_setf(error, BUS_ERROR_NOT_MANAGED,
+                                         "the connection is not managed: its state is %s",
+                                         connection_state_name(connection->state));
+        event.assigned.token = connection->token;
+        engine_feed(host->engine, &event);
+        return sd_bus_reply_method_return(call, NULL);
+}
+
 static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT,
+                                connection_set_mode, 0),
         SD_BUS_PROPERTY("Token", "u", connection_get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", connection_get_text, 0, 0),
         SD_BUS_PROPERTY("Role", "s", connection_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),

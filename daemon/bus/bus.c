@@ -127,7 +127,7 @@ uint32_t bus_uid(const struct bus_host *host, const struct connection *connectio
 const char *bus_policy(const struct bus_host *host, const struct connection *connection) {
         const char *name = engine_profile(host->engine, connection)->conf->name;
 
-        if (!connection->advice.cookie)
+        if (!connection->advice.cookie && !connection->advice.assigned && !name[0])
                 return "";
         return name[0] ? name : "none";
 }

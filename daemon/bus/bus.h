@@ -19,6 +19,8 @@
 
 #define BUS_ERROR_NO_CONNECTION "org.mptcpize1.Error.NoSuchConnection"
 #define BUS_ERROR_BAD_CONF      "org.mptcpize1.Error.BadConfiguration"
+#define BUS_ERROR_NO_MODE       "org.mptcpize1.Error.NoSuchMode"
+#define BUS_ERROR_NOT_MANAGED   "org.mptcpize1.Error.NotManaged"
 
 /* What the bus shows and calls; all of it outlives the bus. */
 struct bus_host {

@@ -55,10 +55,10 @@ def get(path, interface, *names, prefix=()):
     return [plain(json.loads(line)) for line in done.stdout.splitlines()]
 
 
-def error_of(method, *args, path=MANAGER, prefix=()):
-    """(name, text) of the error that a method of the manager gives; Failed if it gives none."""
+def error_of(method, *args, path=MANAGER, interface=MANAGER_INTERFACE, prefix=()):
+    """(name, text) of the error that a method gives; Failed if it gives none."""
     done = run([*prefix, "dbus-send", "--system", "--print-reply", f"--dest={NAME}", path,
-                f"{MANAGER_INTERFACE}.{method}", *args])
+                f"{interface}.{method}", *args])
     match = re.match(r"Error (\S+): ?(.*)", done.stderr)
     if done.returncode == 0 or not match:
         raise Failed(f"{method}{args} gives no error: {done.stdout}{done.stderr}")
@@ -104,6 +104,18 @@ def connections(number):
             client.recv(1)
         wait_for(lambda: count() == number, f"{number} connections")
         yield
+
+
+@contextlib.contextmanager
+def local_connection():
+    """One from this host to an address of its own."""
+    with _mptcp() as listener, _mptcp() as client:
+        listener.bind(("192.0.2.1", 80))
+        listener.listen(1)
+        client.connect(("192.0.2.1", 80))
+        with listener.accept()[0]:
+            wait_for(count, "the connection")
+            yield
 
 
 def count():

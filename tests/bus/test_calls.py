@@ -3,7 +3,7 @@
 
 import buscalls
 from buscalls import (CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY, connections, count,
-                      stage)
+                      local_connection, stage)
 from harness import check, check_equal
 from lab import wait_for
 
@@ -12,6 +12,8 @@ ROW_KEYS = {"Token", "State", "Role", "Plugin", "Local", "Remote", "Uid", "Progr
             "Policy", "UserTimeoutMsec", "Subflows"}
 NO_CONNECTION = "org.mptcpize1.Error.NoSuchConnection"
 BAD_CONFIGURATION = "org.mptcpize1.Error.BadConfiguration"
+NO_MODE = "org.mptcpize1.Error.NoSuchMode"
+NOT_MANAGED = "org.mptcpize1.Error.NotManaged"
 INVALID = "org.freedesktop.DBus.Error.InvalidArgs"
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 
@@ -136,7 +138,85 @@ def test_reload_broken_file_is_an_error_with_its_place(lab):
     check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows"), [2], "limit as before")
 
 
-buscalls.main([test_list_empty_ends_at_once,
+def first_connection():
+    return buscalls.connection_path(pages(10)[0][0])
+
+
+def property_of(path, *names):
+    return buscalls.get(path, CONNECTION_INTERFACE, *names)
+
+
+def test_set_mode_hands_a_live_connection_over(lab):
+    """Subflows over the policy's limit go; the mode stays over a reload; and back again."""
+    daemon = stage(lab)
+    daemon.policy("narrow", {"match": {"app": "nobody"}, "paths": {"max_subflows": 1}})
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+    with connections(1):
+        path = first_connection()
+        wait_for(lambda: len(property_of(path, "Subflows")[0]) == 2, "a second subflow")
+        check_equal(property_of(path, "Policy"), [""], "policy at first")
+        buscalls.call(path, CONNECTION_INTERFACE, "SetMode", "s", "narrow")
+        check_equal(property_of(path, "Policy"), ["narrow"], "policy")
+        wait_for(lambda: len(property_of(path, "Subflows")[0]) == 1, "only one subflow")
+        buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+        check_equal(property_of(path, "Policy"), ["narrow"], "policy after a reload")
+        buscalls.call(path, CONNECTION_INTERFACE, "SetMode", "s", "default")
+        wait_for(lambda: len(property_of(path, "Subflows")[0]) == 2, "a second subflow again")
+        check_equal(property_of(path, "Policy", "Plugin"), ["none", "fullmesh"], "policy, plugin")
+
+
+def test_set_mode_off_and_modes_are_known(lab):
+    """off takes the plugin away, and a plugin can be named itself."""
+    stage(lab)
+    with connections(1):
+        path = first_connection()
+        for word, policy in (("off", "mode/off"), ("aggregate", "mode/aggregate"),
+                             ("mode/aggregate", "mode/aggregate"), ("fullmesh", "none")):
+            buscalls.call(path, CONNECTION_INTERFACE, "SetMode", "s", word)
+            check_equal(property_of(path, "Policy", "Plugin"),
+                        [policy, "" if word == "off" else "fullmesh"], f"policy, plugin of {word}")
+
+
+def test_set_mode_unknown_is_an_error(lab):
+    """A word that means nothing changes nothing."""
+    stage(lab)
+    with connections(1):
+        path = first_connection()
+        for word in ("", "sometimes", "mode/sometimes", "x" * 1000):
+            name, text = buscalls.error_of("SetMode", f"string:{word}", path=path,
+                                           interface=CONNECTION_INTERFACE)
+            check_equal(name, NO_MODE, f"error of {word[:20]!r}")
+            check(word[:20] in text, "it is in the text")
+        check_equal(property_of(path, "Policy", "Plugin"), ["", "fullmesh"], "policy and plugin")
+
+
+def test_set_mode_local_connection_is_an_error(lab):
+    """Nothing can be done for a connection within this host."""
+    stage(lab)
+    with local_connection():
+        path = first_connection()
+        name, text = buscalls.error_of("SetMode", "string:aggregate", path=path,
+                                       interface=CONNECTION_INTERFACE)
+        check_equal(name, NOT_MANAGED, "error")
+        check("local" in text, f"it says why: {text}")
+
+
+def test_set_mode_unprivileged_caller_may_not(lab):
+    """As with Reload."""
+    stage(lab)
+    with connections(1):
+        path = first_connection()
+        check_equal(buscalls.error_of("SetMode", "string:aggregate", path=path, prefix=NOBODY,
+                                      interface=CONNECTION_INTERFACE)[0], DENIED, "error")
+        check_equal(property_of(path, "Policy"), [""], "policy")
+
+
+buscalls.main([test_set_mode_hands_a_live_connection_over,
+               test_set_mode_off_and_modes_are_known,
+               test_set_mode_unknown_is_an_error,
+               test_set_mode_local_connection_is_an_error,
+               test_set_mode_unprivileged_caller_may_not,
+               test_list_empty_ends_at_once,
                test_list_pages_have_every_connection_once,
                test_list_row_has_its_keys,
                test_list_more_than_a_page_can_hold_is_cut,
