@@ -103,21 +103,41 @@ void client_free(struct client *client) {
         free(client);
 }
 
-int client_call(struct client *client, struct client_error *error, json_t **ret_reply,
-                const char *method, const char *types, ...) {
+static int client_callv(struct client *client, struct client_error *error, json_t **ret_reply,
+                        const char *path, const char *interface, const char *method,
+                        const char *types, va_list ap) {
         _cleanup_(sd_bus_error_free) sd_bus_error why = SD_BUS_ERROR_NULL;
         _cleanup_(sd_bus_message_unrefp) sd_bus_message *message = NULL;
-        va_list ap;
         int r;
 
-        va_start(ap, types);
-        r = sd_bus_call_methodv(client->bus, DESTINATION, CLIENT_PATH, CLIENT_MANAGER, method, &why,
-                                &message, types, ap);
-        va_end(ap);
+        r = sd_bus_call_methodv(client->bus, DESTINATION, path, interface, method, &why, &message,
+                                types, ap);
         if (r < 0)
                 return client_explain(error, &why, r);
         r = value_read_all(message, ret_reply);
         return r < 0 ? client_explain_reply(error, r) : 0;
+}
+
+int client_call(struct client *client, struct client_error *error, json_t **ret_reply,
+                const char *method, const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = client_callv(client, error, ret_reply, CLIENT_PATH, CLIENT_MANAGER, method, types, ap);
+        va_end(ap);
+        return r;
+}
+
+int client_call_connection(struct client *client, struct client_error *error, json_t **ret_reply,
+                           const char *path, const char *method, const char *types, ...) {
+        va_list ap;
+        int r;
+
+        va_start(ap, types);
+        r = client_callv(client, error, ret_reply, path, CLIENT_CONNECTION, method, types, ap);
+        va_end(ap);
+        return r;
 }
 
 int client_properties(struct client *client, struct client_error *error, json_t **ret_properties,

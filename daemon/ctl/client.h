@@ -30,6 +30,10 @@ DEFINE_CLEANUP(struct client *, client_free)
 int client_call(struct client *client, struct client_error *error, json_t **ret_reply,
                 const char *method, const char *types, ...);
 
+/* The same of a connection, that of the object at path. */
+int client_call_connection(struct client *client, struct client_error *error, json_t **ret_reply,
+                           const char *path, const char *method, const char *types, ...);
+
 /* All properties of an interface of an object, as one JSON object. -ENXIO: no such object. */
 int client_properties(struct client *client, struct client_error *error, json_t **ret_properties,
                       const char *path, const char *interface);

@@ -136,18 +136,20 @@ static int token_parse(const char *text, uint32_t *ret_token) {
         return 0;
 }
 
-static int connection_read(struct client *client, struct client_error *error, uint32_t token,
-                           json_t **ret_properties) {
+/* Its object path, a string. */
+static int connection_path(struct client *client, struct client_error *error, uint32_t token,
+                           json_t **ret_path) {
         _cleanup_(json_decrefp) json_t *reply = NULL;
-        const char *path;
         int r;
 
         r = client_call(client, error, &reply, "GetConnection", "u", token);
-        if (r < 0)
-                return r;
-        path = json_string_value(json_array_get(reply, 0));
-        return client_properties(client, error, ret_properties, path ? path : "/",
-                                 CLIENT_CONNECTION);
+        if (r == 0)
+                *ret_path = json_incref(json_array_get(reply, 0));
+        return r;
+}
+
+static const char *path_of(const json_t *path) {
+        return json_is_string(path) ? json_string_value(path) : "/";
 }
 
 static int connection_print(const struct ctl *ctl, const json_t *properties) {
@@ -160,27 +162,64 @@ static int connection_print(const struct ctl *ctl, const json_t *properties) {
         return CTL_DONE;
 }
 
-int cmd_show(const struct ctl *ctl) {
-        _cleanup_(client_freep) struct client *client = NULL;
+static int connection_show(const struct ctl *ctl, struct client *client, struct client_error *error,
+                           const char *path) {
         _cleanup_(json_decrefp) json_t *properties = NULL;
+        int r = client_properties(client, error, &properties, path, CLIENT_CONNECTION);
+
+        return r < 0 ? r : connection_print(ctl, properties);
+}
+
+static int connection_set_mode(const struct ctl *ctl, struct client *client,
+                               struct client_error *error, const char *path) {
+        _cleanup_(json_decrefp) json_t *reply = NULL, *nothing = json_object();
+        int r = client_call_connection(client, error, &reply, path, "SetMode", "s", ctl->args[1]);
+
+        if (r < 0)
+                return r;
+        render(ctl, nothing, render_nothing);
+        return CTL_DONE;
+}
+
+/* Does something with one connection: an exit status, or a negative errno. */
+typedef int (*connection_fn)(const struct ctl *ctl, struct client *client,
+                             struct client_error *error, const char *path);
+
+static int connection_with(const struct ctl *ctl, uint32_t token, connection_fn fn) {
+        _cleanup_(client_freep) struct client *client = NULL;
+        _cleanup_(json_decrefp) json_t *path = NULL;
         struct client_error error;
-        uint32_t token;
         int r;
+
+        r = client_new(&client, &error);
+        if (r == 0)
+                r = connection_path(client, &error, token, &path);
+        if (r == 0)
+                r = fn(ctl, client, &error, path_of(path));
+        if (r == -ENXIO)
+                return ctl_fail(ctl, CTL_FAILED,
+                                "there is no connection 0x%08x: 'mptcpctl connections' lists those "
+                                "that there are",
+                                token);
+        return r < 0 ? ctl_fail(ctl, CTL_FAILED, "%s", error.text) : r;
+}
+
+/* The first argument of the command is its token. */
+static int connection_run(const struct ctl *ctl, connection_fn fn) {
+        uint32_t token;
 
         if (token_parse(ctl->args[0], &token) < 0)
                 return ctl_fail(ctl, CTL_USAGE,
                                 "\"%s\" is no token: expected up to 8 hexadecimal digits, as "
                                 "'mptcpctl connections' prints them (0x1a2b3c4d)",
                                 ctl->args[0]);
-        r = client_new(&client, &error);
-        if (r == 0)
-                r = connection_read(client, &error, token, &properties);
-        if (r == -ENXIO)
-                return ctl_fail(ctl, CTL_FAILED,
-                                "there is no connection 0x%08x: 'mptcpctl connections' lists those "
-                                "that there are",
-                                token);
-        if (r < 0)
-                return ctl_fail(ctl, CTL_FAILED, "%s", error.text);
-        return connection_print(ctl, properties);
+        return connection_with(ctl, token, fn);
+}
+
+int cmd_show(const struct ctl *ctl) {
+        return connection_run(ctl, connection_show);
+}
+
+int cmd_plugin(const struct ctl *ctl) {
+        return connection_run(ctl, connection_set_mode);
 }

@@ -37,6 +37,7 @@ typedef int (*ctl_run_fn)(const struct ctl *ctl);
 int cmd_status(const struct ctl *ctl);
 int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
+int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
 int cmd_policy(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);

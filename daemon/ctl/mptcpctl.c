@@ -31,6 +31,8 @@ static const struct command commands[] = {
         { "connections", "", "the connections that it knows", 0, 0, cmd_connections, false },
         { "show", " TOKEN", "one connection: its subflows, and what was done and why", 1, 1,
           cmd_show, false },
+        { "plugin", " TOKEN NAME", "hand a connection to a plugin, a mode or a policy", 2, 2,
+          cmd_plugin, false },
         { "reload", "", "make the daemon read its configuration again", 0, 0, cmd_reload, false },
         { "policy", " list|show|check|compile|explain [ARGUMENT...]",
           "the policies, and what they say of a program", 1, SIZE_MAX, cmd_policy, true },

@@ -89,6 +89,20 @@ static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) 
         return sd_bus_reply_method_return(call, NULL);
 }
 
+static int on_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *mode;
+        int r;
+
+        (void)userdata;
+        r = sd_bus_message_read(call, "s", &mode);
+        if (r < 0)
+                return r;
+        if (strcmp(mode, "handover") != 0)
+                return sd_bus_error_setf(error, "org.mptcpize1.Error.NoSuchMode",
+                                         "there is no mode, policy or plugin \"%s\"", mode);
+        return sd_bus_reply_method_return(call, NULL);
+}
+
 /* All properties that are one number or one word. */
 struct constant {
         const char *name;
@@ -226,6 +240,7 @@ static const sd_bus_vtable manager[] = {
 
 static const sd_bus_vtable connection[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("SetMode", "s", NULL, on_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Token", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("State", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Role", "s", get_constant, 0, 0),

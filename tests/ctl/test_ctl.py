@@ -102,7 +102,8 @@ class Words(Case):
         for words in (["--help"], ["show", "--help"], ["--help", "bogus"]):
             done = ctl(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-            for word in ("status", "connections", "show TOKEN", "reload", "run", "--json"):
+            for word in ("status", "connections", "show TOKEN", "plugin TOKEN NAME", "reload",
+                         "run", "--json"):
                 self.assertIn(word, done.stdout)
 
     def test_version(self):
@@ -404,6 +405,10 @@ class Answers(Fake):
                  "routing": ""},
             ],
         })
+
+    def test_plugin(self):
+        self.assertEqual(self.text("plugin", "0x1a2b3c4d", "handover"), "")
+        self.assertEqual(self.json("plugin", "1a2b3c4d", "handover"), {})
 
     def test_status_text(self):
         text = self.text("status")
