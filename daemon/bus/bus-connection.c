@@ -211,7 +211,7 @@ static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_erro
 
         if (r < 0)
                 return r;
-        if (engine_find_profile(host->engine, event.assigned.profile) < 0)
+        if (engine_meant_profile(host->engine, event.assigned.profile) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NO_MODE,
                                          "there is no mode, policy or plugin \"%.64s\"",
                                          event.assigned.profile);

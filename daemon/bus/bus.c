@@ -117,10 +117,11 @@ const char *bus_plugin(const struct bus_host *host, const struct connection *con
 }
 
 uint32_t bus_uid(const struct bus_host *host, const struct connection *connection) {
-        uint32_t uid;
+        struct ownership owner;
 
-        if (host->kern->ops->owner(host->kern, connection->token, &uid) == 0 && uid != UINT32_MAX)
-                return uid;
+        if (host->kern->ops->owner(host->kern, connection->token, &owner) == 0 &&
+            owner.uid != UINT32_MAX)
+                return owner.uid;
         return connection->advice.program.uid;
 }
 

@@ -81,7 +81,7 @@ enum connection_state {
 enum owner {
         OWNER_UNASKED,
         OWNER_UNKNOWN, /* asked; it is not accepted yet */
-        OWNER_KNOWN    /* advice.profile is that of its owner */
+        OWNER_SETTLED  /* asked: advice.profile is the one, as far as it can be known */
 };
 
 /* What a hint said of a connection, of one to come, or of a listener's. */

@@ -178,7 +178,7 @@ uint64_t engine_deadline(const struct engine *engine);
  * The profile that somebody means by a word: "default", a mode, the name of a profile, or a plugin
  * that a profile has. Its index, or -ENOENT.
  */
-int engine_resolve_profile(const struct engine *engine, const char *word);
+int engine_meant_profile(const struct engine *engine, const char *word);
 
 /* Can a connection be handed to another profile? Those that are not managed can't. */
 bool engine_is_assignable(const struct connection *connection);

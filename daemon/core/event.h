@@ -242,6 +242,14 @@ struct hint_event {
         uint32_t user_timeout_msec; /* 0: none */
 };
 
+/* Whose a connection is, as the kernel has it. */
+struct ownership {
+        uint32_t uid;    /* UINT32_MAX: unknown, as that of one not yet accepted, or closed */
+        uint32_t inode;  /* of the socket; 0: it is nobody's now */
+        uint64_t cookie; /* SO_COOKIE */
+        uint64_t cgroup; /* inode of its control group, 0: unknown */
+};
+
 struct owner_event {
         uint32_t token;
         uint32_t uid;        /* UINT32_MAX: unknown, the connection is not accepted yet */
@@ -250,7 +258,7 @@ struct owner_event {
 
 struct assigned_event {
         uint32_t token;
-        const char *profile; /* as engine_resolve_profile() takes it */
+        const char *profile; /* as engine_meant_profile() takes it */
 };
 
 /* Counters of the network namespace, since it was made. */

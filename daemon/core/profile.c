@@ -185,7 +185,9 @@ void engine_on_owner(struct engine *engine, const struct event *event) {
         if (!connection || connection->advice.cookie || connection->advice.assigned)
                 return;
         advice = connection->advice;
-        advice.owner = event->owner.uid == UINT32_MAX ? OWNER_UNKNOWN : OWNER_KNOWN;
+        advice.owner = event->owner.uid == UINT32_MAX && advice.owner == OWNER_UNASKED
+                                       ? OWNER_UNKNOWN
+                                       : OWNER_SETTLED;
         advice.program.uid = event->owner.uid;
         advice.profile = engine_find_profile(engine, event->owner.profile);
         if (advice.profile || connection->advice.profile)
@@ -206,7 +208,7 @@ static int engine_find_plugin(const struct engine *engine, const char *plugin) {
         return -ENOENT;
 }
 
-int engine_resolve_profile(const struct engine *engine, const char *word) {
+int engine_meant_profile(const struct engine *engine, const char *word) {
         char mode[LIMIT_NAME];
         uint16_t profile;
 
@@ -225,7 +227,7 @@ bool engine_is_assignable(const struct connection *connection) {
 
 void engine_on_assigned(struct engine *engine, const struct event *event) {
         struct connection *connection = model_find(&engine->model, event->assigned.token);
-        const int profile = engine_resolve_profile(engine, event->assigned.profile);
+        const int profile = engine_meant_profile(engine, event->assigned.profile);
         struct advice advice;
 
         if (!connection || profile < 0 || !engine_is_assignable(connection))

@@ -87,11 +87,13 @@ void codec_diag_abort(const struct snapshot_subflow *subflow, struct diag_reques
 
 struct row_attrs {
         struct attr_blob info, ulp;
+        uint64_t cgroup;
 };
 
 static const struct attr_field row_fields[] = {
         ATTR_FIELD_BLOB(INET_DIAG_INFO, struct row_attrs, info),
         ATTR_FIELD_BLOB(INET_DIAG_ULP_INFO, struct row_attrs, ulp),
+        ATTR_FIELD(INET_DIAG_CGROUP_ID, struct row_attrs, cgroup), /* Linux 5.7 */
 };
 
 static int row_addresses(const struct inet_diag_msg *row, struct mptcpize_address *ret_local,
@@ -176,6 +178,28 @@ int codec_diag_decode_listener(const void *bytes, size_t len,
                 return 1;
         listener.cookie = row_cookie(&row);
         *ret_listener = listener;
+        return 0;
+}
+
+int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
+                            struct ownership *ret_owner) {
+        struct snapshot_connection connection;
+        struct row_attrs attrs = { 0 };
+        struct inet_diag_msg row;
+        int r;
+
+        r = codec_diag_decode_connection(bytes, len, &connection);
+        if (r == 0)
+                r = row_decode(bytes, len, &row, &attrs);
+        if (r != 0)
+                return r;
+        *ret_token = connection.token;
+        *ret_owner = (struct ownership){
+                .uid = connection.uid,
+                .inode = row.idiag_inode,
+                .cookie = row_cookie(&row),
+                .cgroup = attrs.cgroup,
+        };
         return 0;
 }
 

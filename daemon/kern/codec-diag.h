@@ -50,6 +50,10 @@ int codec_diag_decode_connection(const void *bytes, size_t len,
 int codec_diag_decode_listener(const void *bytes, size_t len,
                                struct snapshot_listener *ret_listener);
 
+/* Whose the connection of such a row is; results as above. */
+int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
+                            struct ownership *ret_owner);
+
 /*
  * Decodes a row. 0; 1: no subflow (plain TCP); -EBADMSG. struct tcp_info may be shorter, as an
  * older kernel has it: what is missing is 0.

@@ -171,25 +171,30 @@ int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_
         return r == -ESTALE ? -ENOENT : r;
 }
 
-static int on_owner(const struct nlmsghdr *message, void *userdata) {
-        struct snapshot_connection *connection = userdata;
+struct owner_row {
+        uint32_t token; /* 0: none came */
+        struct ownership owner;
+};
 
-        return codec_diag_decode_connection(message, message->nlmsg_len, connection);
+static int on_owner(const struct nlmsghdr *message, void *userdata) {
+        struct owner_row *row = userdata;
+
+        return codec_diag_decode_owner(message, message->nlmsg_len, &row->token, &row->owner);
 }
 
-int kern_diag_owner(struct netlink *diag, uint32_t token, uint32_t *ret_uid) {
-        struct snapshot_connection connection = { 0 };
+int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner) {
+        struct owner_row row = { .token = 0 };
         struct diag_request request;
         int r;
 
         if (token == 0)
                 return -ENOENT;
         codec_diag_connection(token, &request);
-        r = netlink_request(diag, &request.header, on_owner, &connection, NULL);
+        r = netlink_request(diag, &request.header, on_owner, &row, NULL);
         if (r < 0)
                 return r;
-        if (connection.token != token)
+        if (row.token != token)
                 return -ENOENT;
-        *ret_uid = connection.uid;
+        *ret_owner = row.owner;
         return 0;
 }

@@ -24,4 +24,4 @@ int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local
  */
 int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
                     const struct mptcpize_address *remote, int32_t ifindex);
-int kern_diag_owner(struct netlink *diag, uint32_t token, uint32_t *ret_uid);
+int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner);

@@ -184,8 +184,8 @@ static int kern_linux_measure(struct kern *kern, const struct mptcpize_address *
         return kern_diag_measure(kern_linux(kern)->diag, local, remote, ifindex, ret_measure);
 }
 
-static int kern_linux_owner(struct kern *kern, uint32_t token, uint32_t *ret_uid) {
-        return kern_diag_owner(kern_linux(kern)->diag, token, ret_uid);
+static int kern_linux_owner(struct kern *kern, uint32_t token, struct ownership *ret_owner) {
+        return kern_diag_owner(kern_linux(kern)->diag, token, ret_owner);
 }
 
 static void kern_linux_fds(struct kern *kern, int ret_fds[static KERN_FDS]) {

@@ -47,8 +47,8 @@ struct kern_ops {
                        const struct mptcpize_address *remote, int32_t ifindex,
                        struct measure *ret_measure);
 
-        /* Reads the owner of a connection, UINT32_MAX if unknown. -ENOENT: no such token. */
-        int (*owner)(struct kern *kern, uint32_t token, uint32_t *ret_uid);
+        /* Reads whose a connection is. -ENOENT: no such token. */
+        int (*owner)(struct kern *kern, uint32_t token, struct ownership *ret_owner);
 
         /*
          * Descriptors to wait on for input, -1 for unused places. Index 0 is the most urgent.

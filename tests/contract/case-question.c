@@ -223,19 +223,21 @@ static void test_measure_action_unknown_subflow_is_not_found(void **state) {
 static void test_owner_is_that_of_the_socket(void **state) {
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
-        uint32_t uid = UINT32_MAX;
+        struct ownership owner = { .uid = UINT32_MAX };
 
-        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &uid), 0);
-        assert_int_equal(uid, lab_uid());
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &owner), 0);
+        assert_int_equal(owner.uid, lab_uid());
+        assert_int_not_equal(owner.inode, 0);
+        assert_int_not_equal(owner.cookie, 0);
 }
 
 static void test_owner_unknown_token_is_not_found(void **state) {
         struct scene *scene = *state;
-        uint32_t uid = 4711;
+        struct ownership owner = { .uid = 4711 };
 
-        assert_int_equal(scene->kern->ops->owner(scene->kern, 0xbad, &uid), -ENOENT);
-        assert_int_equal(scene->kern->ops->owner(scene->kern, 0, &uid), -ENOENT);
-        assert_int_equal(uid, 4711);
+        assert_int_equal(scene->kern->ops->owner(scene->kern, 0xbad, &owner), -ENOENT);
+        assert_int_equal(scene->kern->ops->owner(scene->kern, 0, &owner), -ENOENT);
+        assert_int_equal(owner.uid, 4711);
 }
 
 int contract_question(void) {

@@ -275,12 +275,13 @@ static int fake_route_op(struct kern *kern, const struct routing *wanted) {
         return fake_set_routes(fake_of(kern), wanted);
 }
 
-static int fake_owner_op(struct kern *kern, uint32_t token, uint32_t *ret_uid) {
+static int fake_owner_op(struct kern *kern, uint32_t token, struct ownership *ret_owner) {
         const struct fake_connection *connection = fake_find(fake_of(kern), token);
 
         if (!connection)
                 return -ENOENT;
-        *ret_uid = connection->is.uid;
+        *ret_owner = (struct ownership){ .uid = connection->is.uid, .cookie = token };
+        ret_owner->inode = connection->is.uid == UINT32_MAX ? 0 : token;
         return 0;
 }
 

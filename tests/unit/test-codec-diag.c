@@ -196,6 +196,39 @@ static void test_decode_connection_row(void **state) {
         assert_pair(&is.local, &is.remote, "192.0.2.17:43588", "192.0.2.18:5000");
 }
 
+static void test_decode_owner_row(void **state) {
+        struct bytes bytes = bytes_from(connection_v4);
+        struct ownership owner;
+        uint32_t token;
+        void *block;
+
+        (void)state;
+        bytes_set(&bytes, ROW_UID, "e8030000");
+        block = bytes_block(&bytes, bytes.len);
+        assert_int_equal(codec_diag_decode_owner(block, bytes.len, &token, &owner), 0);
+        assert_int_equal(token, 0xf6c24fea);
+        assert_int_equal(owner.uid, 1000);
+        assert_int_not_equal(owner.inode, 0);
+        assert_int_not_equal(owner.cookie, 0);
+        assert_int_equal(owner.cgroup, 1);
+        free(block);
+}
+
+static void test_decode_owner_not_accepted_is_unknown(void **state) {
+        struct bytes bytes = bytes_from(connection_v4);
+        struct ownership owner;
+        uint32_t token;
+        void *block;
+
+        (void)state;
+        bytes_set(&bytes, ROW_INODE, "00000000");
+        block = bytes_block(&bytes, bytes.len);
+        assert_int_equal(codec_diag_decode_owner(block, bytes.len, &token, &owner), 0);
+        assert_int_equal(owner.uid, UINT32_MAX);
+        assert_int_equal(owner.inode, 0);
+        free(block);
+}
+
 static void test_decode_mapped_connection_is_v4(void **state) {
         struct bytes bytes = bytes_from(connection_mapped);
         struct snapshot_connection is;
@@ -503,6 +536,8 @@ static void test_subflow_asks_by_addresses(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decode_connection_row),
+                cmocka_unit_test(test_decode_owner_row),
+                cmocka_unit_test(test_decode_owner_not_accepted_is_unknown),
                 cmocka_unit_test(test_decode_mapped_connection_is_v4),
                 cmocka_unit_test(test_decode_connection_not_accepted_has_no_owner),
                 cmocka_unit_test(test_decode_connection_in_fallback_is_marked),

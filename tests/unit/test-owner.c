@@ -64,7 +64,7 @@ static void test_owner_known_decides_until_a_hint_comes(void **state) {
         world_connect(world, TOKEN, 0);
         owner(world, 1000, "narrow");
         assert_profile(world, world_connection(world), "narrow");
-        assert_int_equal(world_connection(world)->advice.owner, OWNER_KNOWN);
+        assert_int_equal(world_connection(world)->advice.owner, OWNER_SETTLED);
         assert_int_equal(world_connection(world)->advice.program.uid, 1000);
         world_feed(world, hint(HINT_CONNECT, TOKEN, "backup"));
         assert_profile(world, world_connection(world), "backup");
@@ -88,8 +88,18 @@ static void test_owner_unknown_can_be_asked_again(void **state) {
         assert_int_equal(world_connection(world)->advice.owner, OWNER_UNKNOWN);
         assert_profile(world, world_connection(world), "");
         owner(world, 1000, "narrow");
-        assert_int_equal(world_connection(world)->advice.owner, OWNER_KNOWN);
+        assert_int_equal(world_connection(world)->advice.owner, OWNER_SETTLED);
         assert_profile(world, world_connection(world), "narrow");
+}
+
+static void test_owner_unknown_twice_is_not_asked_again(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        owner(world, UINT32_MAX, "");
+        owner(world, UINT32_MAX, "backup");
+        assert_int_equal(world_connection(world)->advice.owner, OWNER_SETTLED);
+        assert_profile(world, world_connection(world), "backup");
 }
 
 static void test_owner_of_no_connection_is_ignored(void **state) {
@@ -151,16 +161,16 @@ static void test_assigned_unknown_changes_nothing(void **state) {
         assert_profile(world, world_connection(world), "");
 }
 
-static void test_find_profile_mode_before_name_before_plugin(void **state) {
+static void test_meant_profile_mode_before_name_before_plugin(void **state) {
         struct world *world = *state;
 
         strcpy(world->profiles[1].name, CONF_PROFILE_MODE "backup");
         world_configure(world);
-        assert_int_equal(engine_resolve_profile(&world->engine, "backup"), 1);
-        assert_int_equal(engine_resolve_profile(&world->engine, CONF_PROFILE_MODE "backup"), 1);
-        assert_int_equal(engine_resolve_profile(&world->engine, "off"), 2);
-        assert_int_equal(engine_resolve_profile(&world->engine, "fullmesh"), 0);
-        assert_int_equal(engine_resolve_profile(&world->engine, "nothing"), -ENOENT);
+        assert_int_equal(engine_meant_profile(&world->engine, "backup"), 1);
+        assert_int_equal(engine_meant_profile(&world->engine, CONF_PROFILE_MODE "backup"), 1);
+        assert_int_equal(engine_meant_profile(&world->engine, "off"), 2);
+        assert_int_equal(engine_meant_profile(&world->engine, "fullmesh"), 0);
+        assert_int_equal(engine_meant_profile(&world->engine, "nothing"), -ENOENT);
         strcpy(world->profiles[1].name, "narrow");
 }
 
@@ -171,12 +181,13 @@ int main(void) {
                 TEST(test_owner_known_decides_until_a_hint_comes),
                 TEST(test_owner_after_a_hint_is_ignored),
                 TEST(test_owner_unknown_can_be_asked_again),
+                TEST(test_owner_unknown_twice_is_not_asked_again),
                 TEST(test_owner_of_no_connection_is_ignored),
                 TEST(test_assigned_stays_whatever_hints_say),
                 TEST(test_assigned_default_is_no_policy),
                 TEST(test_assigned_off_has_no_plugin),
                 TEST(test_assigned_unknown_changes_nothing),
-                TEST(test_find_profile_mode_before_name_before_plugin),
+                TEST(test_meant_profile_mode_before_name_before_plugin),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
