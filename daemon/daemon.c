@@ -17,6 +17,7 @@
 #include "counters.h"
 #include "hint/database.h"
 #include "hint/hints.h"
+#include "identity.h"
 #include "host/profiles.h"
 #include "host/rules.h"
 #include "host/runtime.h"
@@ -48,6 +49,7 @@ struct daemon {
         struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct state *state;       /* NULL: nothing is kept for the next daemon */
         struct blackhole_watch *blackholes;
+        struct identity *identity;
         struct engine engine;
         uint32_t net_serial;    /* of the network that the policies were compiled for */
         uint32_t routed_serial; /* and of the one that rules and routes were made for */
@@ -95,6 +97,7 @@ void daemon_free(struct daemon *daemon) {
         hints_free(daemon->hints);
         counters_free(daemon->counters);
         blackhole_watch_free(daemon->blackholes);
+        identity_free(daemon->identity);
         kern_free(daemon->kern);
         engine_done(&daemon->engine);
         state_free(daemon->state);
@@ -146,13 +149,17 @@ static void daemon_log_policies(const struct daemon *daemon, const char *consequ
 
 static int daemon_setup_rules(struct daemon *daemon) {
         const struct daemon_options *options = daemon->options;
+        const struct identity_host host = { &daemon->engine, daemon->kern, &daemon->policies,
+                                            daemon->database };
         int r;
 
         snprintf(daemon->database, sizeof(daemon->database), "%s/policy.db", options->runtime);
         r = rules_new(options->policies, options->n_policies, daemon->database, &daemon->rules);
         if (r < 0)
                 log_error("%s can't be opened: %s", daemon->database, strerror(-r));
-        return r < 0 ? r : blackhole_watch_new(daemon->event, daemon->rules, &daemon->blackholes);
+        if (r == 0)
+                r = blackhole_watch_new(daemon->event, daemon->rules, &daemon->blackholes);
+        return r < 0 ? r : identity_new(&host, &daemon->identity);
 }
 
 static int daemon_start_rules(struct daemon *daemon) {
@@ -304,6 +311,7 @@ static void on_event(const struct event *event, void *userdata) {
 
         blackhole_watch_feed(daemon->blackholes, event);
         engine_feed(&daemon->engine, event);
+        identity_feed(daemon->identity, event);
 }
 
 static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void *userdata) {

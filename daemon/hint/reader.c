@@ -20,6 +20,7 @@
 #include "../core/conf.h"
 #include "../util/cleanup.h"
 #include "database.h"
+#include "owner.h"
 #include "program.h"
 #include "subject.h"
 
@@ -133,11 +134,6 @@ static const char *reader_refusal(int error) {
 
 /* Policy */
 
-static bool app_speaks_of_paths(const struct policy_app *app) {
-        return app->mode != POLICY_MODE_DEFAULT || app->max_subflows || app->roles.n ||
-               app->options.n;
-}
-
 static void reader_name_mode(uint32_t mode, char name[static LIMIT_NAME]) {
         name[0] = '\0';
         if (mode > POLICY_MODE_OFF && mode < POLICY_MODE_PLUGIN)
@@ -156,7 +152,7 @@ static bool reader_try_profile(struct reader *reader, const struct policy_identi
         if (!app)
                 return !read || policy_end(read);
         text = policy_text(read, &app->name);
-        if (app_speaks_of_paths(app) || !name[0])
+        if (owner_speaks_of_paths(app) || !name[0])
                 snprintf(name, LIMIT_NAME, "%.*s", (int)(text.n < LIMIT_NAME ? text.n : 0),
                          text.n ? text.bytes : "");
         return policy_end(read);

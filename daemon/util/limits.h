@@ -42,6 +42,9 @@
 #define LIMIT_ADVICE           4096u   /* hints that wait for their connection; a power of two */
 #define LIMIT_LISTENERS        1024u /* listening sockets that were hinted at; more: oldest goes */
 #define LIMIT_BLACKHOLES       64u   /* destinations that swallow MPTCP; more: left to the kernel */
+#define LIMIT_CGROUPS          4096u /* of systemd units, on this host */
+#define LIMIT_UNIT             256u  /* a unit's name, with its NUL */
+#define LIMIT_OWNERS           10000u /* connections that are asked for after one comparison */
 #define LIMIT_NETSTAT          65536u /* bytes of /proc/net/netstat, with a NUL */
 #define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
 #define LIMIT_OWN_LISTENERS    256u   /* announced (address, port)s of this host */
