@@ -192,6 +192,70 @@ static void test_carrier_lost_leaves_addresses_and_routes(void **state) {
         assert_int_equal(count_listed(scene, EVENT_ROUTE, is_route_of_lte), 1);
 }
 
+/* Rules and routes of ours */
+
+static bool is_own_default(const struct event *event, const struct scene *scene) {
+        return event->route.ifindex == lab_ifindex(scene->lab, LAB_LTE) &&
+               event->route.protocol == ROUTING_PROTOCOL && event->route.prefix_len == 0 &&
+               event->route.table == ROUTING_TABLE && event->route.gateway.family;
+}
+
+static bool is_own_rule(const struct event *event, const struct scene *scene) {
+        const struct mptcpize_address lte = lab_address(LAB_LTE, scene->kind, 0);
+
+        return address_same_host(&event->rule.from, &lte) &&
+               event->rule.from_len == (scene->kind == LAB_V6 ? 128 : 32) &&
+               event->rule.protocol == ROUTING_PROTOCOL &&
+               event->rule.priority == ROUTING_PRIORITY && event->rule.table == ROUTING_TABLE;
+}
+
+static struct routing_path path_of_lte(const struct scene *scene) {
+        struct routing_path path = {
+                .ifindex = lab_ifindex(scene->lab, LAB_LTE),
+                .address = lab_address(LAB_LTE, scene->kind, 0),
+                .prefix_len = scene->kind == LAB_V6 ? 64 : 24,
+                .table = ROUTING_TABLE,
+        };
+
+        (void)address_parse(scene->kind == LAB_V6 ? "2001:db8:2::2" : "198.51.100.2",
+                            &path.gateway);
+        return path;
+}
+
+static void test_route_is_made_once_and_deleted(void **state) {
+        struct scene *scene = *state;
+        struct routing_path path = path_of_lte(scene);
+        const struct routing nothing = { .off = true };
+        struct routing wanted = { .paths = { .items = &path, .n = 1, .cap = 1 } };
+        const struct kern_ops *ops = scene->kern->ops;
+
+        scene_forget(scene);
+        assert_int_equal(ops->route(scene->kern, &wanted), 3);
+        await_fit(scene, EVENT_ROUTE, is_own_default);
+        await_fit(scene, EVENT_RULE, is_own_rule);
+        assert_int_equal(ops->route(scene->kern, &wanted), 0);
+        assert_int_equal(ops->list_net(scene->kern), 0);
+        assert_int_equal(count_listed(scene, EVENT_ROUTE, is_own_default), 1);
+        assert_int_equal(count_listed(scene, EVENT_RULE, is_own_rule), 1);
+        assert_int_equal(ops->route(scene->kern, &nothing), 3);
+        await_fit(scene, EVENT_ROUTE_GONE, is_own_default);
+        await_fit(scene, EVENT_RULE_GONE, is_own_rule);
+        assert_int_equal(ops->route(scene->kern, &nothing), 0);
+}
+
+static void test_route_changes_the_difference(void **state) {
+        struct scene *scene = *state;
+        struct routing_path path = path_of_lte(scene);
+        struct routing wanted = { .paths = { .items = &path, .n = 1, .cap = 1 } };
+        const struct kern_ops *ops = scene->kern->ops;
+
+        assert_int_equal(ops->route(scene->kern, &wanted), 3);
+        path.gateway.bytes[scene->kind == LAB_V6 ? 15 : 3] = 9;
+        assert_int_equal(ops->route(scene->kern, &wanted),
+                         2); /* the default route of before, too */
+        assert_int_equal(ops->route(scene->kern, &wanted), 0);
+}
+
 int contract_net(void) {
         const struct CMUnitTest tests[] = {
                 SCENE_TEST(test_link_down_and_up_are_told),
@@ -204,6 +268,8 @@ int contract_net(void) {
                 SCENE_TESTS(test_link_down_is_followed_by_a_listing_without_its_routes),
                 SCENE_TEST(test_link_down_takes_ipv6_addresses_away),
                 SCENE_TESTS(test_carrier_lost_leaves_addresses_and_routes),
+                SCENE_TESTS(test_route_is_made_once_and_deleted),
+                SCENE_TESTS(test_route_changes_the_difference),
         };
 
         return cmocka_run_group_tests_name("net", tests, NULL, NULL);
