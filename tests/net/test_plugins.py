@@ -3,9 +3,10 @@
 
 import harness
 import sandbox
-from harness import check, check_equal
-from lab import SERVER, SERVICE4, Failed, command, ip_batch, wait_for
+from harness import check, check_equal, topology
+from lab import PATIENCE, SERVER, SERVICE4, Failed, command, ip_batch, wait_for
 from programs import Curl, Daemon, Nginx, stage, start_bus, wait_for_subflows
+from transfers import Upload
 
 SIZE = 80_000_000  # longer than the tests need; the throttle is opened at the end
 SOME = 1_000_000
@@ -13,8 +14,8 @@ SOME = 1_000_000
 
 def progress(lab, name):
     """Waits for data on an interface."""
-    goal = lab.received()[name] + SOME
-    wait_for(lambda: lab.received()[name] >= goal, f"{SOME} more bytes on {name}")
+    goal = lab.carried()[name] + SOME
+    wait_for(lambda: lab.carried()[name] >= goal, f"{SOME} more bytes on {name}")
 
 
 def finish(lab, curl):
@@ -28,13 +29,13 @@ def bits(daemon):
     return {row["interface"]: row["backup"] for row in daemon.subflows()}
 
 
-def wait_for_bits(daemon, **wanted):
+def wait_for_bits(daemon, timeout=PATIENCE, **wanted):
     def there():
         if (found := bits(daemon)) != wanted:
             raise Failed(f"now {found}")
         return True
 
-    wait_for(there, f"backup bits {wanted}")
+    wait_for(there, f"backup bits {wanted}", timeout)
 
 
 def test_backup_link_lost_and_back_carrier_follows(lab):
@@ -125,8 +126,41 @@ def test_fullmesh_start_after_ms_small_transfer_has_one_path(lab):
     finish(lab, curl)
 
 
+def test_fullmesh_start_after_bytes_small_transfer_has_one_path(lab):
+    """With start_after_bytes what is smaller stays on one path."""
+    daemon = stage(lab, {"plugins": {"fullmesh": {"start_after_bytes": 4_000_000}}}, size=SIZE)
+    Nginx.file("small", 1_000_000)
+    Curl(lab, SERVICE4, "small").finish()
+    check_equal(lab.counters()["MPJoinSynTx"], 0, "joins of a small transfer")
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_subflows(daemon, ["wifi0", "lte0"])
+    check(curl.received() > 3_000_000, "most of the bytes came before the second path")
+    finish(lab, curl)
+
+
+@topology(delay=(10, 20))
+def test_interactive_slow_path_is_left(lab):
+    """wifi0 becomes slow, and lte0 carries; it becomes fast again, and carries again."""
+    daemon = stage(lab, {"plugin": "backup", "plugins": {"backup": {"mode": "interactive"}}},
+                   size=SIZE)
+    upload = Upload(lab, SERVICE4, "data")
+    wait_for_bits(daemon, wifi0=False, lte0=True)
+    progress(lab, "wifi0")
+    lab.links[0].do("delay", 400)
+    wait_for_bits(daemon, wifi0=True, lte0=False)
+    progress(lab, "lte0")
+    check(True, "lte0 carries")
+    lab.links[0].do("delay", 10)
+    wait_for_bits(daemon, timeout=90, wifi0=False, lte0=True)
+    progress(lab, "wifi0")
+    check(True, "wifi0 carries again")
+    finish(lab, upload)
+
+
 harness.main([test_backup_link_lost_and_back_carrier_follows,
               test_backup_energy_save_joins_in_need_only,
               test_ndiffports_subflows_share_addresses,
               test_announce_server_is_joined_where_it_says,
-              test_fullmesh_start_after_ms_small_transfer_has_one_path])
+              test_fullmesh_start_after_ms_small_transfer_has_one_path,
+              test_fullmesh_start_after_bytes_small_transfer_has_one_path,
+              test_interactive_slow_path_is_left])
