@@ -80,7 +80,7 @@ struct local {
 /* Usable local addresses, best role first. */
 struct locals {
         struct local *items;
-        size_t n, cap;
+        uint32_t n, cap;
 };
 
 /* What the engine has of a struct conf_profile. */

@@ -1,5 +1,6 @@
 /*
- * A growing array of plain structs: { type *items; size_t n, cap; }.
+ * A growing array of plain structs: { type *items; uint32_t n, cap; }. Connections have many of
+ * them, so that wider counts would cost 48 bytes each.
  *
  * Invariant: n <= cap, items NULL only if cap is 0. Elements move when the array grows, so
  * nobody keeps a pointer to one across an append.
@@ -7,21 +8,22 @@
 #pragma once
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define ARRAY_OF(type)         \
-        struct {               \
-                type *items;   \
-                size_t n, cap; \
+#define ARRAY_OF(type)           \
+        struct {                 \
+                type *items;     \
+                uint32_t n, cap; \
         }
 
 /*
  * Makes room for one more element behind n, at most max. slot is the address of the items
  * pointer. 0, -ENOBUFS at the limit, or -ENOMEM; the array is unchanged then.
  */
-static inline int array_reserve(void *slot, size_t n, size_t *cap, size_t width, size_t max) {
-        size_t want = *cap ? *cap * 2 : 1; /* most arrays of a connection have one or two */
+static inline int array_reserve(void *slot, uint32_t n, uint32_t *cap, size_t width, size_t max) {
+        size_t want = *cap ? (size_t)*cap * 2 : 1; /* most arrays of a connection have one or two */
         void *items, *grown;
 
         if (n < *cap)
@@ -30,12 +32,14 @@ static inline int array_reserve(void *slot, size_t n, size_t *cap, size_t width,
                 return -ENOBUFS;
         if (want > max)
                 want = max;
+        if (want > UINT32_MAX)
+                return -ENOMEM;
         memcpy(&items, slot, sizeof(items));
         grown = realloc(items, want * width);
         if (!grown)
                 return -ENOMEM;
         memcpy(slot, &grown, sizeof(grown));
-        *cap = want;
+        *cap = (uint32_t)want;
         return 0;
 }
 
