@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -348,7 +349,9 @@ static void state_listeners(void *userdata, void (*fn)(const struct memo *memo, 
 static void state_settled(void *userdata) {
         struct state *state = userdata;
 
+        /* The start is over, which needed much more memory than what follows. */
         ARRAY_DONE(&state->old);
+        (void)malloc_trim(0);
         /* Where there was no room for everything, the old file has more of it. */
         if (!state->failed && rename(state->new_path, state->path) < 0)
                 log_error("%s can't be put in place: %s", state->new_path, strerror(errno));
