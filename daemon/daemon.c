@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -30,6 +31,7 @@
 #include "util/log.h"
 
 #define HINT_PRIORITY (-KERN_FDS - 1) /* before all that the kernel says */
+#define LARGE_BYTES   131072          /* of an allocation that goes back to the kernel at once */
 
 struct daemon {
         const struct daemon_options *options;
@@ -67,6 +69,9 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
 
         if (!daemon)
                 return -ENOMEM;
+        /* Snapshots are large and short-lived: glibc would keep room for them from the second on.
+         */
+        (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         daemon->options = options;
         daemon->takeover.runtime = options->runtime;
         daemon->lock_fd = -1;
