@@ -2,12 +2,12 @@
  * Bulk data over MPTCP connections, and when it did not come.
  *
  *         flow serve PORT
- *         flow dial ADDRESS PORT up|down|idle COUNT
+ *         flow dial ADDRESS PORT up|down|burst|idle COUNT
  *
  * The client opens COUNT connections; then it sends on all of them as much as they take (up), or
- * the server does (down), or nobody does after one byte each way (idle). At the end of standard
- * input both end, and who has received says, with times in microseconds of CLOCK_MONOTONIC and
- * connections by number:
+ * the server does (down), or the server sends BURST bytes and no more (burst), or nobody sends more
+ * than one byte each way (idle). At the end of standard input both end, and who has received says,
+ * with times in microseconds of CLOCK_MONOTONIC and connections by number:
  *
  *     gap NUMBER FROM TO        nothing came for GAP_USEC or more
  *     end NUMBER FROM TO BYTES  what came in all, and since when nothing
@@ -34,6 +34,7 @@
 enum {
         CHUNK = 1 << 16,
         GAP_USEC = 10000,
+        BURST = 2000000,
         EVENTS = 64,
         BACKLOG = 1024,
         FLOWS = 1024, /* and so no descriptor is higher */
@@ -51,7 +52,7 @@ struct flow {
         enum what what;
         unsigned number;
         uint64_t last_usec; /* when something came; 0: never */
-        uint64_t bytes;
+        uint64_t bytes;     /* received, or still to be sent */
 };
 
 struct gap {
@@ -100,14 +101,20 @@ static void flow_greet(int epoll, int fd) {
         static const struct {
                 char byte;
                 enum what what;
-        } kinds[] = { { 'u', RECEIVER }, { 'd', SENDER }, { 'i', IDLE } };
+                uint64_t bytes;
+        } kinds[] = { { 'u', RECEIVER, 0 },
+                      { 'd', SENDER, UINT64_MAX },
+                      { 'b', SENDER, BURST },
+                      { 'i', IDLE, 0 } };
         char byte;
 
         if (recv(fd, &byte, 1, MSG_DONTWAIT) != 1)
                 return;
         for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-                if (kinds[i].byte == byte)
+                if (kinds[i].byte == byte) {
                         flows[fd].what = kinds[i].what;
+                        flows[fd].bytes = kinds[i].bytes;
+                }
         if (flows[fd].what == SENDER)
                 watch(epoll, fd, EPOLLOUT, EPOLL_CTL_MOD);
         else if (send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
@@ -142,8 +149,21 @@ static void flow_receive(int epoll, int fd) {
 }
 
 static void flow_send(int epoll, int fd) {
-        if (send(fd, chunk, sizeof(chunk), MSG_NOSIGNAL | MSG_DONTWAIT) < 0 && errno != EAGAIN)
-                flow_end(epoll, fd);
+        struct flow *flow = &flows[fd];
+        const size_t size = flow->bytes < CHUNK ? (size_t)flow->bytes : CHUNK;
+        const ssize_t n = send(fd, chunk, size, MSG_NOSIGNAL | MSG_DONTWAIT);
+
+        if (n < 0) {
+                if (errno != EAGAIN)
+                        flow_end(epoll, fd);
+                return;
+        }
+        if (flow->bytes != UINT64_MAX)
+                flow->bytes -= (uint64_t)n;
+        if (flow->bytes == 0) {
+                flow->what = IDLE;
+                watch(epoll, fd, EPOLLIN, EPOLL_CTL_MOD);
+        }
 }
 
 static void flow_progress(int epoll, int fd) {
@@ -181,9 +201,10 @@ static void dial(int epoll, const struct sockaddr_in *to, char kind) {
             send(fd, &kind, 1, MSG_NOSIGNAL) != 1)
                 fail("connect");
         /* The answer, if it is not the data itself: joins are possible from then on. */
-        if (kind != 'd' && recv(fd, chunk, 1, 0) != 1)
+        if (kind != 'd' && kind != 'b' && recv(fd, chunk, 1, 0) != 1)
                 fail("recv");
-        flow_begin(epoll, fd, kind == 'u' ? SENDER : kind == 'd' ? RECEIVER : IDLE);
+        flow_begin(epoll, fd, kind == 'u' ? SENDER : kind == 'i' ? IDLE : RECEIVER);
+        flows[fd].bytes = kind == 'u' ? UINT64_MAX : 0;
 }
 
 static void print_all(void) {

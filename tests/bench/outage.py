@@ -37,13 +37,14 @@ class Sizes:
         self.normal_runs = min(self.runs, 5)  # it has no bars
         self.faults = ("link down", "blackhole") if quick else tuple(FAULTS)
         self.roles = ("backup",) if quick else ("backup", "normal")
-        self.before = 0.4 if quick else 1.0
-        self.after = 1.2 if quick else 3.0
-        self.away = 0.5 if quick else 3.0
-        self.back = 1.5 if quick else 10.0
-        self.new = 2.0 if quick else 10.0
+        self.before = 0.3 if quick else 1.0
+        self.after = 0.8 if quick else 3.0
+        self.away = 0.4 if quick else 3.0
+        self.back = 1.0 if quick else 10.0
+        self.new = 1.0 if quick else 10.0
         self.crowd = 20 if quick else 200
         self.crowds = 1 if quick else 5
+        self.burst = 1.5 if quick else 3.0  # it takes 0.8
         self.idle = 1.0 if quick else 20.0
 
 
@@ -241,25 +242,33 @@ class Outage:
 
     # none
 
+    def idle_once(self, hosts, managers, what):
+        """What was done below a connection that has nothing to send."""
+        with managers.managed_by("mptcpized"):
+            flows = Flows(hosts, what)
+            flows.wait_for_joins()
+            lab.wait_for(lambda: len(managers.daemon.subflows()) == 2, "two subflows")
+            since, before = time.time_ns() // 1000, hosts.counters()
+            time.sleep(self.sizes.burst if what == "burst" else 0)
+            hosts.blackhole(0, "both")
+            time.sleep(self.sizes.idle)
+            log = [line for line in managers.daemon.connection()["log"]
+                   if line["time_usec"] >= since]
+            after = hosts.counters()
+            flows.stop()
+            hosts.blackhole(0, "none")
+        sent = {name: after[name] - before[name] for name in IDLE_COUNTERS}
+        self.report.add({"what": "idle", "after": what, "seconds": self.sizes.idle, "log": log,
+                         "sent": sent})
+        return len(log) + sum(sent.values())
+
     def idle(self):
         with lab.Lab() as hosts:
             managers = Managers(hosts, "backup")
-            with managers.managed_by("mptcpized"):
-                flows = Flows(hosts, "idle")
-                flows.wait_for_joins()
-                lab.wait_for(lambda: len(managers.daemon.subflows()) == 2, "two subflows")
-                lines = len(managers.daemon.connection()["log"])
-                before = hosts.counters()
-                hosts.blackhole(0, "both")
-                time.sleep(self.sizes.idle)
-                log = managers.daemon.connection()["log"][lines:]
-                after = hosts.counters()
-                flows.stop()
-        sent = {name: after[name] - before[name] for name in IDLE_COUNTERS}
-        actions = len(log) + sum(sent.values())
-        self.report.add({"what": "idle", "seconds": self.sizes.idle, "log": log, "sent": sent})
-        self.bars.add(f"actions below an idle connection, blackhole, {self.sizes.idle:.0f} s",
-                      str(actions), "0", "0", actions == 0)
+            for what, name in (("idle", "nothing"), ("burst", "a download of 2 MB")):
+                actions = self.idle_once(hosts, managers, what)
+                self.bars.add(f"actions in a blackhole of {self.sizes.idle:.0f} s, idle after "
+                              f"{name}", str(actions), "0", "0", actions == 0)
 
 
 PARTS = {"faults": Outage.faults, "return": Outage.returns, "new": Outage.new,
