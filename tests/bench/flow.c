@@ -12,11 +12,13 @@
  *     gap NUMBER FROM TO        nothing came for GAP_USEC or more
  *     end NUMBER FROM TO BYTES  what came in all, and since when nothing
  *
- * The server says "listening" first, the client "open" when all connections are open.
+ * The server says "listening" first, the client "open" when all connections are open. With
+ * FLOW_CONGESTION in the environment both use that congestion control.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -183,21 +185,33 @@ static void flow_progress(int epoll, int fd) {
         }
 }
 
+static int new_socket(int flags) {
+        const char *congestion = getenv("FLOW_CONGESTION");
+        const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | flags, IPPROTO_MPTCP);
+
+        if (fd < 0)
+                fail("socket");
+        if (congestion && setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion,
+                                     (socklen_t)strlen(congestion)) < 0)
+                fail(congestion);
+        return fd;
+}
+
 static int new_listener(uint16_t port) {
         const struct sockaddr_in any = { .sin_family = AF_INET, .sin_port = htons(port) };
         const int on = 1;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, IPPROTO_MPTCP);
+        const int fd = new_socket(SOCK_NONBLOCK);
 
-        if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+        if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
             bind(fd, (const struct sockaddr *)&any, sizeof(any)) < 0 || listen(fd, BACKLOG) < 0)
                 fail("listen");
         return fd;
 }
 
 static void dial(int epoll, const struct sockaddr_in *to, char kind) {
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+        const int fd = new_socket(0);
 
-        if (fd < 0 || connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
+        if (connect(fd, (const struct sockaddr *)to, sizeof(*to)) < 0 ||
             send(fd, &kind, 1, MSG_NOSIGNAL) != 1)
                 fail("connect");
         /* The answer, if it is not the data itself: joins are possible from then on. */

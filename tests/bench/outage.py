@@ -278,7 +278,10 @@ PARTS = {"faults": Outage.faults, "return": Outage.returns, "new": Outage.new,
 def bench(options):
     """Inside the namespaces: everything. The exit status."""
     sizes = Sizes(options)
-    report = Report(options, "outage", {"runs": sizes.runs})
+    settings = {"runs": sizes.runs}
+    if options.congestion:
+        os.environ["FLOW_CONGESTION"] = settings["congestion_control"] = options.congestion
+    report = Report(options, "outage", settings)
     outage = Outage(sizes, report)
     for name in options.part or PARTS:
         print(name, flush=True)
@@ -291,6 +294,8 @@ def bench(options):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--runs", type=int, help="of each fault and path manager (20)")
+    parser.add_argument("--congestion", metavar="NAME", help="congestion control, instead of the "
+                        "one that the lab has")
     parser.add_argument("--part", action="append", choices=tuple(PARTS), help="only this one")
     bench_main(parser, bench, needs=("nft",))
 
