@@ -34,10 +34,11 @@ static bool probe_has_rival(const struct connection *connection,
                             const struct mptcpize_address *local,
                             const struct mptcpize_address *remote) {
         for (size_t i = 0; i < connection->subflows.n; i++) {
-                const struct mptcpize_subflow *is = &connection->subflows.items[i].is;
+                const struct subflow *subflow = &connection->subflows.items[i];
+                const struct mptcpize_subflow *is = &subflow->is;
+                bool join = is->state == MPTCPIZE_SUBFLOW_PENDING || subflow->expired;
 
-                if ((is->state == MPTCPIZE_SUBFLOW_PENDING &&
-                     address_same_host(&is->local, local) &&
+                if ((join && address_same_host(&is->local, local) &&
                      address_same_host(&is->remote, remote)) ||
                     (address_equal(&is->local, local) && address_equal(&is->remote, remote)))
                         return true;

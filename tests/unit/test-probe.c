@@ -86,6 +86,27 @@ static void test_probe_aborted_touches_no_other_join(void **state) {
         assert_true(connection->probe->running);
 }
 
+/* A join between the same addresses that took too long, and whose end is still to come. */
+static void test_probe_leaves_others_their_word(void **state) {
+        struct watched watched;
+        struct connection *connection;
+        struct subflow *added, join = { .is = { .size = sizeof(join.is),
+                                                .local = at(WIFI_ADDRESS),
+                                                .remote = at(SERVER),
+                                                .state = MPTCPIZE_SUBFLOW_CLOSING,
+                                                .flags = MPTCPIZE_SUBFLOW_OURS },
+                                        .expired = true };
+
+        (void)probe_once(&watched, *state);
+        connection = world_connection(watched.world);
+        assert_int_equal(connection_add_subflow(connection, &join, &added), 0);
+        world_mptcp(watched.world, EVENT_SUB_CLOSED, TOKEN, PROBE_LOCAL, SERVER, 0, 0,
+                    ECONNABORTED);
+        assert_int_equal(connection->subflows.n, 2);
+        assert_true(connection->probe->running);
+        assert_int_equal(connection->probe->open, 1);
+}
+
 static void test_probe_answered_is_aborted_and_the_path_kept(void **state) {
         struct watched watched;
         struct action action;
@@ -272,6 +293,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_download_quiet_without_answer_is_lost),
                 TEST(test_probe_aborted_touches_no_other_join),
+                TEST(test_probe_leaves_others_their_word),
                 TEST(test_probe_answered_is_aborted_and_the_path_kept),
                 TEST(test_probe_refused_is_an_answer_and_no_refusal),
                 TEST(test_probe_unreachable_is_no_answer),
