@@ -233,6 +233,19 @@ static void sample_copy(struct subflow *subflow, const struct measure *measure, 
         subflow->backoff = measure->backoff;
 }
 
+/* The RTO that there was before the kernel began to back off. */
+static uint64_t upload_rto(const struct subflow *subflow) {
+        return subflow->is.rto_usec >> (subflow->backoff < 31 ? subflow->backoff : 31);
+}
+
+/* How long data is under way at least: each time-out took its time, also if nobody looked. */
+static uint64_t upload_backed_usec(const struct subflow *subflow) {
+        unsigned int backoff = subflow->backoff < 16 ? subflow->backoff : 16;
+        uint64_t usec = upload_rto(subflow) * ((1u << backoff) - 1);
+
+        return usec < subflow->is.sample_usec ? usec : subflow->is.sample_usec;
+}
+
 /*
  * Since when data is under way. If it was at the last sample, too, and that is not long ago, it
  * was at the last answer; otherwise it may have been sent a moment ago.
@@ -245,7 +258,7 @@ static void sample_date_data(struct subflow *subflow, const struct mptcpize_subf
         if (!is->unacked)
                 subflow->since_usec = 0;
         else if (!subflow->since_usec)
-                subflow->since_usec = is->sample_usec;
+                subflow->since_usec = is->sample_usec - upload_backed_usec(subflow);
         else if (is->bytes_acked != before->bytes_acked && close && heard >= before->sample_usec)
                 subflow->since_usec = heard;
         else if (is->bytes_acked != before->bytes_acked)
@@ -259,11 +272,22 @@ static uint32_t measure_flight(const struct measure *measure) {
         return all > done ? all - done : 0;
 }
 
+/* Has nothing arrived since the sample before, when nothing was under way? */
+static bool sample_is_first_try(const struct subflow *subflow,
+                                const struct mptcpize_subflow *before) {
+        return before->sample_usec && !before->unacked &&
+               engine_heard_usec(subflow) <= before->sample_usec;
+}
+
 /* What was sent since the last answer. */
-static void sample_date_resent(struct subflow *subflow, const struct measure *measure, bool heard) {
+static void sample_date_resent(struct subflow *subflow, const struct measure *measure,
+                               const struct mptcpize_subflow *before, bool heard) {
         uint64_t sent = sample_ago(subflow, measure->last_data_sent_msec);
         uint32_t flight = measure_flight(measure);
 
+        /* Then all of it was sent since, also what TCP has taken for lost. */
+        if (sample_is_first_try(subflow, before))
+                flight = measure->unacked;
         if (heard || !measure->unacked) {
                 subflow->retransmits = measure->retransmits;
                 subflow->resent_usec = 0;
@@ -287,7 +311,7 @@ static bool sample_take(struct subflow *subflow, const struct measure *measure, 
                 before.bytes_received != measure->bytes_received ||
                 engine_heard_usec(subflow) > heard_before + 2 * (uint64_t)WATCH_TICK_USEC;
         sample_date_data(subflow, &before);
-        sample_date_resent(subflow, measure, heard);
+        sample_date_resent(subflow, measure, &before, heard);
         if (!first && before.bytes_received != measure->bytes_received)
                 subflow->deliveries += subflow->deliveries < UINT8_MAX;
         if (measure->unacked || measure->notsent)
@@ -309,11 +333,6 @@ void engine_take_row(struct engine *engine, struct connection *connection, struc
 
 /* Verdicts */
 
-/* The RTO that there was before the kernel began to back off. */
-static uint64_t upload_rto(const struct subflow *subflow) {
-        return subflow->is.rto_usec >> (subflow->backoff < 31 ? subflow->backoff : 31);
-}
-
 /* How long silence has to last. */
 static uint64_t upload_patience(const struct subflow *subflow) {
         uint64_t usec = upload_rto(subflow) + subflow->is.rtt_usec + UPLOAD_SLACK_USEC;
@@ -324,12 +343,10 @@ static uint64_t upload_patience(const struct subflow *subflow) {
 /* Since when nothing is answered of what is under way. */
 static uint64_t upload_silent_since(const struct subflow *subflow) {
         uint64_t heard = engine_heard_usec(subflow), since = subflow->since_usec;
-        unsigned int backoff = subflow->backoff < 16 ? subflow->backoff : 16;
-        uint64_t backed = upload_rto(subflow) * ((1u << backoff) - 1);
+        uint64_t backed = subflow->is.sample_usec - upload_backed_usec(subflow);
 
-        /* Each time-out took its time, also if nobody looked. */
-        if (backed < subflow->is.sample_usec && subflow->is.sample_usec - backed < since)
-                since = subflow->is.sample_usec - backed;
+        if (backed < since)
+                since = backed;
         return heard > since && subflow->backoff < UPLOAD_DEAF_BACKOFF ? heard : since;
 }
 

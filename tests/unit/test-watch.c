@@ -289,6 +289,23 @@ static void test_upload_backed_off_long_since_is_lost_at_once(void **state) {
         expect_burial(&watched, 40000);
 }
 
+/* The first data after a while, all of it lost, and found after one time-out. */
+static void test_upload_after_idle_counts_all_that_was_sent(void **state) {
+        struct watched watched;
+        struct watched_path *wifi = &watched.paths[WIFI];
+
+        watched_init(&watched, *state);
+        assert_false(watched_pass(&watched, 20000 * MSEC));
+        wifi->measure.unacked = wifi->measure.lost = 11;
+        wifi->measure.resent = wifi->measure.backoff = 1;
+        wifi->measure.rto_usec = 2 * 240000;
+        wifi->measure.retransmits = 2;
+        wifi->sent_usec = watched.world->now - 100 * MSEC;
+        compare(&watched);
+        assert_true(watched_pass(&watched, 100 * MSEC));
+        expect_burial(&watched, 40000);
+}
+
 /* The way there is dead, the way back is not: what arrives acknowledges nothing. */
 static void test_upload_deaf_in_one_direction_is_lost(void **state) {
         struct watched watched;
@@ -347,6 +364,7 @@ int main(void) {
                 TEST(test_upload_thin_waits_for_more_proof),
                 TEST(test_upload_sacked_and_lost_segments_are_no_proof),
                 TEST(test_upload_backed_off_long_since_is_lost_at_once),
+                TEST(test_upload_after_idle_counts_all_that_was_sent),
                 TEST(test_upload_deaf_in_one_direction_is_lost),
                 TEST(test_upload_lost_comes_back_only_when_heard),
         };
