@@ -113,7 +113,8 @@ def test_restart_killed_knows_all_that_was_told(lab):
     daemon = stage(lab, mine=ours(max_subflows=3, interfaces={"lte*": "backup"}))
     with listen("0.0.0.0", SERVER) as listener, dialled(listener) as (client, server):
         tell(daemon, CONNECT, client, TIMEOUT_MSEC)
-        wait_for(lambda: len(daemon.subflows()) == 3, "three subflows")
+        wait_for(lambda: [row["interface"] for row in daemon.subflows() if row["backup"]]
+                 == ["lte0"] and len(daemon.subflows()) == 3, "three subflows, lte0 as backup")
         wait_for(lambda: kept(daemon), "what is known is kept")
         before = daemon.connection()
         check_equal(pick(before, ("policy", "user_timeout_msec")),
