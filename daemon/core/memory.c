@@ -53,6 +53,8 @@ void engine_forget(struct engine *engine, uint32_t slot) {
 static void memo_set_profile(struct memo *memo, const struct engine *engine,
                              const struct advice *advice) {
         memo->cookie = advice->cookie;
+        if (advice->assigned)
+                memo->flags |= MEMO_ASSIGNED;
         memo->program = advice->program;
         memo->user_timeout_msec = advice->user_timeout_msec;
         if (advice->profile)
@@ -185,6 +187,7 @@ void engine_lull(struct engine *engine) {
 static struct advice advice_of_memo(const struct engine *engine, const struct memo *memo) {
         return (struct advice){
                 .cookie = memo->cookie,
+                .assigned = (memo->flags & MEMO_ASSIGNED) != 0,
                 .profile = engine_find_profile(engine, memo->profile),
                 .program = memo->program,
                 .user_timeout_msec = memo->user_timeout_msec,

@@ -23,7 +23,8 @@ enum memo_kind { MEMO_CONNECTION = 1, MEMO_LISTENER, _MEMO_MAX };
 #define MEMO_OURS              0x04u /* the user-space path manager has it */
 #define MEMO_KERNEL            0x08u /* the kernel's own has it */
 #define MEMO_IPV6_ONLY         0x10u /* listener */
-#define _MEMO_FLAGS            0x1fu
+#define MEMO_ASSIGNED          0x20u /* its profile was chosen by hand */
+#define _MEMO_FLAGS            0x3fu
 
 struct memo_address {
         struct mptcpize_address address;

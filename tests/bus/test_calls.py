@@ -165,6 +165,18 @@ def test_set_mode_hands_a_live_connection_over(lab):
         check_equal(property_of(path, "Policy", "Plugin"), ["none", "fullmesh"], "policy, plugin")
 
 
+def test_set_mode_outlives_the_daemon(lab):
+    """The next one has it from the state file."""
+    daemon = stage(lab)
+    with connections(1):
+        path = first_connection()
+        buscalls.call(path, CONNECTION_INTERFACE, "SetMode", "s", "aggregate")
+        daemon.stop()
+        daemon.start()
+        wait_for(lambda: count() == 1, "the connection is found")
+        check_equal(property_of(path, "Policy"), ["mode/aggregate"], "policy")
+
+
 def test_set_mode_off_and_modes_are_known(lab):
     """off takes the plugin away, and a plugin can be named itself."""
     stage(lab)
@@ -212,6 +224,7 @@ def test_set_mode_unprivileged_caller_may_not(lab):
 
 
 buscalls.main([test_set_mode_hands_a_live_connection_over,
+               test_set_mode_outlives_the_daemon,
                test_set_mode_off_and_modes_are_known,
                test_set_mode_unknown_is_an_error,
                test_set_mode_local_connection_is_an_error,
