@@ -71,12 +71,14 @@ class Seen:
             if kind == "end":
                 self.bytes[int(number)] = int(more[0])
 
-    def longest(self, since):
+    def longest(self, since, window=float("inf")):
         """Milliseconds of the longest gap of each connection, of those that were not over by then.
 
-        Who was still without data at the end has waited at least so long.
+        Who was still without data at the end has waited at least so long. window: microseconds
+        within which a gap must have begun to count.
         """
-        return [max((end - begin) / 1000 for begin, end in gaps if end >= since)
+        return [max(((end - begin) / 1000 for begin, end in gaps
+                     if end >= since and begin < since + window), default=0)
                 for gaps in self.gaps.values()]
 
     def within(self, since, until):

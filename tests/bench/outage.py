@@ -2,10 +2,11 @@
 """How long data stops when a path fails, compared with the kernel's own path manager.
 
     faults     two paths of 20 Mbit/s, a bulk transfer, and the first path fails: the longest gap at
-               the receiver, with the second path as a standby and as a path like any other
+               the receiver that begins within a second, with the second path as a standby and as a
+               path like any other
     return     the first path comes back: the longest gap that this costs
     new        the only path fails, and a while later another one comes: time until data flows
-    crowd      200 transfers on a link that goes down: the longest gap of each
+    crowd      200 transfers on a link that goes down: the same for each
     idle       a path that swallows everything below an idle connection: nothing may be done
 
 The path managers take turns: mptcpized on the client, on both ends, and the kernel with endpoints.
@@ -25,6 +26,8 @@ from report import Bars, Report, arguments, bench_main, percentile  # noqa: E402
 
 CROWD_MBIT = 1000  # with less, so many transfers stall each other
 SECOND = 1_000_000
+# Later gaps are congestion control's own: a full queue on the path that has taken over.
+WINDOW = SECOND
 IDLE_COUNTERS = ("MPJoinSynTx", "RmAddrTx", "MPPrioTx", "MPRstTx", "MPFastcloseTx")
 
 
@@ -91,7 +94,7 @@ class Outage:
             heal(hosts)
             wait_for_path(hosts.paths[0])
         until = since + int(self.sizes.after * SECOND)
-        return seen.longest(since)[0], seen.silence(since, until)
+        return seen.longest(since, WINDOW)[0], seen.silence(since, until)
 
     def fault(self, hosts, managers, fault, direction):
         """All runs of one fault, the modes in turns."""
@@ -214,7 +217,7 @@ class Outage:
             seen = flows.stop()
             hosts.path_up(0)
         calm = sorted(seen.within(since - int(self.sizes.before * SECOND), since))
-        gaps = sorted(seen.longest(since))
+        gaps = sorted(seen.longest(since, WINDOW))
         return {"path_manager": mode, "moved": seen.moved((since + until) // 2),
                 "p50": percentile(gaps, 0.5), "p95": percentile(gaps, 0.95), "max": gaps[-1],
                 "p95_before": percentile(calm, 0.95), "longest_ms": gaps}
@@ -278,9 +281,8 @@ PARTS = {"faults": Outage.faults, "return": Outage.returns, "new": Outage.new,
 def bench(options):
     """Inside the namespaces: everything. The exit status."""
     sizes = Sizes(options)
-    settings = {"runs": sizes.runs}
-    if options.congestion:
-        os.environ["FLOW_CONGESTION"] = settings["congestion_control"] = options.congestion
+    settings = {"runs": sizes.runs, "congestion_control": options.congestion}
+    os.environ["FLOW_CONGESTION"] = options.congestion
     report = Report(options, "outage", settings)
     outage = Outage(sizes, report)
     for name in options.part or PARTS:
@@ -294,8 +296,8 @@ def bench(options):
 def main():
     parser = arguments(__doc__)
     parser.add_argument("--runs", type=int, help="of each fault and path manager (20)")
-    parser.add_argument("--congestion", metavar="NAME", help="congestion control, instead of the "
-                        "one that the lab has")
+    parser.add_argument("--congestion", metavar="NAME", default="cubic",
+                        help="congestion control of the transfers (cubic, as Debian has it)")
     parser.add_argument("--part", action="append", choices=tuple(PARTS), help="only this one")
     bench_main(parser, bench, needs=("nft",))
 

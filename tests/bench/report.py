@@ -27,7 +27,7 @@ class Report:
         # Opened early: inside the namespaces /run is another one by the time of writing.
         self.file = options.json_file
         self.results = []
-        congestion = self._congestion_control()
+        congestion = settings.get("congestion_control") or self._congestion_control()
         self.head = {"benchmark": name, "kernel": os.uname().release, "cpus": os.cpu_count(),
                      "congestion_control": congestion, "quick": options.quick,
                      "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), **settings}
