@@ -86,7 +86,8 @@ class Outage:
         with managers.managed_by(mode):
             flows = Flows(hosts, direction)
             flows.wait_for_joins()
-            time.sleep(self.sizes.before)
+            # The kernel tells of carriers once a second: the last time was when it came back.
+            time.sleep(self.sizes.before + (1 if fault == "carrier loss" else 0))
             since = now()
             fail(hosts)
             time.sleep(self.sizes.after)
