@@ -175,6 +175,7 @@ class Scale:
     def live(self):
         """Many connections at a time: memory of each, and the restarts."""
         self.daemon.start()
+        fresh = self.memory()
         few = Dialer(self.hosts, FEW, 1)
         few.done()
         self.churn(self.sizes.warm)
@@ -186,7 +187,7 @@ class Scale:
         print(f"   {self.sizes.live - FEW} connections in {seconds:.2f} s", flush=True)
         self.memory_each(empty, "as they came")
         self.restarts(lacking=False)
-        self.memory_each(empty, "after a restart")
+        self.memory_each(fresh, "after a restart")
         self.restarts(lacking=True)
         for dialer in (few, many):
             dialer.close()
