@@ -148,3 +148,19 @@ def wait_for_interfaces(daemon, count, interfaces):
         return True
 
     wait_for(there, f"{count} connections with established subflows on {sorted(interfaces)}")
+
+
+def joins(lab, daemon):
+    """Joins sent by the client, but for those that only ask whether a quiet path is alive."""
+    return lab.counters()["MPJoinSynTx"] - daemon.query("status")["counters"]["probes"]
+
+
+def wait_for_joins(lab, daemon, count, what):
+    """Until there are just that many: questions are counted a moment before they are sent."""
+    def there():
+        if (found := joins(lab, daemon)) != count:
+            raise Failed(f"{found}")
+        return True
+
+    wait_for(there, f"{what}: {count}")
+    print(f"#           ok: {what} is {count}", flush=True)
