@@ -131,6 +131,24 @@ def test_silent_primary_is_replaced_by_backup(lab):
 
 
 @needs_program("nft")
+def test_silent_young_path_is_given_up(lab):
+    """The first path goes silent when it has delivered for a fifth of a second."""
+    daemon = stage(lab, size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_subflows(daemon, BOTH)
+    progress(curl)
+    lab.blackhole(0, "both")
+    wait_for_subflows(daemon, ["lte0"])
+    progress(curl)
+    check(True, "the transfer goes on over lte0")
+    lab.blackhole(0, "none")
+    wait_for_subflows(daemon, BOTH)
+    lab.open_throttle()
+    curl.finish()
+    check(True, f"{SIZE} bytes arrived as they were sent")
+
+
+@needs_program("nft")
 def test_silent_last_path_is_followed_by_first(lab):
     """The last path goes silent just when the first one answers again."""
     daemon = stage(lab, size=SIZE)
@@ -158,4 +176,5 @@ harness.main([test_silent_ipv4_each_direction_both_ways_go_on,
               test_silent_mapped_both_ways_go_on,
               test_silent_delayed_and_lossy_is_found,
               test_silent_primary_is_replaced_by_backup,
+              test_silent_young_path_is_given_up,
               test_silent_last_path_is_followed_by_first])
