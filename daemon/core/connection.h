@@ -22,7 +22,7 @@ struct subflow {
         bool measuring;       /* its numbers are on their way */
         bool seen;            /* in the snapshot that is being compared */
         bool lost;            /* dead by what was measured: only what arrives proves it alive */
-        uint8_t deliveries;   /* samples with new data; 0 after a pause */
+        uint8_t deliveries;   /* see DOWNLOAD_DELIVERIES; 0 after a pause */
         uint8_t holds;        /* probes that were answered */
         uint8_t backoff;      /* when it was last measured */
         uint32_t flight;      /* segments that were to be answered since something last arrived */

@@ -236,6 +236,9 @@ bool engine_has_refuge(const struct engine *engine, const struct connection *con
                        const struct subflow *from);
 
 /* probe.c */
+/* Has it lately delivered so much that silence means something? */
+bool engine_was_delivering(const struct subflow *subflow);
+
 /*
  * Looks at an ESTABLISHED subflow that was just measured. When to look again, UINT64_MAX if that
  * doesn't matter, or 0: its path is lost, and pointers into the connection's arrays end here.

@@ -304,11 +304,16 @@ static uint64_t download_patience(const struct subflow *subflow) {
         return usec > DOWNLOAD_QUIET_USEC ? usec : DOWNLOAD_QUIET_USEC;
 }
 
+bool engine_was_delivering(const struct subflow *subflow) {
+        return subflow->deliveries >=
+               (subflow->holds ? DOWNLOAD_DELIVERIES_HELD : DOWNLOAD_DELIVERIES);
+}
+
 uint64_t engine_judge_download(struct engine *engine, struct connection *connection,
                                struct subflow *subflow) {
         bool probing = connection->probe && connection->probe->running;
         uint64_t quiet = (uint64_t)subflow->is.last_data_recv_msec * WATCH_MSEC;
-        bool delivering = subflow->deliveries >= DOWNLOAD_DELIVERIES;
+        bool delivering = engine_was_delivering(subflow);
 
         if (probing && probe_is_of(connection->probe, subflow))
                 return engine_follow_probe(engine, connection, subflow);

@@ -77,8 +77,8 @@ static uint64_t watch_question(const struct engine *engine, const struct connect
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 const struct subflow *subflow = &connection->subflows.items[i];
 
-                if (subflow->deliveries >= DOWNLOAD_DELIVERIES &&
-                    subflow->hold_usec > engine->now_usec && subflow->hold_usec < due)
+                if (engine_was_delivering(subflow) && subflow->hold_usec > engine->now_usec &&
+                    subflow->hold_usec < due)
                         due = subflow->hold_usec;
         }
         return due;
@@ -300,6 +300,12 @@ static void sample_date_resent(struct subflow *subflow, const struct measure *me
                 subflow->resent_usec = sent;
 }
 
+static void sample_count_delivery(struct subflow *subflow, uint64_t bytes) {
+        uint64_t deliveries = subflow->deliveries + (bytes > 0) + bytes / DOWNLOAD_BULK_BYTES;
+
+        subflow->deliveries = deliveries < UINT8_MAX ? (uint8_t)deliveries : UINT8_MAX;
+}
+
 /* True if data moves or is to be moved. */
 static bool sample_take(struct subflow *subflow, const struct measure *measure, uint64_t usec) {
         const struct mptcpize_subflow before = subflow->is;
@@ -312,8 +318,8 @@ static bool sample_take(struct subflow *subflow, const struct measure *measure, 
                 engine_heard_usec(subflow) > heard_before + 2 * (uint64_t)WATCH_TICK_USEC;
         sample_date_data(subflow, &before);
         sample_date_resent(subflow, measure, &before, heard);
-        if (!first && before.bytes_received != measure->bytes_received)
-                subflow->deliveries += subflow->deliveries < UINT8_MAX;
+        if (!first || measure->last_data_recv_msec < WATCH_RECENT_MSEC)
+                sample_count_delivery(subflow, measure->bytes_received - before.bytes_received);
         if (measure->unacked || measure->notsent)
                 return true;
         if (first)

@@ -38,8 +38,15 @@
 #define UPLOAD_CLEAN_BYTES       150000u
 
 /* Downloads: nothing arrives on a path that was delivering. */
-/* Samples with new data that make it one: it's no keep-alive. */
-#define DOWNLOAD_DELIVERIES 3u
+/*
+ * What makes it one: so many samples with new data, where each of so many bytes counts as one, too.
+ * It's neither a keep-alive nor the answer to a question, after which silence means nothing.
+ */
+#define DOWNLOAD_DELIVERIES 6u
+/* After an answered probe: the hold below keeps them rare, and a stalled transfer delivers little.
+ */
+#define DOWNLOAD_DELIVERIES_HELD 2u
+#define DOWNLOAD_BULK_BYTES      65536u
 /* So long and so many round trips: longer than the sender's first retransmission takes. */
 #define DOWNLOAD_QUIET_USEC 300000u
 #define DOWNLOAD_QUIET_RTTS 3u

@@ -70,6 +70,26 @@ static void test_download_quiet_without_answer_is_lost(void **state) {
         assert_int_equal(watched.world->engine.counters[COUNTER_PROBES], 1);
 }
 
+/* A path that goes silent a fifth of a second after it began, at 20 Mbit/s. */
+static void test_download_young_in_bulk_is_asked(void **state) {
+        struct watched watched;
+
+        watched_init(&watched, *state);
+        watched_download(&watched, WIFI);
+        watched.paths[WIFI].measure.bytes_received += 6 * DOWNLOAD_BULK_BYTES;
+        assert_true(watched_pass(&watched, 1000 * MSEC));
+        (void)take_probe(&watched);
+}
+
+static void test_download_young_and_little_is_not_asked(void **state) {
+        struct watched watched;
+
+        watched_init(&watched, *state);
+        watched_download(&watched, WIFI);
+        watched.paths[WIFI].measure.bytes_received += 4 * DOWNLOAD_BULK_BYTES;
+        assert_false(watched_pass(&watched, 20000 * MSEC));
+}
+
 /* The kernel's word on aborted probes is no subflow's. */
 static void test_probe_aborted_touches_no_other_join(void **state) {
         struct watched watched;
@@ -292,6 +312,8 @@ static void test_probe_of_a_closed_subflow_ends(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 TEST(test_download_quiet_without_answer_is_lost),
+                TEST(test_download_young_in_bulk_is_asked),
+                TEST(test_download_young_and_little_is_not_asked),
                 TEST(test_probe_aborted_touches_no_other_join),
                 TEST(test_probe_leaves_others_their_word),
                 TEST(test_probe_answered_is_aborted_and_the_path_kept),
