@@ -35,11 +35,14 @@ static uint32_t policy_once(const uint32_t *number) {
         return __atomic_load_n(number, __ATOMIC_RELAXED);
 }
 
+_Static_assert(offsetof(struct policy_half, blackholes) == POLICY_HALF_FIRST,
+               "what earlier writers knew stays where it was");
+
 static bool policy_half_is_sound(const struct policy_half *half) {
         const size_t summed = offsetof(struct policy_half, bytes);
         uint32_t bytes = policy_once(&half->bytes);
 
-        if (bytes < sizeof(*half) || bytes > POLICY_HALF_BYTES || bytes % sizeof(uint64_t) != 0)
+        if (bytes < POLICY_HALF_FIRST || bytes > POLICY_HALF_BYTES || bytes % sizeof(uint64_t) != 0)
                 return false;
         return half->sum == policy_sum((const char *)half + summed, bytes - summed);
 }
@@ -86,6 +89,17 @@ const void *policy_at(const struct policy_read *read, const struct policy_span *
         if (offset % sizeof(uint32_t) != 0 || end > POLICY_HALF_BYTES)
                 return NULL;
         return (const char *)read->half + offset + size * (size_t)i;
+}
+
+bool policy_is_whole(const struct policy_read *read) {
+        return policy_once(&read->header->whole[read->generation & 1u]) == read->generation &&
+               policy_once(&read->half->bytes) >= sizeof(*read->half);
+}
+
+const struct policy_blackhole *policy_blackhole_at(const struct policy_read *read, uint32_t i) {
+        return policy_is_whole(read) ? policy_at(read, &read->half->blackholes, i,
+                                                 sizeof(struct policy_blackhole))
+                                     : NULL;
 }
 
 struct policy_text policy_text(const struct policy_read *read, const struct policy_span *span) {
@@ -319,12 +333,11 @@ static void policy_refuse_listener(const struct policy_read *read, const struct 
 
 /* A listener takes what comes: its peers have found out by themselves. */
 static bool policy_is_lost(const struct policy_read *read, const struct policy_call *call) {
-        const struct policy_span *blackholes = &read->half->blackholes;
         const struct policy_blackhole *blackhole;
 
         if (call->direction != POLICY_CONNECT || call->remote.family == 0)
                 return false;
-        for (uint32_t i = 0; (blackhole = policy_at(read, blackholes, i, sizeof(*blackhole))); i++)
+        for (uint32_t i = 0; (blackhole = policy_blackhole_at(read, i)); i++)
                 if (policy_prefix_has(&blackhole->to, &call->remote))
                         return true;
         return false;

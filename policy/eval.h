@@ -140,6 +140,14 @@ void policy_judge_host(const struct policy_read *system, const struct policy_app
                        const struct policy_call *call, struct policy_verdict *ret_verdict);
 
 /*
+ * Was it written with all of struct policy_half? What an earlier daemon wrote has no blackholes.
+ */
+bool policy_is_whole(const struct policy_read *read);
+
+/* Destination i, or NULL: past the end, or there are none. */
+const struct policy_blackhole *policy_blackhole_at(const struct policy_read *read, uint32_t i);
+
+/*
  * Element i of a table whose elements have size bytes, or NULL: past its end, or the database is
  * damaged.
  */

@@ -19,7 +19,7 @@
 #include <stdint.h>
 
 #define POLICY_MAGIC        "mptcpol" /* eight bytes with its NUL */
-#define POLICY_VERSION      2u
+#define POLICY_VERSION      1u
 #define POLICY_HEADER_BYTES 4096u
 #define POLICY_HALF_BYTES   524288u
 #define POLICY_FILE_BYTES   (POLICY_HEADER_BYTES + 2u * POLICY_HALF_BYTES)
@@ -35,6 +35,12 @@ struct policy_header {
         uint32_t version;
         uint32_t half_bytes; /* POLICY_HALF_BYTES */
         uint32_t generation; /* read and written atomically; 0: nothing has been written yet */
+        /*
+         * Of each half the generation with which all of struct policy_half was written. Another
+         * number: by a writer that knew less, and what is behind POLICY_HALF_FIRST belongs to
+         * tables. So programs and daemons of before and after an update understand each other.
+         */
+        uint32_t whole[2];
 };
 
 /* A table: n elements at offset. */
@@ -51,8 +57,10 @@ struct policy_half {
         uint32_t generation;     /* the one that it was written for */
         struct policy_span apps; /* struct policy_app: the first that matches a program counts */
         struct policy_span own;  /* struct policy_prefix: the host's own addresses */
-        struct policy_span blackholes; /* struct policy_blackhole */
+        struct policy_span blackholes; /* struct policy_blackhole; see policy_header.whole */
 };
+
+#define POLICY_HALF_FIRST 32u /* bytes of a half that every writer of this version knows */
 
 enum policy_mode {
         POLICY_MODE_DEFAULT, /* nothing said: mptcpized.conf decides */

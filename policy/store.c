@@ -96,7 +96,7 @@ static bool store_has(const struct policy_store *store, const struct policy_half
         const size_t from = offsetof(struct policy_half, apps);
         struct policy_read read;
 
-        return policy_begin(store->header, POLICY_FILE_BYTES, &read) &&
+        return policy_begin(store->header, POLICY_FILE_BYTES, &read) && policy_is_whole(&read) &&
                read.half->bytes == half->bytes &&
                memcmp((const char *)read.half + from, (const char *)half + from,
                       half->bytes - from) == 0;
@@ -119,6 +119,7 @@ int policy_store_write(struct policy_store *store, const void *half, size_t size
         /* a reader that sees any of this must see that the last flip is behind it */
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         memcpy(to, half, size);
+        __atomic_store_n(&store->header->whole[generation & 1u], generation, __ATOMIC_RELAXED);
         to->generation = generation;
         to->sum = policy_sum((const char *)to + sizeof(to->sum), size - sizeof(to->sum));
         __atomic_store_n(&store->header->generation, generation, __ATOMIC_RELEASE);

@@ -34,8 +34,7 @@ static void rules_recall_blackholes(struct rules *rules) {
         if (!policy_store_read(rules->store, &read))
                 return;
         while (rules->n_blackholes < LIMIT_BLACKHOLES &&
-               (row = policy_at(&read, &read.half->blackholes, (uint32_t)rules->n_blackholes,
-                                sizeof(*row))))
+               (row = policy_blackhole_at(&read, (uint32_t)rules->n_blackholes)))
                 rules->blackholes[rules->n_blackholes++] = *row;
 }
 

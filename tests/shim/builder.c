@@ -50,7 +50,9 @@ void builder_finish(struct builder *builder, const struct policy_app *apps, uint
 }
 
 int builder_write(const struct builder *builder, const char *path) {
-        const struct policy_header fresh = { POLICY_MAGIC, POLICY_VERSION, POLICY_HALF_BYTES, 0 };
+        const struct policy_header fresh = {
+                POLICY_MAGIC, POLICY_VERSION, POLICY_HALF_BYTES, 0, { 0 }
+        };
         uint32_t generation = builder->half.generation;
         int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
         char *map;

@@ -44,7 +44,8 @@ void *policies_image(const void *half, size_t size) {
         const struct policy_header header = { .magic = POLICY_MAGIC,
                                               .version = POLICY_VERSION,
                                               .half_bytes = POLICY_HALF_BYTES,
-                                              .generation = 1 };
+                                              .generation = 1,
+                                              .whole = { [1] = 1 } };
         void *image = calloc(1, POLICY_FILE_BYTES);
 
         assert_non_null(image);

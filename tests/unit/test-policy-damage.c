@@ -212,6 +212,43 @@ static void test_damaged_text_is_compiled_or_refused(void **state) {
         assert_true(bad > 500);
 }
 
+/* Earlier writers */
+
+/* What stands in the place of the blackholes is the beginning of a table. */
+static void test_earlier_writer_knows_no_blackholes(void **state) {
+        const struct policy_blackhole hole = { .to = { 4, 0, { 0 }, { 0 } } };
+        const struct policy_networks networks = { .blackholes = &hole, .n_blackholes = 1 };
+        const struct policy_call call = { .direction = POLICY_CONNECT,
+                                          .remote = policies_address("198.51.100.1:80") };
+        struct policy_verdict verdict;
+        void *image = policies_new(rich_files, 1, &networks);
+        struct policy_read read;
+
+        (void)state;
+        ((struct policy_header *)image)->whole[1] = 0;
+        read = policies_begin(image);
+        assert_non_null(policy_at(&read, &read.half->apps, 0, sizeof(struct policy_app)));
+        assert_null(policy_blackhole_at(&read, 0));
+        policy_judge(&read, NULL, &call, &verdict);
+        assert_int_equal(verdict.reason, POLICY_REASON_NONE);
+        free(image);
+}
+
+static void test_least_of_an_earlier_writer_is_read(void **state) {
+        void *image = policies_new(NULL, 0, NULL);
+        struct policy_read read;
+
+        (void)state;
+        ((struct policy_header *)image)->whole[1] = 0;
+        policies_half(image)->bytes = POLICY_HALF_FIRST;
+        policies_stamp(image);
+        read = policies_begin(image);
+        assert_null(policy_blackhole_at(&read, 0));
+        ((struct policy_header *)image)->whole[1] = 1;
+        assert_null(policy_blackhole_at(&read, 0));
+        free(image);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_hostile_numbers_harm_nobody),
@@ -219,6 +256,8 @@ int main(void) {
                 cmocka_unit_test(test_garbage_harms_nobody),
                 cmocka_unit_test(test_damaged_text_is_compiled_or_refused),
                 cmocka_unit_test(test_prefix_longer_than_an_address_is_none),
+                cmocka_unit_test(test_earlier_writer_knows_no_blackholes),
+                cmocka_unit_test(test_least_of_an_earlier_writer_is_read),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

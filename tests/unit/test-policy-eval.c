@@ -152,7 +152,7 @@ static void change_bytes_to_odd(void *image) {
 }
 
 static void change_bytes_to_too_few(void *image) {
-        policies_half(image)->bytes = sizeof(struct policy_half) - 8;
+        policies_half(image)->bytes = POLICY_HALF_FIRST - 8;
         policies_stamp(image);
 }
 

@@ -293,6 +293,33 @@ static void test_open_takes_another_version_over(void **state) {
         policy_store_close(store);
 }
 
+/*
+ * Programs keep the library and the mapping that they were started with over an update of the
+ * daemon, and may be updated before it: so the first version can be read for ever.
+ */
+static void test_open_keeps_in_force_what_an_earlier_writer_wrote(void **state) {
+        const char *path = path_of("db");
+        struct policy_store *store = open_store(path);
+        struct policy_header *map = map_file(path);
+        struct policy_read read;
+
+        (void)state;
+        store_say(store, 3);
+        policy_store_close(store);
+        assert_int_equal(map->version, 1);
+        map->whole[1] = 0;
+        store = open_store(path);
+        assert_true(policy_store_read(store, &read));
+        assert_false(policy_is_whole(&read));
+        assert_int_equal(file_saying(path), 3);
+        store_say(store, 3);
+        assert_int_equal(map->generation, 2);
+        assert_true(policy_store_read(store, &read));
+        assert_true(policy_is_whole(&read));
+        munmap(map, POLICY_FILE_BYTES);
+        policy_store_close(store);
+}
+
 /* A writer that died in the middle has touched the spare half only. */
 static void test_half_written_is_not_in_force(void **state) {
         const char *path = path_of("db");
@@ -509,6 +536,7 @@ int main(void) {
                 TEST(test_open_goes_on_where_another_writer_ended),
                 TEST(test_generation_never_becomes_none),
                 TEST(test_open_takes_another_version_over),
+                TEST(test_open_keeps_in_force_what_an_earlier_writer_wrote),
                 TEST(test_half_written_is_not_in_force),
                 TEST(test_copy_refuses_what_is_no_database),
                 TEST(test_readers_never_see_a_mix),
