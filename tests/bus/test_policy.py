@@ -5,6 +5,8 @@ and who may call it. And the files that name the daemon: activation and unit.
 
 import configparser
 import os
+import shutil
+import stat
 
 import buscalls
 import lab as labs
@@ -111,12 +113,52 @@ def test_data_capabilities_of_unit_are_enough(lab):
     check_equal(programs.path_manager(), "kernel", "path manager afterwards")
 
 
-def start_confined(lab, prefix):
+# As systemd mounts them for ProtectKernelTunables=.
+READ_ONLY_BUT = """shift; path=$1; umask $2; shift 2
+mount --bind /proc/sys /proc/sys && mount --bind $path $path &&
+mount -o remount,bind,ro /proc/sys && exec "$@\""""
+
+
+def test_data_files_of_unit_are_enough(lab):
+    """With all other tunables read-only, and nothing for others but what is given to them."""
+    service = installed("mptcpized.service")["Service"]
+    check_equal(service["ProtectKernelTunables"], "yes", "all tunables but those are protected")
+    prefix = ["unshare", "--mount", "sh", "-c", READ_ONLY_BUT, "sh"]
+    daemon = start_confined(lab, prefix, service["ReadWritePaths"], service["UMask"])
+    check_equal(programs.path_manager(), "userspace", "path manager")
+    labs.wait_for(lambda: os.path.exists(f"{daemon.runtime}/state"), "the file of state")
+    modes = {name: oct(stat.S_IMODE(os.stat(f"{daemon.runtime}/{name}").st_mode))
+             for name in ("policy.db", "hint", "state", "sysctl")}
+    check_equal(modes, {"policy.db": "0o644", "hint": "0o666", "state": "0o600",
+                        "sysctl": "0o600"}, "modes of the files")
+    check_equal(daemon.stop(), 0, "exit code")
+    check_equal(programs.path_manager(), "kernel", "path manager afterwards")
+
+
+def no_analysis():
+    """What is missing for the next test, or \"\"."""
+    if not shutil.which("systemd-analyze"):
+        return "systemd-analyze is not installed"
+    knows = "--offline" in run(["systemd-analyze", "--help"]).stdout
+    return "" if knows else "systemd-analyze is older than version 250"
+
+
+def test_data_unit_exposes_little(_lab):
+    """The figure of systemd-analyze: what the unit needs, and no more."""
+    path = os.path.join(programs.Build.find().root, "daemon/data/mptcpized.service")
+    done = run(["systemd-analyze", "security", "--offline=yes", "--threshold=22", path])
+    check(done.returncode == 0, done.stdout.strip().splitlines()[-1])
+
+
+test_data_unit_exposes_little.obstacle = no_analysis
+
+
+def start_confined(lab, prefix, *more):
     """Daemon.start(), by another program."""
     start_strict_bus(lab)
     daemon = Daemon(lab)
     notify = programs.Notify(f"{daemon.runtime}-notify")
-    daemon.process = lab.add(programs.Process([*prefix, "--", *daemon.argv()], "mptcpized",
+    daemon.process = lab.add(programs.Process([*prefix, "--", *more, *daemon.argv()], "mptcpized",
                                               env={"NOTIFY_SOCKET": notify.path}))
     try:
         notify.wait("READY=1", daemon.process)
@@ -129,4 +171,6 @@ buscalls.main([test_policy_root_owns_and_everybody_reads,
                test_policy_nobody_else_owns,
                test_policy_missing_is_said_by_the_daemon,
                test_data_activation_and_unit_agree,
-               test_data_capabilities_of_unit_are_enough])
+               test_data_capabilities_of_unit_are_enough,
+               test_data_files_of_unit_are_enough,
+               test_data_unit_exposes_little])
