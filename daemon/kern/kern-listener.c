@@ -20,8 +20,10 @@
 #define IPPROTO_MPTCP 262
 #endif
 
-#define BACKLOG 16 /* of handshakes; joins don't wait in it */
-#define BATCH   16 /* strangers, and listeners with them, of one dispatch */
+/* Joins don't wait in it, but their SYNs are dropped while strangers fill it. */
+#define BACKLOG   1024
+#define BATCH     16 /* listeners with strangers, of one dispatch */
+#define STRANGERS 4  /* of one of them */
 
 struct listening {
         struct mptcpize_address address;
@@ -190,16 +192,23 @@ void kern_listeners_release(struct kern_listeners *listeners,
 
 /* Strangers */
 
+/* -EAGAIN: they have gone by themselves, or there are no more. */
+static void listening_send_away(int listener) {
+        for (int i = 0; i < STRANGERS; i++) {
+                _cleanup_(closep) int fd =
+                                accept4(listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+                if (fd < 0)
+                        return;
+        }
+}
+
 void kern_listeners_dispatch(struct kern_listeners *listeners) {
         struct epoll_event events[BATCH];
         int n = epoll_wait(listeners->epoll, events, BATCH, 0);
 
-        for (int i = 0; i < n; i++) {
-                _cleanup_(closep) int fd = accept4(events[i].data.fd, NULL, NULL,
-                                                   SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-                (void)fd; /* -EAGAIN: it has gone by itself */
-        }
+        for (int i = 0; i < n; i++)
+                listening_send_away(events[i].data.fd);
 }
 
 /* Our own events */

@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-#define ID 5u
+#define ID        5u
+#define STRANGERS 100
 
 static struct action announce_of(const struct lab_connection *connection, enum lab_place place) {
         return (struct action){
@@ -144,6 +145,19 @@ static void test_announce_port_sends_strangers_away(void **state) {
         assert_true(lab_peer_sent_away(scene->lab));
 }
 
+/* However many come before we have looked. */
+static void test_announce_port_strangers_dont_keep_joins_out(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_server(scene);
+        const struct action announce = announce_of(&connection, LAB_LTE);
+
+        assert_int_equal(scene_do(scene, announce), 0);
+        for (int i = 0; i < STRANGERS; i++)
+                assert_true(lab_peer_knock(scene->lab, &announce.local));
+        lab_peer_join_announced(scene->lab, &announce.local);
+        (void)scene_await(scene, EVENT_SUB_ESTABLISHED, connection.token);
+}
+
 int contract_listen(void) {
         const struct CMUnitTest tests[] = {
                 SCENE_TESTS(test_announce_port_takes_joins),
@@ -154,6 +168,7 @@ int contract_listen(void) {
                 SCENE_TESTS(test_announce_port_of_another_host_fails),
                 SCENE_TEST(test_announce_port_is_no_programs_listener),
                 SCENE_TESTS(test_announce_port_sends_strangers_away),
+                SCENE_TEST(test_announce_port_strangers_dont_keep_joins_out),
         };
 
         return cmocka_run_group_tests_name("listen", tests, NULL, NULL);
