@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "../util/clock.h"
+#include "../util/utf8.h"
 
 #define CONNECTION_INTERFACE "org.mptcpize1.Connection"
 
@@ -112,12 +113,13 @@ static int connection_append_measure(sd_bus_message *reply, const struct bus_hos
 static int connection_append_flags(sd_bus_message *reply, const struct engine *engine,
                                    const struct mptcpize_subflow *subflow) {
         const struct link *link = model_find_link(&engine->model, subflow->ifindex);
+        char name[sizeof(link->is.name)];
 
         return sd_bus_message_append(
                         reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "State", "s",
                         subflow_state_name(subflow->state), "LocalId", "y", subflow->local_id,
                         "RemoteId", "y", subflow->remote_id, "Interface", "s",
-                        link ? link->is.name : "", "Backup", "b",
+                        utf8_copy(link ? link->is.name : "", name, sizeof(name)), "Backup", "b",
                         (subflow->flags & MPTCPIZE_SUBFLOW_BACKUP) != 0, "BackupRemote", "b",
                         (subflow->flags & MPTCPIZE_SUBFLOW_BACKUP_REMOTE) != 0, "Initial", "b",
                         (subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) != 0);
@@ -176,11 +178,14 @@ struct log_reply {
 
 static int connection_append_line(const struct trace_line *line, void *userdata) {
         const struct log_reply *log = userdata;
-        char what[256];
-        int r = sd_bus_message_append(log->reply, "a{sv}", 3, "TimeUsec", "t",
-                                      line->usec + log->offset_usec, "What", "s",
-                                      trace_format(line, what, sizeof(what)), "Reason", "s",
-                                      line->reason);
+        char what[256], reason[LIMIT_REASON];
+        int r;
+
+        trace_format(line, what, sizeof(what));
+        utf8_clean(what);
+        r = sd_bus_message_append(log->reply, "a{sv}", 3, "TimeUsec", "t",
+                                  line->usec + log->offset_usec, "What", "s", what, "Reason", "s",
+                                  utf8_copy(line->reason, reason, sizeof(reason)));
 
         return r < 0 ? r : 0;
 }
@@ -205,6 +210,7 @@ static int connection_get_log(sd_bus *bus, const char *path, const char *interfa
 static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const struct bus_host *host = userdata;
         struct event event = { .type = EVENT_ASSIGNED, .usec = clock_usec() };
+        char shown[LIMIT_NAME];
         const struct connection *connection =
                         connection_of(sd_bus_message_get_path(call), userdata);
         int r = sd_bus_message_read(call, "s", &event.assigned.profile);
@@ -213,8 +219,8 @@ static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_erro
                 return r;
         if (engine_meant_profile(host->engine, event.assigned.profile) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NO_MODE,
-                                         "there is no mode, policy or plugin \"%.64s\"",
-                                         event.assigned.profile);
+                                         "there is no mode, policy or plugin \"%s\"",
+                                         utf8_copy(event.assigned.profile, shown, sizeof(shown)));
         if (!engine_is_assignable(connection))
                 return sd_bus_error_setf(error, BUS_ERROR_NOT_MANAGED,
                                          "the connection is not managed: its state is %s",

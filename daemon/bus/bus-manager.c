@@ -8,6 +8,7 @@
 #include <sys/utsname.h>
 
 #include "../util/clock.h"
+#include "../util/utf8.h"
 #include "config.h"
 
 static const struct bus_host *manager_host(void *userdata) {
@@ -117,8 +118,13 @@ static int manager_get_policy_texts(sd_bus *bus, const char *path, const char *i
 
         (void)bus, (void)path, (void)interface, (void)error;
         rules_status(manager_host(userdata)->rules, &status);
-        for (size_t i = 0; i < (errors ? status.n_errors : status.n_dirs) && r >= 0; i++)
-                r = sd_bus_message_append(reply, "s", errors ? status.errors[i] : status.dirs[i]);
+        for (size_t i = 0; i < (errors ? status.n_errors : status.n_dirs) && r >= 0; i++) {
+                char text[RULES_ERROR];
+
+                r = sd_bus_message_append(reply, "s",
+                                          utf8_copy(errors ? status.errors[i] : status.dirs[i],
+                                                    text, sizeof(text)));
+        }
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -231,7 +237,7 @@ static int manager_append_interface(sd_bus_message *reply, const struct engine *
                                     const struct link *link) {
         const char *why, *reason;
         enum mptcpize_role role = conf_role(engine->conf, link->is.name, &why);
-        char routing[2 * ROUTING_TEXT];
+        char routing[2 * ROUTING_TEXT], name[sizeof(link->is.name)];
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
         if (r < 0)
@@ -239,9 +245,10 @@ static int manager_append_interface(sd_bus_message *reply, const struct engine *
         reason = manager_unusable(engine, link, role);
         manager_routing(&engine->routing, link->is.ifindex, routing);
         r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}{sv}{sv}{sv}", "Routing", "s", routing,
-                                  "Name", "s", link->is.name, "Index", "i", link->is.ifindex,
-                                  "Role", "s", role_name(role), "RoleReason", "s", why, "Usable",
-                                  "b", reason == NULL, "Reason", "s", reason ? reason : "");
+                                  "Name", "s", utf8_copy(link->is.name, name, sizeof(name)),
+                                  "Index", "i", link->is.ifindex, "Role", "s", role_name(role),
+                                  "RoleReason", "s", why, "Usable", "b", reason == NULL, "Reason",
+                                  "s", reason ? reason : "");
         if (r >= 0)
                 r = manager_append_addresses(reply, engine, link->is.ifindex);
         return r < 0 ? r : sd_bus_message_close_container(reply);
@@ -357,8 +364,10 @@ static int manager_reload(sd_bus_message *call, void *userdata, sd_bus_error *er
         const struct bus_host *host = manager_host(userdata);
         char text[1024];
 
-        if (host->reload(host->userdata, text, sizeof(text)) < 0)
+        if (host->reload(host->userdata, text, sizeof(text)) < 0) {
+                utf8_clean(text);
                 return sd_bus_error_set(error, BUS_ERROR_BAD_CONF, text);
+        }
         return sd_bus_reply_method_return(call, NULL);
 }
 

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 #include "../util/cleanup.h"
+#include "../util/utf8.h"
 #include "policy/unit.h"
 
 #define DELETED " (deleted)" /* what the kernel adds when a file has been replaced since */
@@ -38,12 +39,18 @@ static struct policy_text program_read_exe(int dir, char exe[static PATH_MAX]) {
         return text;
 }
 
-/* Control characters would be somebody else's in a log or on a terminal. */
-static void program_clean(char *name) {
+/*
+ * Control characters would be somebody else's in a log or on a terminal, and what is no UTF-8 would
+ * keep the bus from telling of any connection.
+ */
+static void program_clean(char *text) {
+        char *name = text;
+
         name[strcspn(name, "\n")] = '\0';
         for (; *name; name++)
                 if ((unsigned char)*name < ' ' || *name == 0x7f)
                         *name = '?';
+        utf8_clean(text);
 }
 
 void program_read(const struct ucred *sender, struct program *ret_program,

@@ -142,6 +142,15 @@ def test_hint_early_decides(lab):
         check("narrow" in daemon.ctl("connections").stdout, "the policy is in the text")
 
 
+def test_hint_of_a_name_that_is_no_text_is_shown(lab):
+    """A name is bytes, and may be cut within a character: the bus takes only UTF-8."""
+    daemon = stage(lab, ours=ours(mode="handover"))
+    with open("/proc/self/comm", "wb") as comm:
+        comm.write(b"\xffb\xc3\xa9d\xc3")
+    with peer() as listener, connection(daemon, listener, hint(CONNECT)):
+        check_equal([row["program"] for row in daemon.connections()], ["?b\u00e9d?"], "program")
+
+
 def test_hint_late_hands_over(lab):
     """A hint when the joins are there already: what the policy doesn't allow is closed."""
     daemon = stage(lab, narrow=ours(max_subflows=1))
@@ -562,6 +571,7 @@ def test_hint_user_timeout_without_links_ends_the_connection(lab):
 
 harness.main([test_hint_none_is_unknown,
               test_hint_early_decides,
+              test_hint_of_a_name_that_is_no_text_is_shown,
               test_hint_late_hands_over,
               test_hint_plugin_option_counts,
               test_hint_interface_role_counts,
