@@ -143,11 +143,11 @@ static int routes_clear(void) {
 /* All of it */
 
 void takeover_end(struct takeover *takeover) {
-        if (routing_has_table(&takeover->routing))
-                (void)routes_clear();
         routing_done(&takeover->routing);
-        if (takeover->active)
+        if (takeover->active) {
+                (void)routes_clear(); /* also those that could not be deleted when they should */
                 (void)sysctl_restore(takeover->runtime, true);
+        }
         takeover->active = false;
 }
 

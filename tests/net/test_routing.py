@@ -126,6 +126,14 @@ def test_routing_ends_with_the_daemon(lab):
     check_equal(others() == before, True, "what others have made is the same")
 
 
+def test_routing_end_leaves_nothing_of_ours(lab):
+    """Not even what the daemon doesn't know of: it may have failed to delete it before."""
+    daemon = stage(lab)
+    command("ip", "rule", "add", "from", "192.0.2.200", "lookup", "22600", "proto", PROTOCOL)
+    check_equal(daemon.stop(), 0, "exit code")
+    check_equal(own(), [], "rules and routes of ours")
+
+
 def test_routing_crashed_daemon_is_cleaned_up(lab):
     """The next start finds what a daemon left that was killed, also where nothing is needed now."""
     strict("lte0")
@@ -229,6 +237,7 @@ harness.main([test_routing_strict_filter_auto_joins,
               test_routing_set_later_follows,
               test_routing_deleted_by_others_comes_back,
               test_routing_ends_with_the_daemon,
+              test_routing_end_leaves_nothing_of_ours,
               test_routing_crashed_daemon_is_cleaned_up,
               test_routing_of_the_host_is_respected,
               test_routing_gateway_in_another_table_joins,
