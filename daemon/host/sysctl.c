@@ -165,6 +165,8 @@ static int sysctl_put_back(const struct sysctl_line *line, bool verbose) {
         char now[SYSCTL_VALUE];
         int r = sysctl_read(line->name, now);
 
+        if (r == 0 && strcmp(now, line->was) == 0)
+                return 0;
         if (r == 0 && strcmp(now, line->is) != 0) {
                 log_notice("net.mptcp.%s is %s, which is not ours: left alone", line->name, now);
                 return 0;

@@ -87,6 +87,23 @@ def test_service_killed_restore_puts_path_manager_back(lab):
 
 
 @needs_close_timeout
+def test_service_killed_before_a_change_restore_finds_the_original(lab):
+    """A record is written before the change: killed between, nothing, or the first one, is undone."""
+    daemon = Daemon(lab)
+    os.makedirs(daemon.runtime, exist_ok=True)
+    before = close_timeout()
+    for record, now in ((f"close_timeout {before} 15\n", before),
+                        (f"close_timeout {before} 15\nclose_timeout 15 30\n", 15),
+                        (f"close_timeout {before} 15\nclose_timeout 15 30\n", 30)):
+        write(f"{daemon.runtime}/sysctl", record)
+        write(CLOSE_TIMEOUT, str(now))
+        code, text = daemon.refusal(more=["--restore"])
+        check_equal((code, "not ours" in text), (0, False), "exit code, somebody else's value")
+        check_equal(close_timeout(), before, f"close_timeout after {record!r} at {now}")
+        check(not os.path.exists(f"{daemon.runtime}/sysctl"), "the record is gone")
+
+
+@needs_close_timeout
 def test_service_dead_after_is_set_and_put_back(lab):
     """net.mptcp.close_timeout while it runs, by default and by configuration."""
     start_bus(lab)
@@ -244,6 +261,7 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_userspace_before_stays_userspace,
               test_service_killed_next_run_puts_path_manager_back,
               test_service_killed_restore_puts_path_manager_back,
+              test_service_killed_before_a_change_restore_finds_the_original,
               test_service_dead_after_is_set_and_put_back,
               test_service_dead_after_reloaded_keeps_the_original,
               test_service_dead_after_changed_by_others_stays,
