@@ -31,6 +31,7 @@
 #include "util/log.h"
 
 #define HINT_PRIORITY (-KERN_FDS - 1) /* before all that the kernel says */
+#define LIST_TRIES    20              /* of the network, at the start */
 #define LARGE_BYTES   131072          /* of an allocation that goes back to the kernel at once */
 
 struct daemon {
@@ -327,7 +328,8 @@ static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void
         for (int i = 0; i < KERN_FDS; i++)
                 if (daemon->kern_sources[i] == source)
                         r = daemon->kern->ops->dispatch(daemon->kern, i);
-        if (r < 0)
+        /* -EAGAIN: the network changed all the time while it was listed, which is done again. */
+        if (r < 0 && r != -EAGAIN)
                 log_error("netlink: %s", strerror(-r));
         return 0;
 }
@@ -412,6 +414,17 @@ static int daemon_setup_kern(struct daemon *daemon) {
                         r = sd_event_source_set_priority(daemon->kern_sources[i], i - KERN_FDS);
         }
         return r < 0 ? r : 0;
+}
+
+/* A network that changes too much to be listed has a quieter moment now and then. */
+static int daemon_list_net(struct daemon *daemon) {
+        int r = -EAGAIN;
+
+        for (int i = 0; i < LIST_TRIES && r == -EAGAIN; i++)
+                r = daemon->kern->ops->list_net(daemon->kern);
+        if (r < 0)
+                log_error("links, addresses and routes can't be listed: %s", strerror(-r));
+        return r;
 }
 
 /* Without hints every connection has the profile of the configuration, which is no failure. */
@@ -504,7 +517,7 @@ int daemon_setup(struct daemon *daemon) {
         if (r == 0)
                 r = takeover_path_manager(&daemon->takeover);
         if (r == 0)
-                r = daemon->kern->ops->list_net(daemon->kern);
+                r = daemon_list_net(daemon);
         if (r < 0)
                 return r;
         daemon->counters = counters_start(daemon->event, &daemon->engine.model.n_connections,
