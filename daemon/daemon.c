@@ -12,7 +12,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
-#include "blackhole.h"
+#include "blackhole-watch.h"
 #include "bus/bus.h"
 #include "core/engine.h"
 #include "counters.h"

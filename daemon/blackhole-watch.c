@@ -1,7 +1,7 @@
 /*
- * Lost SYNs in the loop. See blackhole.h.
+ * Lost SYNs in the loop. See blackhole-watch.h.
  */
-#include "blackhole.h"
+#include "blackhole-watch.h"
 
 #include <errno.h>
 #include <stdlib.h>
