@@ -88,7 +88,7 @@ def test_service_killed_restore_puts_path_manager_back(lab):
 
 @needs_close_timeout
 def test_service_killed_before_a_change_restore_finds_the_original(lab):
-    """A record is written before the change: killed between, nothing, or the first one, is undone."""
+    """The record comes before the change: killed between, at most the change before is undone."""
     daemon = Daemon(lab)
     os.makedirs(daemon.runtime, exist_ok=True)
     before = close_timeout()
