@@ -14,8 +14,7 @@
 #include "hint/owner.h"
 #include "util/clock.h"
 
-#define CGROUP_ROOT "/sys/fs/cgroup"
-#define TRIES       4 /* of a look at the database while it is written */
+#define TRIES 4 /* of a look at the database while it is written */
 
 struct identity {
         struct identity_host host;
@@ -32,7 +31,7 @@ int identity_new(const struct identity_host *host, struct identity **ret_identit
         if (!identity)
                 return -ENOMEM;
         identity->host = *host;
-        r = cgroups_new(CGROUP_ROOT, &identity->cgroups);
+        r = cgroups_new(cgroups_mount(), &identity->cgroups);
         if (r < 0) {
                 identity_free(identity);
                 return r;

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+#include <linux/magic.h>
 
 #include "../util/array.h"
 #include "../util/cleanup.h"
@@ -30,6 +32,16 @@ struct cgroups {
         uint64_t listed_usec; /* 0: never */
         ARRAY_OF(struct cgroup) list;
 };
+
+const char *cgroups_mount(void) {
+        static const char *const places[] = { "/sys/fs/cgroup", "/sys/fs/cgroup/unified" };
+        struct statfs fs;
+
+        for (size_t i = 0; i < ARRAY_SIZE(places); i++)
+                if (statfs(places[i], &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC)
+                        return places[i];
+        return "";
+}
 
 int cgroups_new(const char *root, struct cgroups **ret_cgroups) {
         struct cgroups *cgroups = calloc(1, sizeof(*cgroups));

@@ -12,6 +12,12 @@
 
 struct cgroups;
 
+/*
+ * Where systemd mounts cgroup2, "" if nowhere. Beside it there may be hierarchies of version 1,
+ * whose numbers are others.
+ */
+const char *cgroups_mount(void);
+
 /* root: where cgroup2 is mounted; it must outlive the cgroups. 0 or -ENOMEM. */
 int cgroups_new(const char *root, struct cgroups **ret_cgroups);
 

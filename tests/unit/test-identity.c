@@ -10,6 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+#include <linux/magic.h>
 #include <cmocka.h>
 
 #include "../../daemon/core/connection.h"
@@ -157,6 +159,20 @@ static void test_cgroups_unit_is_the_last_of_the_path(void **state) {
         cgroups_free(cgroups);
 }
 
+/* The kernel's numbers are of cgroup2, also where it is mounted beside version 1. */
+static void test_cgroups_mount_is_version_2(void **state) {
+        const char *mount = cgroups_mount();
+        struct statfs fs;
+
+        (void)state;
+        if (!*mount) {
+                print_message("SKIP: no cgroup2 at a usual place\n");
+                skip();
+        }
+        assert_int_equal(statfs(mount, &fs), 0);
+        assert_int_equal(fs.f_type, CGROUP2_SUPER_MAGIC);
+}
+
 static void test_cgroups_none_have_no_unit(void **state) {
         struct cgroups *cgroups;
 
@@ -173,6 +189,7 @@ int main(void) {
                 cmocka_unit_test(test_owner_need_only_what_names_no_program),
                 cmocka_unit_test(test_owner_need_silent_policies_need_nothing),
                 cmocka_unit_test_teardown(test_cgroups_unit_is_the_last_of_the_path, remove_root),
+                cmocka_unit_test(test_cgroups_mount_is_version_2),
                 cmocka_unit_test(test_cgroups_none_have_no_unit),
         };
 
