@@ -11,11 +11,13 @@
 #include "daemon/util/limits.h"
 #include "parse.h"
 
-_Static_assert(LIMIT_POLICIES <= POLICY_TABLE_MAX && LIMIT_POLICY_RULES <= POLICY_TABLE_MAX &&
-                               LIMIT_POLICY_PREFIXES <= POLICY_TABLE_MAX &&
-                               LIMIT_POLICY_NETWORKS <= POLICY_TABLE_MAX &&
-                               LIMIT_BLACKHOLES <= POLICY_TABLE_MAX,
-               "what is written is read");
+#define IS_READ "what is written is read"
+
+_Static_assert(LIMIT_POLICIES <= POLICY_TABLE_MAX, IS_READ);
+_Static_assert(LIMIT_POLICY_RULES <= POLICY_TABLE_MAX, IS_READ);
+_Static_assert(LIMIT_POLICY_PREFIXES <= POLICY_TABLE_MAX, IS_READ);
+_Static_assert(LIMIT_POLICY_NETWORKS <= POLICY_TABLE_MAX, IS_READ);
+_Static_assert(LIMIT_BLACKHOLES <= POLICY_TABLE_MAX, IS_READ);
 
 void policy_errors_done(struct policy_errors *errors) {
         for (size_t i = 0; i < errors->list.n; i++)
