@@ -64,6 +64,11 @@ int sysctl_write(const char *name, const char *value) {
 
 /* Record */
 
+/* Of net.mptcp, whatever the file says. */
+static bool line_is_sane(const struct sysctl_line *line) {
+        return !strchr(line->name, '/');
+}
+
 /* 0; or positive: there is none, and ret_record is empty; or a negative errno. */
 static int record_read(const char *dir, struct sysctl_record *ret_record) {
         char path[PATH_MAX];
@@ -77,8 +82,23 @@ static int record_read(const char *dir, struct sysctl_record *ret_record) {
                 return errno == ENOENT ? 1 : -errno;
         while (ret_record->n < LIMIT_SYSCTLS &&
                fscanf(file, "%63s %63s %63s", line.name, line.was, line.is) == 3)
-                ret_record->lines[ret_record->n++] = line;
+                if (line_is_sane(&line))
+                        ret_record->lines[ret_record->n++] = line;
         return 0;
+}
+
+/* Makes a file that was not there, or NULL with errno set. */
+static FILE *record_create(const char *path) {
+        _cleanup_(closep) int fd = -1;
+        FILE *file;
+
+        if (unlink(path) < 0 && errno != ENOENT)
+                return NULL;
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        file = fd < 0 ? NULL : fdopen(fd, "w");
+        if (file)
+                (void)TAKE_FD(fd);
+        return file;
 }
 
 /* All of it or nothing. */
@@ -88,15 +108,15 @@ static int record_write(const char *dir, const struct sysctl_record *record) {
 
         snprintf(path, sizeof(path), "%s/sysctl", dir);
         snprintf(new_path, sizeof(new_path), "%s/sysctl.new", dir);
-        file = fopen(new_path, "we");
+        file = record_create(new_path);
         if (!file)
                 return -errno;
         for (size_t i = 0; i < record->n; i++)
                 if (fprintf(file, "%s %s %s\n", record->lines[i].name, record->lines[i].was,
                             record->lines[i].is) < 0)
-                        return -EIO;
+                        return -errno;
         if (fflush(file) != 0)
-                return -EIO;
+                return -errno;
         return rename(new_path, path) < 0 ? -errno : 0;
 }
 

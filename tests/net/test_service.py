@@ -103,6 +103,30 @@ def test_service_killed_before_a_change_restore_finds_the_original(lab):
         check(not os.path.exists(f"{daemon.runtime}/sysctl"), "the record is gone")
 
 
+def test_service_restore_writes_sysctls_of_mptcp_only(lab):
+    """Whatever the record says."""
+    daemon = Daemon(lab)
+    other = "/proc/sys/net/ipv4/conf/lo/rp_filter"
+    os.makedirs(daemon.runtime, exist_ok=True)
+    write(other, "0")
+    write(f"{daemon.runtime}/sysctl", "../ipv4/conf/lo/rp_filter 1 0\n")
+    check_equal(daemon.refusal(more=["--restore"])[0], 0, "exit code of --restore")
+    check_equal(read(other).strip(), "0", "the other sysctl")
+
+
+def test_service_record_follows_no_link(lab):
+    """What somebody has put in its place is not written to."""
+    start_bus(lab)
+    daemon = Daemon(lab)
+    os.makedirs(daemon.runtime, exist_ok=True)
+    write(f"{daemon.runtime}/victim", "untouched")
+    os.symlink("victim", f"{daemon.runtime}/sysctl.new")
+    daemon.start()
+    check_equal(read(f"{daemon.runtime}/victim"), "untouched", "the file behind the link")
+    check(read(f"{daemon.runtime}/sysctl"), "there is a record")
+    check(not os.path.islink(f"{daemon.runtime}/sysctl"), "it is no link")
+
+
 @needs_close_timeout
 def test_service_dead_after_is_set_and_put_back(lab):
     """net.mptcp.close_timeout while it runs, by default and by configuration."""
@@ -262,6 +286,8 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_killed_next_run_puts_path_manager_back,
               test_service_killed_restore_puts_path_manager_back,
               test_service_killed_before_a_change_restore_finds_the_original,
+              test_service_restore_writes_sysctls_of_mptcp_only,
+              test_service_record_follows_no_link,
               test_service_dead_after_is_set_and_put_back,
               test_service_dead_after_reloaded_keeps_the_original,
               test_service_dead_after_changed_by_others_stays,
