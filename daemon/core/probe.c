@@ -186,11 +186,11 @@ static bool probe_is_joined(const struct connection *connection,
         return false;
 }
 
-static bool probe_may_join(const struct connection *connection,
-                           const struct mptcpize_remote *remote) {
-        return probe_is_joined(connection, &remote->address) &&
-               !(remote->flags & MPTCPIZE_REMOTE_INITIAL &&
-                 connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL);
+/* Whatever id it is announced under, too. */
+static bool probe_is_denied(const struct connection *connection,
+                            const struct mptcpize_address *remote) {
+        return connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL &&
+               address_equal(remote, &connection->remotes.items[0].address);
 }
 
 /* The subflow's own remote address if that takes joins, or else another one; NULL: none does. */
@@ -202,7 +202,8 @@ static const struct mptcpize_address *probe_find_target(const struct connection 
                 const struct mptcpize_remote *remote = &connection->remotes.items[i];
 
                 if (remote->address.family != subflow->is.local.family ||
-                    !probe_may_join(connection, remote))
+                    !probe_is_joined(connection, &remote->address) ||
+                    probe_is_denied(connection, &remote->address))
                         continue;
                 if (address_equal(&remote->address, &subflow->is.remote))
                         return &remote->address;
@@ -294,6 +295,10 @@ static uint64_t engine_follow_probe(struct engine *engine, struct connection *co
                 return probe->asked ? engine->now_usec : due;
         if (probe->n == PROBE_JOINS)
                 return engine_lose_download(engine, connection, subflow);
+        if (probe_is_denied(connection, &probe->target)) { /* which may be known only now */
+                engine_end_probe(engine, connection, "the probe is over: its peer denies joins");
+                return UINT64_MAX;
+        }
         engine_probe_again(engine, connection, subflow);
         return engine->now_usec + answer / 2;
 }
