@@ -382,7 +382,15 @@ void engine_ask_ids(struct engine *engine, struct connection *connection) {
                 connection->ids_asked = engine_push(engine, &query) == 0;
 }
 
+/* Is it left alone: in plain TCP, or in other hands? */
+static bool connection_is_alien(const struct connection *connection) {
+        return connection->state == CONNECTION_FALLBACK || connection->state == CONNECTION_KERNEL ||
+               connection->state == CONNECTION_LOCAL;
+}
+
 bool engine_may_act(struct engine *engine, struct connection *connection) {
+        if (connection_is_alien(connection))
+                return false;
         if (connection->ids_known)
                 return true;
         connection->ids_wanted = true;
@@ -409,15 +417,14 @@ static void reconcile_pardon(struct connection *connection) {
                         connection->refusals.items[i].until_usec = 0;
 }
 
-/* What was held back until now. */
+/* What was held back until now, joins of a connection without a subflow, too. */
 static void reconcile_act(struct engine *engine, struct connection *connection) {
+        engine_hope_again(engine, connection);
         if (connection->state == CONNECTION_ESTABLISHED)
                 engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
         engine_bury(engine, connection);
         engine_trim(engine, connection);
         engine_expire_joins(engine, connection);
-        if (!engine_has_hope(engine, connection))
-                engine_end_orphan(engine, connection);
 }
 
 void engine_on_query(struct engine *engine, struct connection *connection, int error) {
