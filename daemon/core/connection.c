@@ -32,6 +32,7 @@ void connection_free(struct connection *connection) {
         ARRAY_DONE(&connection->remotes);
         ARRAY_DONE(&connection->ids);
         ARRAY_DONE(&connection->refusals);
+        ARRAY_DONE(&connection->unheard);
         ARRAY_DONE(&connection->listeners);
         free(connection->probe);
         free(connection);
@@ -89,6 +90,30 @@ struct subflow *connection_find_ended(struct connection *connection,
         return connection_search(connection, local, remote, true);
 }
 
+void connection_note_unheard(struct connection *connection, const struct mptcpize_subflow *gone) {
+        const struct unheard entry = { .local = gone->local, .remote = gone->remote };
+
+        /* The oldest has had its time. */
+        if (connection->unheard.n == LIMIT_UNHEARD)
+                ARRAY_CUT(&connection->unheard, 0);
+        (void)ARRAY_APPEND(&connection->unheard, entry, LIMIT_UNHEARD);
+}
+
+bool connection_take_unheard(struct connection *connection, const struct mptcpize_address *local,
+                             const struct mptcpize_address *remote) {
+        for (size_t i = 0; i < connection->unheard.n; i++) {
+                const struct unheard *entry = &connection->unheard.items[i];
+
+                if (!address_equal(&entry->local, local) || !address_equal(&entry->remote, remote))
+                        continue;
+                ARRAY_CUT(&connection->unheard, i);
+                if (!connection->unheard.n)
+                        ARRAY_DONE(&connection->unheard);
+                return true;
+        }
+        return false;
+}
+
 int connection_add_subflow(struct connection *connection, const struct subflow *subflow,
                            struct subflow **ret_subflow) {
         int r = ARRAY_APPEND(&connection->subflows, *subflow, LIMIT_SUBFLOWS);
@@ -135,6 +160,23 @@ static uint8_t connection_free_id(const struct connection *connection) {
         return 0;
 }
 
+static bool connection_uses_id(const struct connection *connection, uint8_t id) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].is.local_id == id)
+                        return true;
+        return false;
+}
+
+/* Addresses come and go, and a connection may outlive more of them than there are ids. */
+static void connection_reclaim_id(struct connection *connection) {
+        for (size_t i = 0; i < connection->ids.n; i++)
+                if (connection->ids.items[i].id && connection->ids.items[i].free &&
+                    !connection_uses_id(connection, connection->ids.items[i].id)) {
+                        ARRAY_CUT(&connection->ids, i);
+                        return;
+                }
+}
+
 int connection_local_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t *ret_id) {
         struct local_id entry = { .address = *address };
@@ -143,9 +185,12 @@ int connection_local_id(struct connection *connection, const struct mptcpize_add
         for (size_t i = 0; i < connection->ids.n; i++) {
                 if (!address_equal(&connection->ids.items[i].address, address))
                         continue;
+                connection->ids.items[i].free = false;
                 *ret_id = connection->ids.items[i].id;
                 return 0;
         }
+        if (connection->ids.n == LIMIT_IDS)
+                connection_reclaim_id(connection);
         /* RFC 8684, 3.2: id 0 is the address of the initial subflow and no other. */
         if (address->port || !address_same_host(address, &connection->local)) {
                 entry.id = connection_free_id(connection);

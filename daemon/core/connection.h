@@ -52,7 +52,14 @@ struct probe {
 struct local_id {
         struct mptcpize_address address; /* port 0 unless announced with one */
         uint8_t id;
+        bool free;    /* taken back: the kernel has forgotten it, and another address may have it */
         bool renewed; /* the kernel had forgotten it, and was told again in order to take it back */
+};
+
+/* A subflow whose end was known by the answer to a command, before the event of it. */
+struct unheard {
+        struct mptcpize_address local;
+        struct mptcpize_address remote;
 };
 
 /* A pair of addresses at which a subflow failed, on this connection. */
@@ -129,6 +136,7 @@ struct connection {
         ARRAY_OF(struct mptcpize_remote) remotes;
         ARRAY_OF(struct local_id) ids;
         ARRAY_OF(struct refusal) refusals;
+        ARRAY_OF(struct unheard) unheard;
         ARRAY_OF(struct mptcpize_address) listeners; /* that kern/ holds for it, with their ports */
 };
 
@@ -144,6 +152,13 @@ struct subflow *connection_find_subflow(struct connection *connection,
 struct subflow *connection_find_ended(struct connection *connection,
                                       const struct mptcpize_address *local,
                                       const struct mptcpize_address *remote);
+
+/* The event of its end is still to come: it must not be taken for that of another join. */
+void connection_note_unheard(struct connection *connection, const struct mptcpize_subflow *gone);
+
+/* Is that the event? Then it is waited for no longer. */
+bool connection_take_unheard(struct connection *connection, const struct mptcpize_address *local,
+                             const struct mptcpize_address *remote);
 
 /* 0 and the new subflow; -ENOBUFS or -ENOMEM. */
 int connection_add_subflow(struct connection *connection, const struct subflow *subflow,
@@ -165,7 +180,8 @@ bool connection_has(const struct connection *connection, uint32_t states,
 
 /*
  * The id of a local address: the one it has, or else the lowest free one (0 for the initial
- * address). -ENOBUFS: none is free; -ENOMEM.
+ * address), or if there is none, one that was taken back and that no subflow has. -ENOBUFS: there
+ * is none of these either; -ENOMEM.
  */
 int connection_local_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t *ret_id);

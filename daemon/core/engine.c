@@ -348,6 +348,10 @@ static void engine_on_sub_closed(struct engine *engine, const struct event *even
         if (!connection || engine_probe_closed(engine, connection, &event->mptcp))
                 return;
         subflow = connection_find_ended(connection, &event->mptcp.local, &event->mptcp.remote);
+        /* Only of a join that is under way the port isn't known. */
+        if ((!subflow || !subflow->is.local.port) &&
+            connection_take_unheard(connection, &event->mptcp.local, &event->mptcp.remote))
+                return;
         if (!subflow)
                 return;
         gone = *subflow;

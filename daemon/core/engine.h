@@ -316,6 +316,10 @@ void engine_refuse(struct engine *engine, struct connection *connection,
                    const struct mptcpize_address *local, const struct mptcpize_address *remote,
                    int error, uint64_t lived_usec);
 
+/* The same for a subflow whose path was lost. */
+void engine_refuse_lost(struct engine *engine, struct connection *connection,
+                        const struct subflow *lost);
+
 /* The same for a subflow of ours that the kernel has closed. */
 void engine_refuse_closed(struct engine *engine, struct connection *connection,
                           const struct subflow *gone, const struct mptcp_event *event);

@@ -91,10 +91,12 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
                 return;
         if (outcome->error < 0 && outcome->error != -ESRCH && outcome->error != -ENOENT) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
+                connection->orphan_usec = 0; /* it was, if this was taken for the last one */
                 return;
         }
         gone = subflow->is;
         engine_note_gone(engine, connection, &gone);
+        connection_note_unheard(connection, &gone);
         connection_remove_subflow(connection, subflow);
         engine_note_orphan(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone, 0);
@@ -105,7 +107,7 @@ static void engine_on_backup_done(struct connection *connection,
         struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
                                                           &outcome->action.remote);
 
-        if (!subflow || outcome->error < 0)
+        if (!subflow || subflow->is.state == MPTCPIZE_SUBFLOW_PENDING || outcome->error < 0)
                 return;
         subflow->is.flags &= ~MPTCPIZE_SUBFLOW_BACKUP;
         if (outcome->action.backup)
@@ -141,13 +143,16 @@ static void engine_on_withdraw_done(struct engine *engine, struct connection *co
         /* Id 0 is forgotten with its last subflow, and of that the peer knows. */
         if (!id || !id->id || (outcome->error < 0 && outcome->error != -EINVAL))
                 return;
+        id->free = outcome->error == 0;
         if (outcome->error == 0)
                 id->renewed = false;
         else if (!id->renewed && connection->state == CONNECTION_ESTABLISHED)
                 engine_withdraw_again(engine, connection, &outcome->action, id);
-        else
+        else {
+                id->free = true;
                 engine_trace_note(engine, connection, NULL,
                                   "the peer can't be told: the kernel has forgotten the id");
+        }
 }
 
 /* Some actions find done already what they were to do. */

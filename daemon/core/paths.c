@@ -234,7 +234,7 @@ void engine_lose(struct engine *engine, struct connection *connection, struct su
         subflow->lost = true;
         dead = subflow->is;
         if (dead.flags & MPTCPIZE_SUBFLOW_OURS)
-                engine_refuse(engine, connection, &dead.local, &dead.remote, -ETIMEDOUT, 0);
+                engine_refuse_lost(engine, connection, subflow);
         engine_bury(engine, connection);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead, 0);
 }

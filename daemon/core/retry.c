@@ -110,6 +110,12 @@ void engine_refuse(struct engine *engine, struct connection *connection,
                     lived_usec, error_refuses(error) ? VERDICT_REFUSED : VERDICT_LATER);
 }
 
+void engine_refuse_lost(struct engine *engine, struct connection *connection,
+                        const struct subflow *lost) {
+        engine_refuse(engine, connection, &lost->is.local, &lost->is.remote, -ETIMEDOUT,
+                      engine_lived(engine, lost));
+}
+
 /* Within two round trips and a little more a peer that doesn't want a join has said so. */
 static bool subflow_is_young(const struct subflow *subflow, uint64_t lived_usec) {
         uint64_t rtt = subflow->is.sample_usec ? subflow->is.rtt_usec : subflow->join_usec;

@@ -463,7 +463,9 @@ void engine_on_measured(struct engine *engine, const struct event *event) {
                                                                        &measured->remote)
                                              : NULL;
 
-        if (!subflow)
+        /* One that is closed meanwhile may look like a join under way, whose port isn't known. */
+        if (!subflow || (subflow->is.state != MPTCPIZE_SUBFLOW_ESTABLISHED &&
+                         subflow->is.state != MPTCPIZE_SUBFLOW_DEAD))
                 return;
         engine_note_silence(engine, subflow, &measured->measure);
         if (sample_take(subflow, &measured->measure, engine->now_usec))

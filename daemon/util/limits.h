@@ -12,6 +12,7 @@
 #define LIMIT_RETRIES_DEFAULT  600u
 #define LIMIT_REMOTES          16u    /* addresses of the peer, the initial one included */
 #define LIMIT_IDS              64u    /* local address ids of one connection */
+#define LIMIT_UNHEARD          8u     /* ended subflows whose event is still to come; oldest goes */
 #define LIMIT_REFUSALS         32u    /* pairs of one connection that failed */
 #define LIMIT_STRAYS           16384u /* events of unknown connections during one */
 #define LIMIT_GONE             16384u /* ends during a comparison; more: it is done again */
