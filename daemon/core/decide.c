@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TIMER_MAX_USEC (UINT64_MAX / 4) /* no sum with a time overflows; for ever, for people */
+
 struct decision {
         struct mptcpize_sink sink; /* first: the plugin gets its address */
         struct engine *engine;
@@ -318,12 +320,14 @@ static void decision_accept(struct decision *decision, const struct mptcpize_act
 
 /* What needs no action of the kernel's; false: it does. */
 static bool decision_keep(struct decision *decision, const struct mptcpize_action *wanted) {
+        const uint64_t usec = wanted->usec < TIMER_MAX_USEC ? wanted->usec : TIMER_MAX_USEC;
+
         if (wanted->type == MPTCPIZE_ACTION_TIMER) {
                 decision->timer_set = true;
-                decision->timer_usec = wanted->usec;
+                decision->timer_usec = usec;
         } else if (wanted->type == MPTCPIZE_ACTION_WATCH) {
                 decision->watch_set = true;
-                decision->watch_usec = wanted->usec;
+                decision->watch_usec = usec;
         } else if (wanted->type == MPTCPIZE_ACTION_NOTE) {
                 engine_trace_note(decision->engine, decision->connection, NULL,
                                   wanted->reason ? wanted->reason : "");

@@ -473,6 +473,8 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                 bool timer = connection->timer_usec && connection->timer_usec <= engine->now_usec;
 
                 heap_remove(&engine->model.deadlines, node);
+                if (timer) /* before the plugin can arm the next one */
+                        connection->timer_usec = 0;
                 engine_expire_joins(engine, connection);
                 if (!engine_has_hope(engine, connection))
                         engine_end_orphan(engine, connection);

@@ -279,6 +279,35 @@ static void test_timer_fires_once_and_can_be_disarmed(void **state) {
         assert_int_equal(engine_deadline(&world->engine), world->engine.sweep_usec);
 }
 
+static void test_timer_without_end_never_fires(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        want(MPTCPIZE_ACTION_TIMER, NULL, NULL)->usec = UINT64_MAX;
+        decide(world);
+        assert_true(world_connection(world)->timer_usec > world->now);
+}
+
+/* A join ends at the moment at which the timer fires, and the plugin arms it again for that. */
+static void test_timer_armed_anew_as_it_fires_is_kept(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
+        action = world_expect(world, ACTION_CREATE);
+        world_outcome(world, &action, 0);
+        want(MPTCPIZE_ACTION_TIMER, NULL, NULL)->usec = 3000000;
+        decide(world);
+        world->engine.sweep_usec = 0;
+        want(MPTCPIZE_ACTION_TIMER, NULL, NULL)->usec = 10000000;
+        world->now += 3000000;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+        (void)world_expect(world, ACTION_ABORT);
+        assert_int_equal(script.last_type, MPTCPIZE_EVENT_TIMER);
+        assert_int_equal(world_connection(world)->timer_usec, world->now + 10000000);
+}
+
 static void test_note_goes_to_the_log(void **state) {
         struct world *world = *state;
         uint32_t before;
@@ -407,6 +436,8 @@ int main(void) {
                 T(test_backup_failed_leaves_the_flag),
                 T(test_announce_uses_an_id_of_its_own),
                 T(test_timer_fires_once_and_can_be_disarmed),
+                T(test_timer_without_end_never_fires),
+                T(test_timer_armed_anew_as_it_fires_is_kept),
                 T(test_note_goes_to_the_log),
                 T(test_emit_unknown_action_is_refused),
                 T(test_emit_over_the_limit_is_refused),
