@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#define PAUSE_USEC 500000u /* a busy loop is late, too, but not so late */
+
 const char *counter_name(enum counter counter) {
         static const char *const names[_COUNTER_MAX] = {
                 [COUNTER_EVENTS] = "events",
@@ -574,8 +576,20 @@ void engine_handle(struct engine *engine, const struct event *event) {
                 engine_handlers[event->type](engine, event);
 }
 
+/*
+ * Something was due long ago: the loop, or the whole host, was stopped. What looks like silence
+ * since then may only be answers that nobody could take in.
+ */
+static void engine_note_pause(struct engine *engine, uint64_t usec) {
+        const uint64_t due = engine_deadline(engine);
+
+        if (due < UINT64_MAX && usec > due + PAUSE_USEC)
+                engine->resumed_usec = usec;
+}
+
 void engine_feed(struct engine *engine, const struct event *event) {
         assert(engine->conf || event->type == EVENT_CONFIGURED);
+        engine_note_pause(engine, event->usec);
         engine->now_usec = event->usec;
         engine->counters[COUNTER_EVENTS]++;
         if (event->type <= EVENT_SUB_PRIORITY) {

@@ -117,6 +117,7 @@ struct engine {
         struct expectation *expectations; /* LIMIT_ADVICE of them */
         ARRAY_OF(struct listener) listeners;
         uint64_t now_usec;
+        uint64_t resumed_usec; /* when this daemon last went on after it had stood still */
         uint64_t random;
         uint64_t retries_usec; /* when as many retries are allowed at once as in a minute */
         uint64_t sweep_usec;   /* when to compare next; 0: no connection */

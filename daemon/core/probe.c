@@ -284,8 +284,10 @@ static uint64_t engine_follow_probe(struct engine *engine, struct connection *co
                                     struct subflow *subflow) {
         const struct probe *probe = connection->probe;
         uint64_t answer = probe_answer_usec(subflow);
-        uint64_t due = probe->sent_usec + (probe->n < PROBE_JOINS ? answer / 2 : answer);
+        uint64_t due = probe->sent_usec > engine->resumed_usec ? probe->sent_usec
+                                                               : engine->resumed_usec;
 
+        due += probe->n < PROBE_JOINS ? answer / 2 : answer;
         connection->moved = true; /* it is to be watched until the end */
         if (engine_heard_usec(subflow) > probe->started_usec) {
                 engine_end_probe(engine, connection, "the path is alive: it has delivered");

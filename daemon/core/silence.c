@@ -111,9 +111,12 @@ void engine_note_silence(const struct engine *engine, struct subflow *subflow,
 
 bool engine_judge_silence(struct engine *engine, struct connection *connection,
                           struct subflow *subflow) {
+        uint64_t since = subflow->silent_usec > engine->resumed_usec ? subflow->silent_usec
+                                                                     : engine->resumed_usec;
+
         if (!subflow->silent_usec || !connection->advice.user_timeout_msec ||
             connection->state != CONNECTION_ESTABLISHED ||
-            engine->now_usec - subflow->silent_usec < connection->advice.user_timeout_msec * MSEC ||
+            engine->now_usec - since < connection->advice.user_timeout_msec * MSEC ||
             !engine_may_act(engine, connection))
                 return false;
         engine_silenced(engine, connection, subflow);

@@ -407,7 +407,8 @@ static uint64_t upload_judge(const struct engine *engine, const struct subflow *
 
         if (!subflow->is.unacked || !subflow->since_usec)
                 return UINT64_MAX;
-        due = upload_silent_since(subflow) + upload_patience(subflow);
+        due = upload_silent_since(subflow);
+        due = (due > engine->resumed_usec ? due : engine->resumed_usec) + upload_patience(subflow);
         if (answer > due)
                 due = answer;
         if (engine->now_usec < due)

@@ -166,6 +166,35 @@ static void test_upload_silent_is_lost_after_rto_and_rtt(void **state) {
         expect_burial(&watched, 40000);
 }
 
+/* The daemon, or the whole host, stood still: the answers may just not have been taken in. */
+static void test_upload_silent_after_a_pause_has_its_time(void **state) {
+        struct watched watched;
+
+        watched_init(&watched, *state);
+        assert_false(watched_move(&watched, WIFI, 2000 * MSEC, watched_upload));
+        watched_silence(&watched, WIFI, 14);
+        watched.world->now += 5000 * MSEC;
+        assert_false(watched_pass(&watched, 250 * MSEC));
+        assert_true(watched_pass(&watched, 1000 * MSEC));
+        expect_burial(&watched, 40000);
+}
+
+/* The peer's window is closed: what can't be sent is not lost. */
+static void test_upload_without_a_window_is_not_lost(void **state) {
+        struct watched watched;
+        struct watched_path *wifi = &watched.paths[WIFI];
+
+        watched_init(&watched, *state);
+        assert_false(watched_move(&watched, WIFI, 2000 * MSEC, watched_upload));
+        wifi->measure.unacked = 0;
+        wifi->measure.notsent = 100000;
+        for (uint8_t i = 1; i < 8; i++) { /* window probes that aren't answered either */
+                wifi->measure.backoff = i;
+                wifi->measure.rto_usec *= 2;
+                assert_false(watched_pass(&watched, 2000 * MSEC));
+        }
+}
+
 /* One that is served in time is not measured more often for it. */
 static void test_upload_silent_is_not_measured_faster(void **state) {
         struct watched watched;
@@ -356,6 +385,8 @@ int main(void) {
                 TEST(test_counters_timeout_leads_to_a_comparison),
                 TEST(test_watch_many_take_turns),
                 TEST(test_upload_silent_is_lost_after_rto_and_rtt),
+                TEST(test_upload_silent_after_a_pause_has_its_time),
+                TEST(test_upload_without_a_window_is_not_lost),
                 TEST(test_upload_silent_is_not_measured_faster),
                 TEST(test_upload_joined_by_the_peer_is_aborted_only),
                 TEST(test_upload_idle_is_never_lost),
