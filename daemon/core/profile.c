@@ -159,8 +159,8 @@ static void engine_switch(struct engine *engine, struct connection *connection) 
         engine_schedule(engine, connection);
 }
 
-static void engine_advise(struct engine *engine, struct connection *connection,
-                          const struct advice *advice) {
+/* What somebody has chosen by hand stays. */
+static void connection_set_advice(struct connection *connection, const struct advice *advice) {
         const uint16_t before = connection->advice.profile;
         const bool assigned = connection->advice.assigned;
 
@@ -168,6 +168,13 @@ static void engine_advise(struct engine *engine, struct connection *connection,
         connection->advice.assigned |= assigned;
         if (assigned && !advice->assigned)
                 connection->advice.profile = before;
+}
+
+static void engine_advise(struct engine *engine, struct connection *connection,
+                          const struct advice *advice) {
+        const uint16_t before = connection->advice.profile;
+
+        connection_set_advice(connection, advice);
         engine_touch(engine, connection);
         engine_schedule_measurement(engine, connection);
         engine_note_profile(engine, connection);
@@ -309,8 +316,9 @@ static const struct listener *listener_find(const struct engine *engine,
 
 /*
  * Sockets may share an address (SO_REUSEPORT), and the kernel doesn't say which of them is closed:
- * so each is in the table by its cookie, and any one goes. Linux before 6.2 doesn't tell of closed
- * ones at all; theirs stay until there is no more room, and the youngest of an address counts.
+ * so each is in the table by its cookie, and a comparison tells which one is gone. Linux before 6.2
+ * doesn't tell of closed ones at all; theirs stay until there is no more room, and the youngest of
+ * an address counts.
  */
 static void engine_cut_listener(struct engine *engine, size_t i) {
         engine_forget(engine, engine->listeners.items[i].slot);
@@ -361,11 +369,17 @@ void engine_check_listeners(struct engine *engine, const struct snapshot *snapsh
 }
 
 void engine_on_listener_closed(struct engine *engine, const struct event *event) {
+        size_t n = 0, last = 0;
+
         for (size_t i = 0; i < engine->listeners.n; i++)
                 if (address_equal(&engine->listeners.items[i].local, &event->mptcp.local)) {
-                        engine_cut_listener(engine, i);
-                        return;
+                        last = i;
+                        n++;
                 }
+        if (n == 1)
+                engine_cut_listener(engine, last);
+        else if (n > 1)
+                engine_compare(engine);
 }
 
 /* Hints */
@@ -434,10 +448,10 @@ void engine_take_advice(struct engine *engine, struct connection *connection) {
         if (connection->flags & MPTCPIZE_VIEW_SERVER)
                 listener = listener_find(engine, &connection->local);
         if (expectation) {
-                connection->advice = expectation->advice;
+                connection_set_advice(connection, &expectation->advice);
                 expectation->token = 0;
         } else if (listener && !connection->advice.cookie) {
-                connection->advice = listener->advice;
+                connection_set_advice(connection, &listener->advice);
         }
         if (connection->advice.cookie)
                 engine_note_profile(engine, connection);

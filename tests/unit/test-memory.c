@@ -303,6 +303,24 @@ static void test_recall_withdrawn_addresses_are_not(void **state) {
         assert_int_equal(world_connection(world)->remotes.n, 1);
 }
 
+/* ... also if a program speaks up before the connection is found. */
+static void test_recall_assigned_counts_more_than_a_hint(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_feed(world, (struct event){
+                                          .type = EVENT_ASSIGNED,
+                                          .assigned = { .token = TOKEN, .profile = "default" },
+                          });
+        drain(world);
+        restart(world);
+        hint(world, HINT_CONNECT, TOKEN, 7);
+        find_alive(world, TOKEN, 0);
+        assert_true(world_connection(world)->advice.assigned);
+        assert_int_equal(world_connection(world)->advice.profile, 0);
+        assert_string_equal(world_connection(world)->advice.program.name, "nginx");
+}
+
 /* The same token between other ports is another connection. */
 static void test_recall_another_pair_is_a_stranger(void **state) {
         struct world *world = *state;
@@ -428,6 +446,7 @@ int main(void) {
                 T(test_recall_denied_initial_address_is_not_joined),
                 T(test_recall_announced_addresses_are_joined),
                 T(test_recall_withdrawn_addresses_are_not),
+                T(test_recall_assigned_counts_more_than_a_hint),
                 T(test_recall_another_pair_is_a_stranger),
                 T(test_recall_nothing_known_is_unknown_and_joined),
                 T(test_recall_with_nothing_to_do_is_not_asked),
