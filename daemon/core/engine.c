@@ -130,10 +130,8 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
         struct connection *connection;
 
         if (engine->model.n_connections >= engine->conf->max_connections ||
-            model_add(&engine->model, token, local, remote, &connection) < 0) {
-                engine->counters[COUNTER_CONNECTIONS_REFUSED]++;
+            model_add(&engine->model, token, local, remote, &connection) < 0)
                 return NULL;
-        }
         connection->flags = flags;
         connection->created_usec = engine->now_usec;
         engine_route_remotes(engine, connection);
@@ -198,8 +196,10 @@ static struct connection *engine_known(struct engine *engine, const struct mptcp
         } else {
                 connection = engine_add(engine, event->token, &event->local, &event->remote,
                                         engine_flags(event));
-                if (!connection)
+                if (!connection) {
+                        engine->counters[COUNTER_CONNECTIONS_REFUSED]++;
                         return NULL;
+                }
                 connection->ids_known = connection->heard = true;
                 if (engine_add_initial(engine, connection, &event->remote, connection->flags) < 0) {
                         engine_remove(engine, connection);
@@ -480,8 +480,6 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                 engine_expire_joins(engine, connection);
                 if (!engine_has_hope(engine, connection))
                         engine_end_orphan(engine, connection);
-                if (timer)
-                        connection->timer_usec = 0;
                 engine_decide_simple(engine, connection,
                                      timer ? MPTCPIZE_EVENT_TIMER : MPTCPIZE_EVENT_LOCALS_CHANGED);
                 engine_schedule(engine, connection);

@@ -154,8 +154,11 @@ static void comparison_adopt(struct comparison *comparison, const struct snapsho
         struct connection *connection = engine_add(engine, row->token, &row->local, &row->remote,
                                                    MPTCPIZE_VIEW_SERVER);
 
-        if (!connection)
+        if (!connection) {
+                /* Those that there was an event of are counted already. */
+                engine->counters[COUNTER_CONNECTIONS_REFUSED] += engine->unsure;
                 return;
+        }
         /* "Server" until its initial subflow says that we opened it. */
         connection->seen = connection->adopted = true;
         engine->counters[COUNTER_CONNECTIONS_ADOPTED]++;
@@ -347,6 +350,7 @@ static void comparison_end(struct connection *connection, void *userdata) {
                 engine_establish(engine, connection);
         comparison_tell_late(comparison, connection);
         engine_destroy_surplus(engine, connection);
+        engine_schedule(engine, connection); /* joins under way that were found have their time */
         /* There was no room for the question, or it had no answer. */
         if (connection->ids_wanted)
                 (void)engine_may_act(engine, connection);

@@ -467,6 +467,33 @@ static void test_add_over_the_limit_is_counted(void **state) {
         assert_true(world->engine.counters[COUNTER_CONNECTIONS_REFUSED] > 0);
 }
 
+/* The ones that sweeps find had their events. */
+static void test_add_over_the_limit_is_counted_once(void **state) {
+        struct world *world = *state;
+        struct snapshot_connection rows[] = {
+                { .token = TOKEN,
+                  .state = 1,
+                  .local = at("192.0.2.1:40000"),
+                  .remote = at(SERVER) },
+                { .token = TOKEN + 1,
+                  .state = 1,
+                  .local = at("192.0.2.1:40001"),
+                  .remote = at(SERVER) },
+        };
+        struct snapshot snapshot = { .connections = { .items = rows, .n = 2 } };
+
+        world->conf.max_connections = 1;
+        world_connect(world, TOKEN, 0);
+        world_mptcp(world, EVENT_CREATED, TOKEN + 1, "192.0.2.1:40001", SERVER, 0, 0, 0);
+        assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_REFUSED], 1);
+        snapshot.started_usec = world->now += 1000;
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_REFUSED], 1);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_REFUSED], 2);
+}
+
 static void test_many_connections_come_and_go(void **state) {
         struct world *world = *state;
 
@@ -516,6 +543,7 @@ int main(void) {
                 T(test_closed_forgets_the_connection),
                 T(test_created_with_used_token_starts_afresh),
                 T(test_add_over_the_limit_is_counted),
+                T(test_add_over_the_limit_is_counted_once),
                 T(test_many_connections_come_and_go),
         };
 

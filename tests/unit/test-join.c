@@ -225,6 +225,39 @@ static void test_join_established_unseen_is_told_to_the_plugin(void **state) {
         world_expect_create(world, "198.51.100.2", SERVER);
 }
 
+/* One that a former daemon, or an event that was lost, has left has its time, too. */
+static void test_join_found_under_way_is_given_up(void **state) {
+        struct world *world = *state;
+        struct snapshot_connection connection = {
+                .token = TOKEN, .state = 1, .local = at(WIFI ":40000"), .remote = at(SERVER)
+        };
+        struct snapshot_subflow rows[] = {
+                { .token = TOKEN,
+                  .flags = SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
+                  .state = 1,
+                  .local = at(WIFI ":40000"),
+                  .remote = at(SERVER) },
+                { .token = TOKEN,
+                  .flags = SNAPSHOT_JOIN_LOC,
+                  .state = 2,
+                  .local_id = 1,
+                  .local = at(LTE ":40001"),
+                  .remote = at(SERVER) },
+        };
+        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
+                                     .subflows = { .items = rows, .n = 2 } };
+
+        world->conf.max_subflows = 1;
+        world_configure(world);
+        world_connect(world, TOKEN, 0);
+        snapshot.started_usec = world->now += 1000;
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        world->engine.sweep_usec = 0;
+        assert_int_equal(engine_deadline(&world->engine), world->now + JOIN_USEC);
+        later(world, JOIN_USEC);
+        (void)world_expect(world, ACTION_ABORT);
+}
+
 /* Two joins between the same addresses: a comparison keeps both. */
 static void test_join_twins_are_told_apart(void **state) {
         struct world *world = *state;
@@ -272,6 +305,7 @@ int main(void) {
                 T(test_join_from_a_lost_address_is_given_up_at_once),
                 T(test_join_backs_off),
                 T(test_join_established_unseen_is_told_to_the_plugin),
+                T(test_join_found_under_way_is_given_up),
                 T(test_join_twins_are_told_apart),
         };
 
