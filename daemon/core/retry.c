@@ -159,6 +159,10 @@ void engine_refuse_closed(struct engine *engine, struct connection *connection,
  * short one, and nothing is given up: the peer keeps the connection for its close_timeout.
  */
 void engine_pardon_orphan(struct engine *engine, struct connection *connection) {
+        /* Without any at all there are only seconds, and a join may take three of them. */
+        const uint64_t last = engine->now_usec +
+                              (connection->orphan_usec ? RETRY_FIRST_USEC : RETRY_LAST_USEC);
+
         if (connection_has(connection, SUBFLOWS_CARRYING, NULL))
                 return;
         for (size_t i = 0; i < connection->refusals.n; i++) {
@@ -168,9 +172,8 @@ void engine_pardon_orphan(struct engine *engine, struct connection *connection) 
                         continue;
                 if (refusal->tries <= 1)
                         refusal->until_usec = 0;
-                else if (!refusal->stripped &&
-                         refusal->until_usec > engine->now_usec + RETRY_LAST_USEC)
-                        refusal->until_usec = engine->now_usec + RETRY_LAST_USEC;
+                else if (!refusal->stripped && refusal->until_usec > last)
+                        refusal->until_usec = last;
         }
         engine_schedule(engine, connection);
 }

@@ -12,7 +12,7 @@
 
 #include "world.h"
 
-#define SEEDS  450u
+#define SEEDS  300u
 #define STEPS  500u
 #define TOKENS 4u
 #define ASKED  256u
@@ -297,10 +297,12 @@ static void any_comparison(struct chaos *chaos) {
         }
         for (uint32_t n = any(chaos, 12); n > 0; n--) {
                 const struct mptcp_event of = any_subflow(chaos);
+                const uint32_t flags = flags_of(chaos, &of);
                 const struct snapshot_subflow row = {
                         .token = of.token,
-                        .flags = flags_of(chaos, &of),
-                        .state = (uint8_t)(1 + any(chaos, 2)),
+                        .flags = flags,
+                        /* SYN_SENT only of what this host has opened */
+                        .state = flags == SNAPSHOT_JOIN_LOC && any(chaos, 2) ? 2 : 1,
                         .local_id = of.local_id,
                         .remote_id = of.remote_id,
                         .local = of.local,
@@ -337,8 +339,23 @@ static void any_hint(struct chaos *chaos) {
                     });
 }
 
+/* The configuration is read again, or somebody chooses a policy. */
+static void any_order(struct chaos *chaos) {
+        chaos->world->conf.max_joins = 3;
+        chaos->world->conf.max_accepted = 1 + any(chaos, 3);
+        if (any(chaos, 2))
+                world_configure(chaos->world);
+        else
+                feed(chaos, (struct event){
+                                            .type = EVENT_ASSIGNED,
+                                            .assigned = { .token = TOKEN + any(chaos, TOKENS),
+                                                          .profile = "default" },
+                            });
+        check(chaos);
+}
+
 static void any_event(struct chaos *chaos) {
-        switch (any(chaos, 16)) {
+        switch (any(chaos, 17)) {
         case 0:
                 any_network(chaos);
                 break;
@@ -365,6 +382,9 @@ static void any_event(struct chaos *chaos) {
         case 11:
                 any_answer(chaos);
                 break;
+        case 12:
+                any_order(chaos);
+                break;
         default:
                 any_mptcp(chaos);
         }
@@ -390,7 +410,8 @@ static void test_chaos_breaks_no_rule(void **state) {
         }
 }
 
-/* When the kernel is itself again, and the network has come back, all that can be carried is. */
+/* When the kernel is itself again, and the network has come back, all that can
+ * be carried is. */
 
 /* The kernel has what the model has, but for what is on its way. */
 static void compare_well(struct chaos *chaos) {
@@ -466,6 +487,9 @@ static void check_carried(const struct connection *connection) {
 }
 
 static void test_chaos_ends_well(void **state) {
+        (void)state;
+        if (strcmp(mptcpize_plugin()->name, "announce") == 0)
+                return; /* it never dials */
         for (uint64_t seed = 1; seed <= SEEDS; seed++) {
                 struct chaos chaos;
                 void *world;

@@ -148,6 +148,25 @@ static void test_path_lost_now_and_then_is_never_given_up(void **state) {
         }
 }
 
+/* Joins are tried for 5 s then, of which one may take three. */
+static void test_wait_is_short_when_no_subflow_is_left(void **state) {
+        struct world *world = *state;
+        const struct mptcpize_address local = at(LTE), remote = at(SERVER);
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        action = world_expect_create(world, LTE, SERVER);
+        world_outcome(world, &action, -ENETUNREACH);
+        for (unsigned int i = 0; i < 4; i++)
+                engine_refuse(&world->engine, world_connection(world), &local, &remote, -ETIMEDOUT,
+                              0);
+        closed(world, WIFI ":40000");
+        (void)world_expect_create(world, WIFI, SERVER);
+        world_expect_nothing(world);
+        later(world, 1000000);
+        (void)world_expect_create(world, LTE, SERVER);
+}
+
 static void test_ids_of_addresses_that_are_gone_are_used_again(void **state) {
         struct world *world = *state;
         struct action withdraw, abort;
@@ -204,6 +223,7 @@ int main(void) {
                 T(test_sample_of_a_closed_subflow_is_not_that_of_a_join),
                 T(test_backup_of_a_closed_subflow_is_not_that_of_a_join),
                 T(test_path_lost_now_and_then_is_never_given_up),
+                T(test_wait_is_short_when_no_subflow_is_left),
                 T(test_ids_of_addresses_that_are_gone_are_used_again),
                 T(test_ids_that_the_kernel_still_has_are_not_used_again),
         };
