@@ -19,6 +19,12 @@
 #include "netlink.h"
 
 #define BATCH 64 /* datagrams, or answers, of one dispatch */
+/*
+ * The same after a loss of events: most connections begin and end within as many, so that nothing
+ * is done for those that are gone.
+ */
+#define BATCH_LOST 4096
+#define BACKLOG    24576 /* more datagrams than the buffer of netlink_new_monitor() has room for */
 
 enum { FD_EVENTS, FD_RTNL, FD_ANSWERS, FD_LISTENERS, FD_TIMER };
 
@@ -31,8 +37,8 @@ struct kern_linux {
         struct command_pool *pool;
         struct kern_listeners *listeners;
         struct kern_route *route;
-        bool lost;      /* events, and what came before them is not all read yet */
-        bool malformed; /* has been logged */
+        uint32_t behind; /* events were lost: so many datagrams at most may be older than that */
+        bool malformed;  /* has been logged */
 };
 
 DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
@@ -76,23 +82,34 @@ static int on_mptcp_message(const struct nlmsghdr *message, void *userdata) {
 /*
  * However many messages were lost, the answer to it is one comparison. The kernel says so before
  * all that it had kept until then, up to 20,000 messages; a comparison that is begun before those
- * are read would take what they tell for newer than itself. So it has to wait for the last of them.
+ * are read would take what they tell for newer than itself. So it has to wait for the last of them:
+ * until there are no more, or so many were read that some must be newer, because the kernel keeps
+ * none until all that it had are taken.
  */
-static int kern_linux_dispatch_events(struct kern_linux *self) {
+static void kern_linux_catch_up(struct kern_linux *self, int error) {
         struct event overrun = { .type = EVENT_OVERRUN };
-        int r = 0;
 
-        for (int i = 0; i < BATCH && r != -EAGAIN; i++) {
-                r = netlink_read(self->events, on_mptcp_message, self);
-                if (r == -ENOBUFS)
-                        self->lost = true;
-                else if (r < 0 && r != -EAGAIN)
-                        break;
+        if (error == -ENOBUFS) {
+                self->behind = BACKLOG;
+                return;
         }
-        if (self->lost && r == -EAGAIN) {
-                self->lost = false;
+        if (!self->behind)
+                return;
+        self->behind = error == -EAGAIN ? 0 : self->behind - 1;
+        if (!self->behind) {
                 kern_listeners_lost(self->listeners);
                 kern_linux_give(self, &overrun);
+        }
+}
+
+static int kern_linux_dispatch_events(struct kern_linux *self) {
+        int r = 0;
+
+        for (int i = 0; i < (self->behind ? BATCH_LOST : BATCH); i++) {
+                r = netlink_read(self->events, on_mptcp_message, self);
+                kern_linux_catch_up(self, r);
+                if (r < 0 && r != -ENOBUFS)
+                        break;
         }
         return r == -EAGAIN || r == -ENOBUFS ? 0 : r;
 }
