@@ -262,7 +262,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
 static void daemon_flush(struct daemon *daemon) {
         const struct action *action;
 
-        while ((action = action_queue_peek(&daemon->engine.queue))) {
+        while ((action = engine_next_action(&daemon->engine))) {
                 if (daemon->kern->ops->submit(daemon->kern, action) < 0)
                         return;
                 action_queue_pop(&daemon->engine.queue);

@@ -111,7 +111,9 @@ struct connection {
         bool adopted;
         bool opened;   /* the snapshot that is being compared says that joins are possible */
         bool heard;    /* what the peer said is known: that it denies joins, what it announced */
-        bool seen;     /* in the snapshot that is being compared */
+        bool listed;   /* in the snapshot that is being compared, */
+        bool seen;     /* and not closed */
+        bool doubted;  /* not listed in the one before, but a subflow of it */
         bool ours;     /* the last daemon knew that the user-space path manager has it */
         bool changed;  /* since it was last kept: see memory.h */
         uint32_t slot; /* where it is kept; 0: nowhere */

@@ -100,6 +100,25 @@ int engine_push(struct engine *engine, struct action *action) {
         return 0;
 }
 
+/*
+ * After a loss of events, or among many short connections, most of what waits is for those that
+ * have ended since. An announcement counts as a user of its listener, so that its end must follow.
+ */
+static bool engine_is_moot(const struct engine *engine, const struct action *action) {
+        return action->type != ACTION_SNAPSHOT && action->type != ACTION_RELEASE &&
+               action->type != ACTION_ANNOUNCE && !model_find(&engine->model, action->token);
+}
+
+const struct action *engine_next_action(struct engine *engine) {
+        const struct action *action;
+
+        while ((action = action_queue_peek(&engine->queue)) && engine_is_moot(engine, action)) {
+                engine->n_questions -= action->type == ACTION_QUERY && engine->n_questions > 0;
+                action_queue_pop(&engine->queue);
+        }
+        return action;
+}
+
 /* Checks */
 
 static const struct mptcpize_local *decision_local(const struct decision *decision,

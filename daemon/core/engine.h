@@ -172,6 +172,12 @@ bool engine_is_changed(const struct engine *engine);
 bool engine_is_overdue(const struct engine *engine);
 void engine_lull(struct engine *engine);
 
+/*
+ * What the kernel is to do next, or NULL; stays first in the queue until it is taken out. What is
+ * for connections that have ended is left out.
+ */
+const struct action *engine_next_action(struct engine *engine);
+
 /* When EVENT_TICK is due, or UINT64_MAX. */
 uint64_t engine_deadline(const struct engine *engine);
 

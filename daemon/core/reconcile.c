@@ -15,6 +15,8 @@
 #include <stdlib.h>
 
 #define RETRY_USEC 100000u /* after a comparison that could not be used */
+/* After the one that made up for a loss: what was being set up then could not be told yet. */
+#define SECOND_USEC 300000u
 
 #define TCP_STATE_ESTABLISHED 1 /* include/net/tcp_states.h */
 #define TCP_STATE_SYN_SENT    2
@@ -56,6 +58,8 @@ void engine_on_compared(struct engine *engine, int error) {
         } else if (useless) {
                 engine->sweep_usec = engine->now_usec + RETRY_USEC;
         } else {
+                if (engine->unsure)
+                        engine->sweep_usec = engine->now_usec + SECOND_USEC;
                 engine->unsure = false;
                 engine->compared = true;
                 if (!engine->model.n_connections)
@@ -142,7 +146,7 @@ static bool comparison_is_gone(const struct comparison *comparison, uint32_t tok
 
 static void comparison_begin(struct connection *connection, void *userdata) {
         (void)userdata;
-        connection->seen = connection->opened = false;
+        connection->listed = connection->seen = connection->opened = false;
         for (size_t i = 0; i < connection->subflows.n; i++)
                 connection->subflows.items[i].seen = false;
 }
@@ -160,7 +164,7 @@ static void comparison_adopt(struct comparison *comparison, const struct snapsho
                 return;
         }
         /* "Server" until its initial subflow says that we opened it. */
-        connection->seen = connection->adopted = true;
+        connection->listed = connection->seen = connection->adopted = true;
         engine->counters[COUNTER_CONNECTIONS_ADOPTED]++;
         engine_trace_note(engine, connection, NULL,
                           connection->heard ? "found alive, and remembered"
@@ -187,6 +191,7 @@ static void comparison_connection(struct comparison *comparison,
                         comparison_adopt(comparison, row);
                 return;
         }
+        connection->listed = true;
         connection->seen = !row_is_closed(row);
         if (row->flags & SNAPSHOT_FALLBACK && connection->state <= CONNECTION_ESTABLISHED) {
                 connection->state = CONNECTION_FALLBACK;
@@ -266,12 +271,23 @@ static void comparison_establish(struct comparison *comparison, const struct con
         subflow->late = connection->created_usec < comparison->snapshot->started_usec;
 }
 
+/*
+ * The kernel lists connections by their place in a hash chain, and may leave one out when another
+ * of its chain ends meanwhile. Those that have ended have no established subflow; but only once,
+ * because that could be of one whose token was taken away.
+ */
+static void comparison_doubt(struct connection *connection, const struct snapshot_subflow *row) {
+        if (!connection->listed && !connection->doubted && row->state == TCP_STATE_ESTABLISHED)
+                connection->seen = true;
+}
+
 static void comparison_subflow(struct comparison *comparison, const struct snapshot_subflow *row) {
         struct connection *connection = model_find(&comparison->engine->model, row->token);
         struct subflow *subflow;
 
         if (!connection)
                 return;
+        comparison_doubt(connection, row);
         subflow = connection_find_subflow(connection, &row->local, &row->remote);
         if (!subflow &&
             ((row->state != TCP_STATE_ESTABLISHED && row->state != TCP_STATE_SYN_SENT) ||
@@ -344,6 +360,10 @@ static void comparison_end(struct connection *connection, void *userdata) {
                 engine_remove(engine, connection);
                 return;
         }
+        connection->doubted = connection->seen && !connection->listed &&
+                              connection->created_usec < comparison->snapshot->started_usec;
+        if (connection->doubted)
+                engine->sweep_usec = engine->now_usec + RETRY_USEC;
         comparison_drop_subflows(comparison, connection);
         /* Not before all of its subflows have been seen: the plugin would make them twice. */
         if (connection->opened)

@@ -106,6 +106,30 @@ static void test_overrun_failed_comparison_is_tried_soon(void **state) {
         world_expect(world, ACTION_SNAPSHOT);
 }
 
+/* What was being set up, and could not be told, must not wait for a sweep to be established. */
+static void test_overrun_is_followed_by_a_second_look(void **state) {
+        struct world *world = *state;
+        struct snapshot snapshot = { 0 };
+        struct action action;
+
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        action = world_expect(world, ACTION_SNAPSHOT);
+        put(&snapshot, row(TOKEN, 1, 0));
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_MCAP_LOC, 1));
+        feed(world, &snapshot, world->now);
+        world_outcome(world, &action, 0);
+        world_expect_nothing(world);
+        assert_int_equal(world_connection(world)->state, CONNECTION_NEW);
+        assert_int_equal(engine_deadline(&world->engine), world->now + 300000);
+        world->now += 300000;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+        action = world_expect(world, ACTION_SNAPSHOT);
+        feed_one_alive(world, SNAPSHOT_INITIAL);
+        world_outcome(world, &action, 0);
+        assert_int_equal(world_connection(world)->state, CONNECTION_ESTABLISHED);
+        assert_int_equal(world->engine.sweep_usec, world->now + ENGINE_SWEEP_USEC);
+}
+
 /* What waits there may be of connections that are long gone. */
 static void test_overrun_comparison_comes_before_what_waits(void **state) {
         struct world *world = *state;
@@ -115,6 +139,20 @@ static void test_overrun_comparison_comes_before_what_waits(void **state) {
         world_expect(world, ACTION_SNAPSHOT);
         world_expect_create(world, LTE, SERVER);
         world_expect_nothing(world);
+}
+
+static void test_actions_of_what_has_ended_are_left_out(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_connect(world, TOKEN + 1, 0);
+        world_mptcp(world, EVENT_CLOSED, TOKEN, NULL, NULL, 0, 0, 0);
+        world_feed(world, (struct event){ .type = EVENT_OVERRUN });
+        assert_int_equal(engine_next_action(&world->engine)->type, ACTION_SNAPSHOT);
+        action_queue_pop(&world->engine.queue);
+        assert_int_equal(engine_next_action(&world->engine)->token, TOKEN + 1);
+        action_queue_pop(&world->engine.queue);
+        assert_null(engine_next_action(&world->engine));
 }
 
 static void test_snapshot_unknown_connection_is_adopted(void **state) {
@@ -271,6 +309,36 @@ static void test_snapshot_missing_connection_is_gone(void **state) {
         feed(world, &snapshot, world->now + 1);
         assert_null(world_connection(world));
         assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_LOST], 1);
+}
+
+static void feed_unlisted(struct world *world) {
+        struct snapshot snapshot = { 0 };
+
+        put_subflow(&snapshot, subrow(TOKEN, "192.0.2.1:40000", SERVER, 0, SNAPSHOT_INITIAL, 1));
+        feed(world, &snapshot, world->now + 1);
+}
+
+/* It was left out for another that ended beside it; but if it is so again, it has ended. */
+static void test_snapshot_unlisted_connection_with_subflow_is_doubted(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        feed_unlisted(world);
+        assert_non_null(world_connection(world));
+        assert_true(engine_deadline(&world->engine) <= world->now + 100000);
+        feed_unlisted(world);
+        assert_null(world_connection(world));
+}
+
+static void test_snapshot_doubted_connection_listed_again_stays(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        for (int i = 0; i < 2; i++) {
+                feed_unlisted(world);
+                feed_one_alive(world, SNAPSHOT_INITIAL);
+                assert_non_null(world_connection(world));
+        }
 }
 
 /* Until the peer has answered its FIN the kernel lists what no program has any more. */
@@ -496,7 +564,9 @@ int main(void) {
                 T(test_overrun_asks_for_one_snapshot),
                 T(test_overrun_during_a_comparison_leads_to_another),
                 T(test_overrun_failed_comparison_is_tried_soon),
+                T(test_overrun_is_followed_by_a_second_look),
                 T(test_overrun_comparison_comes_before_what_waits),
+                T(test_actions_of_what_has_ended_are_left_out),
                 T(test_snapshot_unknown_connection_is_adopted),
                 T(test_snapshot_adopted_ids_are_kept),
                 T(test_snapshot_adopted_with_join_makes_no_duplicate),
@@ -508,6 +578,8 @@ int main(void) {
                 T(test_snapshot_listeners_and_fallbacks_are_not_adopted),
                 T(test_snapshot_fallback_is_noticed_and_final),
                 T(test_snapshot_missing_connection_is_gone),
+                T(test_snapshot_unlisted_connection_with_subflow_is_doubted),
+                T(test_snapshot_doubted_connection_listed_again_stays),
                 T(test_snapshot_closed_connection_is_gone),
                 T(test_snapshot_not_yet_accepted_connection_stays),
                 T(test_snapshot_older_than_connection_leaves_it),
