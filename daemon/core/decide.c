@@ -220,6 +220,9 @@ static int decision_check_create(const struct decision *decision,
                 return -E2BIG;
         if (engine_has_joins_enough(engine, connection, decision->n_creates))
                 return -EBUSY;
+        if (engine_is_scarce(decision->engine, decision->connection, &wanted->local,
+                             &wanted->remote))
+                return -EBUSY;
         if (!decision_may_retry(decision, wanted))
                 return -ECONNREFUSED;
         return 0;

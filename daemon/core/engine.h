@@ -13,6 +13,7 @@
  *   outcome.c    the kernel's answers to actions
  *   join.c       joins that are under way, and limits of them
  *   retry.c      what failed, and when it is tried again
+ *   scarce.c     local addresses that are short of free ports
  *   routing.c    which of them need rules and routes of ours
  *   paths.c      local addresses, lost and regained paths
  *   counters.c   the kernel's own counters
@@ -70,6 +71,12 @@ struct gone {
 struct stray {
         enum event_type type;
         struct mptcp_event event;
+};
+
+/* Joins from there are put off until then. */
+struct scarcity {
+        struct mptcpize_address local;
+        uint64_t until_usec;
 };
 
 struct local {
@@ -145,6 +152,7 @@ struct engine {
         bool settled;               /* what the last daemon had kept is of no more use */
         uint32_t n_questions;       /* GET_ADDRs under way */
         uint64_t counters[_COUNTER_MAX];
+        struct scarcity scarcities[LIMIT_SCARCITIES];
 };
 
 /* random: any number, the seed of the random numbers that plugins get. 0 or -ENOMEM. */
@@ -346,6 +354,14 @@ bool engine_pardon_announced(struct engine *engine, struct connection *connectio
  * may be tried, but not what the peer itself refused.
  */
 void engine_pardon_changed(struct engine *engine, struct connection *connection, bool only_routes);
+
+/* scarce.c */
+/* Takes what the outcome of a CREATE says of free ports. */
+void engine_note_search(struct engine *engine, const struct outcome_event *outcome);
+
+/* Is a join between these addresses to wait? Then it is put off, and noted. */
+bool engine_is_scarce(struct engine *engine, struct connection *connection,
+                      const struct mptcpize_address *local, const struct mptcpize_address *remote);
 
 /* announce.c */
 /* Queues an announcement, with the listener that it needs. 0 or a negative errno. */

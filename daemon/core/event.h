@@ -203,6 +203,7 @@ struct entries_event {
 struct outcome_event {
         struct action action;
         int error;                  /* 0 or negative errno */
+        uint32_t cpu_usec;          /* processor time that a CREATE took */
         char message[LIMIT_REASON]; /* the kernel's extended ack, "" if none */
 };
 

@@ -178,6 +178,8 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
         }
         if (outcome->action.type == ACTION_QUERY && engine->n_questions > 0)
                 engine->n_questions--;
+        if (outcome->action.type == ACTION_CREATE)
+                engine_note_search(engine, outcome);
         if (!connection)
                 return;
         if (outcome->action.type == ACTION_MEASURE) {

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <netlink/msg.h>
+#include "../util/clock.h"
 #include "codec-mptcp.h"
 #include "kern-diag.h"
 #include "netlink.h"
@@ -107,6 +108,14 @@ static int executor_abort(struct executor *executor, struct command *command) {
         return executor_destroy(executor, &destroy);
 }
 
+static int executor_create(struct executor *executor, struct command *command) {
+        const uint64_t start = clock_thread_usec();
+        int r = executor_send(executor, command, false);
+
+        command->cpu_usec = (uint32_t)(clock_thread_usec() - start);
+        return r;
+}
+
 void executor_run(struct executor *executor, struct command *command) {
         if (command->action.type == ACTION_SNAPSHOT)
                 command->error = kern_diag_snapshot(executor->diag, &command->snapshot);
@@ -118,6 +127,8 @@ void executor_run(struct executor *executor, struct command *command) {
                 command->error = executor_abort(executor, command);
         else if (command->action.type == ACTION_DESTROY)
                 command->error = executor_destroy(executor, command);
+        else if (command->action.type == ACTION_CREATE)
+                command->error = executor_create(executor, command);
         else
                 command->error = executor_send(executor, command, false);
 }

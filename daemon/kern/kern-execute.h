@@ -10,6 +10,7 @@ struct command {
         struct command *next; /* in whichever queue it is */
         struct action action;
         int error;
+        uint32_t cpu_usec; /* processor time of an ACTION_CREATE */
         char message[LIMIT_REASON];
         ARRAY_OF(struct entry) entries; /* ACTION_QUERY */
         struct snapshot snapshot;       /* ACTION_SNAPSHOT */

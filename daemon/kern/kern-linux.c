@@ -143,7 +143,9 @@ static void kern_linux_give_result(struct kern_linux *self, const struct command
 
 static void kern_linux_give_outcome(struct kern_linux *self, const struct command *command) {
         struct event event = { .type = EVENT_OUTCOME,
-                               .outcome = { .action = command->action, .error = command->error } };
+                               .outcome = { .action = command->action,
+                                            .error = command->error,
+                                            .cpu_usec = command->cpu_usec } };
 
         memcpy(event.outcome.message, command->message, sizeof(event.outcome.message));
         kern_linux_give(self, &event);

@@ -16,6 +16,7 @@
 #define LIMIT_REFUSALS         32u    /* pairs of one connection that failed */
 #define LIMIT_STRAYS           16384u /* events of unknown connections during one */
 #define LIMIT_GONE             16384u /* ends during a comparison; more: it is done again */
+#define LIMIT_SCARCITIES       16u    /* local addresses without free ports; more: soonest ends */
 #define LIMIT_MEMO_ADDRESSES   15u    /* of one connection that a restart survives */
 #define LIMIT_TRACE            24u    /* lines of a connection's log */
 #define LIMIT_REASON           96u    /* bytes of a reason, with its NUL */
