@@ -143,12 +143,13 @@ struct measure {
         uint64_t bytes_acked;
         uint32_t rtt_usec;
         uint32_t rto_usec;
-        uint32_t retransmits; /* segments, in all */
-        uint32_t unacked;     /* segments */
-        uint32_t sacked;      /* segments, of those, */
-        uint32_t lost;        /* as TCP believes, */
-        uint32_t resent;      /* of these or others, and not yet lost again */
-        uint32_t notsent;     /* bytes */
+        uint32_t rcv_rtt_usec; /* as a receiver sees it; 0: it received too little */
+        uint32_t retransmits;  /* segments, in all */
+        uint32_t unacked;      /* segments */
+        uint32_t sacked;       /* segments, of those, */
+        uint32_t lost;         /* as TCP believes, */
+        uint32_t resent;       /* of these or others, and not yet lost again */
+        uint32_t notsent;      /* bytes */
         uint32_t last_data_sent_msec;
         uint32_t last_data_recv_msec;
         uint32_t last_ack_recv_msec;

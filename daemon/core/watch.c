@@ -225,6 +225,7 @@ static void sample_copy(struct subflow *subflow, const struct measure *measure, 
         is->bytes_acked = measure->bytes_acked;
         is->rtt_usec = measure->rtt_usec;
         is->rto_usec = measure->rto_usec;
+        is->rcv_rtt_usec = measure->rcv_rtt_usec;
         is->unacked = measure->unacked;
         is->retransmits = measure->retransmits;
         is->last_data_sent_msec = measure->last_data_sent_msec;

@@ -244,6 +244,7 @@ static void measure_from_info(struct measure *measure, const struct tcp_info *in
                 .bytes_acked = info->tcpi_bytes_acked,
                 .rtt_usec = info->tcpi_rtt,
                 .rto_usec = info->tcpi_rto,
+                .rcv_rtt_usec = info->tcpi_rcv_rtt,
                 .retransmits = info->tcpi_total_retrans,
                 .unacked = info->tcpi_unacked,
                 .sacked = info->tcpi_sacked,

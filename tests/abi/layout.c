@@ -56,6 +56,7 @@ AT(subflow, retransmits, 116);
 AT(subflow, last_data_sent_msec, 120);
 AT(subflow, last_data_recv_msec, 124);
 AT(subflow, last_ack_recv_msec, 128);
+AT(subflow, rcv_rtt_usec, 132);
 
 AT(view, size, 0);
 AT(view, token, 8);

@@ -373,6 +373,7 @@ static void test_decode_measure_takes_each_number(void **state) {
         bytes_set(&bytes, TCP_INFO + 36, "06");   /* tcpi_retrans */
         bytes_set(&bytes, TCP_INFO + 44, "2b00"); /* tcpi_last_data_sent */
         bytes_set(&bytes, TCP_INFO + 52, "2c00"); /* tcpi_last_data_recv */
+        bytes_set(&bytes, TCP_INFO + 92, "07");   /* tcpi_rcv_rtt */
         bytes_set(&bytes, TCP_INFO + 100, "2d");  /* tcpi_total_retrans */
         bytes_set(&bytes, TCP_INFO + 144, "2e");  /* tcpi_notsent_bytes */
         assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);

@@ -56,8 +56,9 @@ static const struct mptcpize_plugin watcher = {
 /* A connection with one subflow. */
 static void watch(struct watched *watched, struct world *world, uint64_t usec) {
         *watched = (struct watched){ .world = world };
-        watched->paths[WIFI].measure =
-                        (struct measure){ .rtt_usec = 40000, .rto_usec = 240000, .retransmits = 3 };
+        watched->paths[WIFI].measure = (struct measure){
+                .rtt_usec = 40000, .rto_usec = 240000, .rcv_rtt_usec = 50000, .retransmits = 3
+        };
         world->now = 100000000;
         n_samples = 0;
         wanted_usec = usec;
@@ -86,6 +87,7 @@ static void test_sample_has_the_numbers(void **state) {
         assert_int_equal(shown.bytes_acked, wifi->measure.bytes_acked);
         assert_int_equal(shown.rtt_usec, 40000);
         assert_int_equal(shown.rto_usec, 240000);
+        assert_int_equal(shown.rcv_rtt_usec, 50000);
         assert_int_equal(shown.unacked, 14);
         assert_int_equal(shown.retransmits, 3);
         assert_int_equal(shown.last_ack_recv_msec, 20);

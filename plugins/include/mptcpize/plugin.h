@@ -116,7 +116,8 @@ struct mptcpize_subflow {
         uint32_t retransmits;         /* segments, in all */
         uint32_t last_data_sent_msec; /* age of what was last sent, */
         uint32_t last_data_recv_msec; /* of what last arrived, */
-        uint32_t last_ack_recv_msec;  /* and of the last acknowledgement: of rtt_usec, too */
+        uint32_t last_ack_recv_msec;  /* and of the last acknowledgement */
+        uint32_t rcv_rtt_usec;        /* as seen by what arrives; 0: that was too little */
 };
 
 #define MPTCPIZE_VIEW_SERVER      0x1u /* the peer opened the connection */
