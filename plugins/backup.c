@@ -14,8 +14,9 @@
  *
  * Mode interactive also leaves a path that has become slow: smoothed round-trip time over twice
  * that of a standby, and retransmission timeout over the standby's and 200 ms, for one second; not
- * again within 10 s. An idle subflow measures nothing: if what is known of it is older than 30 s a
- * second one is joined beside it, whose handshake measures the path, and the older one is closed.
+ * again within 10 s (delay.h). An idle subflow measures nothing: if what is known of it is older
+ * than 30 s a second one is joined beside it, whose handshake measures the path, and the older one
+ * is closed.
  *
  * Options: "mode" (handover, interactive; default handover), "energy" (fast, save; default fast).
  *
@@ -24,6 +25,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "delay.h"
 #include "view.h"
 
 #define HOLD_MIN_USEC  (5 * VIEW_SEC) /* up and answering before it carries again */
@@ -34,7 +36,6 @@
 #define RELEASE_USEC   (5 * VIEW_SEC)  /* energy=save: a standby after it was needed */
 #define VERIFY_USEC    VIEW_SEC        /* whether the kernel has taken a backup bit */
 #define SLOW_USEC      VIEW_SEC
-#define SLOW_RTO_USEC  200000u
 #define HOLD_DOWN_USEC (10 * VIEW_SEC)
 #define FRESH_USEC     (30 * VIEW_SEC) /* of a round-trip time */
 #define PROBE_USEC     (10 * VIEW_SEC) /* for a probe to be there */
@@ -59,6 +60,7 @@ struct backup {
         uint64_t probed_usec; /* 0: never */
         uint64_t set_usec;    /* when backup bits were last asked for */
         uint64_t watch_usec;
+        struct delay_meter meter; /* of the carrier */
 };
 
 /* One decision. */
@@ -253,20 +255,13 @@ static uint64_t ready_usec(const struct now *now, const struct mptcpize_subflow 
 /* Delay */
 
 static uint64_t rtt_age(const struct now *now, const struct mptcpize_subflow *subflow) {
-        if (!subflow->sample_usec || !subflow->rtt_usec)
-                return UINT64_MAX;
-        return now->view->now_usec - subflow->sample_usec + subflow->last_ack_recv_msec * VIEW_MSEC;
+        return delay_age(now->view, subflow);
 }
 
-static bool is_slower(const struct mptcpize_subflow *subflow, uint32_t rtt_usec,
-                      uint32_t rto_usec) {
-        return subflow->rtt_usec > 2 * (uint64_t)rtt_usec &&
-               subflow->rto_usec > (uint64_t)rto_usec + SLOW_RTO_USEC;
-}
-
-static bool is_slower_than(const struct mptcpize_subflow *subflow,
-                           const struct mptcpize_subflow *other) {
-        return is_slower(subflow, other->rtt_usec, other->rto_usec);
+/* The one that carries is judged by what it receives, too. */
+static bool is_slower(const struct now *now, const struct mptcpize_subflow *carrier,
+                      const struct mptcpize_subflow *standby) {
+        return delay_is_over(delay_of(carrier, &now->state->meter), delay_of(standby, NULL));
 }
 
 /* A second subflow beside it; where there is no room for one, another one in its place. */
@@ -312,11 +307,14 @@ static void end_probe(const struct now *now) {
 static bool is_slow(const struct now *now, const struct mptcpize_subflow *carrier,
                     const struct mptcpize_subflow *standby) {
         struct backup *state = now->state;
+        const struct delay delay = delay_of(carrier, &state->meter);
+        struct delay base = { .rto_usec = DELAY_RTO_USEC };
 
-        if (!state->base_rtt_usec || carrier->rtt_usec < state->base_rtt_usec)
-                state->base_rtt_usec = carrier->rtt_usec;
-        if (!is_slower(carrier, state->base_rtt_usec, SLOW_RTO_USEC) &&
-            !(standby && rtt_age(now, standby) != UINT64_MAX && is_slower_than(carrier, standby)))
+        if (!state->base_rtt_usec || delay.rtt_usec < state->base_rtt_usec)
+                state->base_rtt_usec = delay.rtt_usec;
+        base.rtt_usec = state->base_rtt_usec;
+        if (!delay_is_over(delay, base) &&
+            !(standby && rtt_age(now, standby) != UINT64_MAX && is_slower(now, carrier, standby)))
                 state->slow_usec = 0;
         else if (!state->slow_usec)
                 state->slow_usec = now->view->now_usec;
@@ -329,12 +327,14 @@ static const struct mptcpize_subflow *faster(const struct now *now,
         const struct mptcpize_subflow *standby = best_established(now, carrier->ifindex, false);
         const uint64_t switched = now->state->switched_usec;
 
-        if (!now->state->interactive || rtt_age(now, carrier) == UINT64_MAX ||
-            !is_slow(now, carrier, standby) || !standby || now->state->probing ||
+        if (!now->state->interactive || rtt_age(now, carrier) == UINT64_MAX)
+                return NULL;
+        delay_meter_take(&now->state->meter, carrier);
+        if (!is_slow(now, carrier, standby) || !standby || now->state->probing ||
             (switched && now->view->now_usec - switched < HOLD_DOWN_USEC))
                 return NULL;
         if (rtt_age(now, standby) <= FRESH_USEC)
-                return is_slower_than(carrier, standby) ? standby : NULL;
+                return is_slower(now, carrier, standby) ? standby : NULL;
         probe(now, standby);
         return NULL;
 }
@@ -347,7 +347,7 @@ static bool has_recovered(const struct now *now, const struct mptcpize_subflow *
         if (since < HOLD_DOWN_USEC || now->state->probing || rtt_age(now, carrier) == UINT64_MAX)
                 return false;
         if (rtt_age(now, better) < since - VIEW_SEC && rtt_age(now, better) <= FRESH_USEC)
-                return !is_slower_than(better, carrier);
+                return !delay_is_over(delay_of(better, NULL), delay_of(carrier, NULL));
         probe(now, better);
         return false;
 }
@@ -401,6 +401,7 @@ static void note_choice(const struct now *now, const struct mptcpize_subflow *ch
                 state->set_usec = 0;
                 state->slow_usec = 0;
                 state->base_rtt_usec = 0;
+                state->meter = (struct delay_meter){ 0 };
         }
         state->carrier = chosen->ifindex;
         if (score(now, chosen->ifindex) <= score(now, next_interface(now, 0))) {

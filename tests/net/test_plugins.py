@@ -155,10 +155,26 @@ def test_interactive_slow_path_is_left(lab):
     finish(lab, upload)
 
 
+@topology(delay=(10, 20))
+def test_interactive_slow_download_is_left(lab):
+    """The same with a download: nothing that the client sends measures wifi0."""
+    daemon = stage(lab, {"plugin": "backup", "plugins": {"backup": {"mode": "interactive"}}},
+                   size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_bits(daemon, wifi0=False, lte0=True)
+    progress(lab, "wifi0")
+    lab.links[0].do("delay", 400)
+    wait_for_bits(daemon, wifi0=True, lte0=False)
+    progress(lab, "lte0")
+    check(True, "lte0 carries")
+    finish(lab, curl)
+
+
 harness.main([test_backup_link_lost_and_back_carrier_follows,
               test_backup_energy_save_joins_in_need_only,
               test_ndiffports_subflows_share_addresses,
               test_announce_server_is_joined_where_it_says,
               test_fullmesh_start_after_ms_small_transfer_has_one_path,
               test_fullmesh_start_after_bytes_small_transfer_has_one_path,
-              test_interactive_slow_path_is_left])
+              test_interactive_slow_path_is_left,
+              test_interactive_slow_download_is_left])

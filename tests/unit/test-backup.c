@@ -359,6 +359,47 @@ static void test_interactive_slow_path_is_left_after_a_second(void **state) {
         assert_string_equal(pump_log(), "bit lte- bit wifi+ ");
 }
 
+/*
+ * What only receives, as the kernel has it: the time of the request stays, the receiver's estimate
+ * moves, and what arrives acknowledges nothing new.
+ */
+static void receive(struct world *world, uint64_t usec, uint32_t rcv_msec, uint32_t bytes_a_sec) {
+        for (uint64_t end = world->now + usec; world->now < end;) {
+                struct mptcpize_subflow *wifi = &world_connection(world)->subflows.items[0].is;
+
+                assert_int_equal(wifi->ifindex, WIFI);
+                wifi->rcv_rtt_usec = rcv_msec * 1000;
+                wifi->bytes_received += bytes_a_sec / 5;
+                samples(world, SEC / 5, 20, 30);
+        }
+}
+
+static void test_interactive_slow_download_is_left(void **state) {
+        struct world *world = *state;
+
+        pump_option(world, "mode", "interactive");
+        pump_connect(world, 0);
+        pump_log();
+        receive(world, 3 * SEC, 25, 2500000);
+        receive(world, SEC, 800, 1000000);
+        assert_string_equal(pump_log(), "");
+        receive(world, SEC, 800, 1000000);
+        assert_string_equal(pump_log(), "bit lte- bit wifi+ ");
+}
+
+/* Then the receiver's estimate is the time between two messages. */
+static void test_interactive_peer_with_little_to_send_is_not_slow(void **state) {
+        struct world *world = *state;
+
+        pump_option(world, "mode", "interactive");
+        pump_connect(world, 0);
+        pump_log();
+        receive(world, 10 * SEC, 1000, 10000);
+        assert_string_equal(pump_log(), "");
+        receive(world, 10 * SEC, 1000, 0);
+        assert_string_equal(pump_log(), "");
+}
+
 static void test_handover_slow_path_is_kept(void **state) {
         struct world *world = *state;
 
@@ -489,6 +530,8 @@ int main(void) {
                 T(test_energy_save_joins_when_the_primary_is_lost),
                 T(test_energy_save_closes_the_standby_afterwards),
                 T(test_interactive_slow_path_is_left_after_a_second),
+                T(test_interactive_slow_download_is_left),
+                T(test_interactive_peer_with_little_to_send_is_not_slow),
                 T(test_handover_slow_path_is_kept),
                 T(test_interactive_short_delay_or_small_one_is_borne),
                 T(test_interactive_both_slow_nothing_is_won),
