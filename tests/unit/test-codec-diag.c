@@ -384,6 +384,7 @@ static void test_decode_measure_takes_each_number(void **state) {
         assert_int_equal(is.measure.resent, 6);
         assert_int_equal(is.measure.last_data_sent_msec, 43);
         assert_int_equal(is.measure.last_data_recv_msec, 44);
+        assert_int_equal(is.measure.rcv_rtt_usec, 7);
         assert_int_equal(is.measure.retransmits, 45);
         assert_int_equal(is.measure.notsent, 46);
 }
