@@ -9,12 +9,19 @@
  * close_timeout when the other ones have ended.) The last subflow is kept until another one is
  * established, because RM_ADDR needs a carrier and a connection without a subflow ends after
  * close_timeout.
+ *
+ * If it is its own path that comes back, TCP goes on by itself, but when its retransmission timeout
+ * says so, which has doubled all the time: after 10 s without a path, up to 10 s later. So it
+ * counts as dead until something arrives on it, and meanwhile another one is joined beside it.
  */
 #include "engine.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+
+/* A dead path's retransmission timeout has doubled twice or so by then. */
+#define SLOW_USEC 500000u
 
 int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_address *local) {
         const struct address *address = model_find_address(&engine->model, local);
@@ -239,6 +246,34 @@ void engine_lose(struct engine *engine, struct connection *connection, struct su
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_DEAD, &dead, 0);
 }
 
+/* Has the kernel backed off for so long that a join brings data sooner? */
+static bool path_is_slow(const struct connection *connection, const struct subflow *subflow,
+                         uint64_t now_usec) {
+        const bool denied = connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL;
+
+        return connection->state == CONNECTION_ESTABLISHED && connection->plugin_state &&
+               subflow->is.flags & MPTCPIZE_SUBFLOW_OURS &&
+               !connection_has(connection, SUBFLOWS_CARRYING, NULL) &&
+               connection->remotes.n > denied && now_usec - subflow->is.changed_usec >= SLOW_USEC;
+}
+
+static void engine_path_is_back(struct engine *engine, struct connection *connection,
+                                struct subflow *subflow) {
+        const bool slow = path_is_slow(connection, subflow, engine->now_usec);
+
+        subflow->is.changed_usec = engine->now_usec;
+        engine_trace_note(engine, connection, &subflow->is,
+                          slow ? "path is back: a new subflow will be sooner than this one"
+                               : "path is back");
+        if (slow) {
+                subflow->lost = true;
+                engine_wake(engine, connection, WATCH_FASTEST_USEC);
+                return;
+        }
+        subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
+        subflow->withdrawn = false;
+}
+
 /* Marks subflow i dead or alive again; true if that is news. */
 static bool engine_judge_path(struct engine *engine, struct connection *connection, size_t i) {
         struct subflow *subflow = &connection->subflows.items[i];
@@ -251,12 +286,8 @@ static bool engine_judge_path(struct engine *engine, struct connection *connecti
                 engine_trace_note(engine, connection, &subflow->is, lost);
                 return true;
         }
-        if (!lost && !subflow->lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD) {
-                subflow->is.state = MPTCPIZE_SUBFLOW_ESTABLISHED;
-                subflow->is.changed_usec = engine->now_usec;
-                subflow->withdrawn = false;
-                engine_trace_note(engine, connection, &subflow->is, "path is back");
-        }
+        if (!lost && !subflow->lost && subflow->is.state == MPTCPIZE_SUBFLOW_DEAD)
+                engine_path_is_back(engine, connection, subflow);
         return false;
 }
 

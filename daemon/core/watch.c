@@ -37,10 +37,19 @@ static size_t watch_count(const struct connection *connection, uint32_t state) {
         return n;
 }
 
+/* Is there one that is dead until something arrives on it? */
+static bool watch_awaits(const struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++)
+                if (connection->subflows.items[i].lost &&
+                    connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_DEAD)
+                        return true;
+        return false;
+}
+
 static bool watch_has_choice(const struct connection *connection) {
         size_t established = watch_count(connection, MPTCPIZE_SUBFLOW_ESTABLISHED);
 
-        return established > 1 ||
+        return established > 1 || watch_awaits(connection) ||
                (established && watch_count(connection, MPTCPIZE_SUBFLOW_DEAD) > 0);
 }
 
@@ -145,7 +154,7 @@ static void watch_slow_down(struct connection *connection) {
         else if (connection->pace_usec * 2 <= WATCH_SLOWEST_USEC)
                 connection->pace_usec *= 2;
         else
-                connection->pace_usec = 0;
+                connection->pace_usec = watch_awaits(connection) ? WATCH_SLOWEST_USEC : 0;
         connection->moved = false;
 }
 
@@ -454,7 +463,9 @@ static bool engine_is_back(struct engine *engine, struct connection *connection,
             engine_heard_usec(subflow) <= subflow->is.changed_usec)
                 return false;
         subflow->lost = false;
+        subflow->is.changed_usec = engine->now_usec;
         engine_judge_paths(engine, connection);
+        engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
         return true;
 }
 

@@ -70,6 +70,86 @@ static void test_last_address_lost_is_kept_until_a_new_one_carries(void **state)
         expect_buried(world, WIFI ":40000", 0);
 }
 
+static void measured(struct world *world, const char *local, uint32_t heard_msec) {
+        world_feed(world,
+                   (struct event){
+                                   .type = EVENT_MEASURED,
+                                   .measured = { .token = TOKEN,
+                                                 .local = at(local),
+                                                 .remote = at(SERVER),
+                                                 .measure = { .last_ack_recv_msec = heard_msec,
+                                                              .last_data_recv_msec = heard_msec } },
+                   });
+}
+
+static void away(struct world *world, uint64_t usec) {
+        world->now += 100 * SECOND;
+        link_is(world, 2, false);
+        world_expect_nothing(world);
+        world->now += usec;
+        link_is(world, 2, true);
+}
+
+static void test_last_one_back_soon_goes_on(void **state) {
+        away(*state, SECOND / 2 - 1);
+        world_expect_nothing(*state);
+        assert_int_equal(world_subflows(*state, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
+}
+
+static void test_last_one_back_late_is_replaced(void **state) {
+        struct world *world = *state;
+        struct mptcpize_address old = at(WIFI ":40000");
+        struct action action;
+
+        away(world, SECOND / 2);
+        action = world_expect_create(world, WIFI, SERVER);
+        assert_int_equal(action.local_id, 0);
+        world_expect_nothing(world);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 1);
+        world_outcome(world, &action, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, WIFI ":40001", SERVER, 0, 0, 0);
+        /* The address is the new one's, too: nothing is withdrawn. */
+        action = world_expect(world, ACTION_ABORT);
+        assert_true(address_equal(&action.local, &old));
+        world_expect_nothing(world);
+}
+
+static void test_last_one_back_late_and_heard_first_goes_on(void **state) {
+        struct world *world = *state;
+
+        away(world, 10 * SECOND);
+        (void)world_expect_create(world, WIFI, SERVER);
+        world->now += SECOND / 5;
+        measured(world, WIFI ":40000", 1000);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 1);
+        measured(world, WIFI ":40000", 100);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 0);
+}
+
+static void test_last_one_back_late_is_looked_at_while_it_is_dead(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        away(world, 10 * SECOND);
+        action = world_expect_create(world, WIFI, SERVER);
+        world_outcome(world, &action, -ECONNREFUSED);
+        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
+        world->now += SECOND / 5;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+        (void)world_expect(world, ACTION_MEASURE);
+        world_expect_nothing(world);
+}
+
+static void test_last_one_back_late_where_joins_are_denied_goes_on(void **state) {
+        struct world *world = *state;
+
+        world_connection(world)->flags |= MPTCPIZE_VIEW_DENY_JOIN_INITIAL;
+        away(world, 10 * SECOND);
+        world_expect_nothing(world);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
+}
+
 static void test_last_address_lost_failed_join_keeps_it(void **state) {
         struct world *world = *state;
         struct action action;
@@ -233,6 +313,11 @@ static void test_withdraw_of_id_0_is_not_repeated(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 ALONE(test_last_address_lost_is_kept_until_a_new_one_carries),
+                ALONE(test_last_one_back_soon_goes_on),
+                ALONE(test_last_one_back_late_is_replaced),
+                ALONE(test_last_one_back_late_and_heard_first_goes_on),
+                ALONE(test_last_one_back_late_is_looked_at_while_it_is_dead),
+                ALONE(test_last_one_back_late_where_joins_are_denied_goes_on),
                 ALONE(test_last_address_lost_failed_join_keeps_it),
                 ALONE(test_only_one_reset_is_replaced_at_once),
                 ALONE(test_only_one_closed_by_the_peer_is_replaced_at_once),
