@@ -69,6 +69,8 @@ struct conf {
 
 /* Profiles that no policy has made, but a mode that a user asked for: "mode/handover". */
 #define CONF_PROFILE_MODE "mode/"
+/* And those of plugins that nothing else has: "plugin/announce". */
+#define CONF_PROFILE_PLUGIN "plugin/"
 
 /*
  * What applies to the connections of a program: the policy's word first, then that of the file.

@@ -216,15 +216,18 @@ static int engine_find_plugin(const struct engine *engine, const char *plugin) {
 }
 
 int engine_meant_profile(const struct engine *engine, const char *word) {
-        char mode[LIMIT_NAME];
+        char name[LIMIT_NAME];
         uint16_t profile;
 
         if (strcmp(word, "default") == 0)
                 return 0;
-        snprintf(mode, sizeof(mode), CONF_PROFILE_MODE "%s", word);
-        profile = engine_find_profile(engine, mode);
+        snprintf(name, sizeof(name), CONF_PROFILE_MODE "%s", word);
+        profile = engine_find_profile(engine, name);
         if (!profile)
                 profile = engine_find_profile(engine, word);
+        snprintf(name, sizeof(name), CONF_PROFILE_PLUGIN "%s", word);
+        if (!profile)
+                profile = engine_find_profile(engine, name);
         return profile ? profile : engine_find_plugin(engine, word);
 }
 

@@ -1,7 +1,9 @@
 #include "profiles.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../util/cleanup.h"
@@ -86,26 +88,33 @@ static struct plugin *other_load(const struct profiles *profiles, const char *na
         return NULL;
 }
 
-/* That there is none is said once. source: the policy that wants it; NULL: a mode does. */
-static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, const char *name,
-                                                    const struct source *source) {
-        const char *standard = setting_plugin(profiles->setting)->name;
-        char error[PLUGIN_ERROR], sentence[PLUGIN_ERROR + 2 * LIMIT_NAME];
-        struct plugin *plugin;
+/* NULL: it can't be had. In error why, the first time; after that an empty string. */
+static const struct mptcpize_plugin *profiles_load(struct profiles *profiles, const char *name,
+                                                   char error[static PLUGIN_ERROR]) {
         struct other *other;
 
+        error[0] = '\0';
         for (size_t i = 0; i < profiles->n_others; i++)
                 if (strcmp(profiles->others[i].name, name) == 0)
                         return profiles->others[i].plugin ? plugin_api(profiles->others[i].plugin)
                                                           : NULL;
         if (profiles->n_others == LIMIT_PLUGINS)
                 return NULL;
-        plugin = other_load(profiles, name, error);
         other = &profiles->others[profiles->n_others++];
-        other->plugin = plugin;
         snprintf(other->name, sizeof(other->name), "%s", name);
-        if (plugin)
-                return plugin_api(plugin);
+        other->plugin = other_load(profiles, name, error);
+        return other->plugin ? plugin_api(other->plugin) : NULL;
+}
+
+/* source: the policy that wants it; NULL: a mode does. */
+static const struct mptcpize_plugin *profiles_other(struct profiles *profiles, const char *name,
+                                                    const struct source *source) {
+        const char *standard = setting_plugin(profiles->setting)->name;
+        char error[PLUGIN_ERROR], sentence[PLUGIN_ERROR + 2 * LIMIT_NAME];
+        const struct mptcpize_plugin *plugin = profiles_load(profiles, name, error);
+
+        if (!error[0])
+                return plugin;
         snprintf(sentence, sizeof(sentence), "%s; plugin %s is used instead", error, standard);
         if (source)
                 source_warn(source, sentence);
@@ -294,6 +303,63 @@ static int profiles_add_apps(struct profiles *profiles, const struct policy_read
         return 0;
 }
 
+/* As it is, without a policy's word? */
+static bool profiles_have_plain(const struct profiles *profiles, const char *plugin) {
+        const size_t prefix = sizeof(CONF_PROFILE_MODE) - 1;
+
+        for (size_t i = 0; i < profiles->list.n; i++) {
+                const struct conf_profile *profile = &profiles->list.items[i];
+
+                if (profile->plugin && strcmp(profile->plugin->name, plugin) == 0 &&
+                    (!profile->name[0] || strncmp(profile->name, CONF_PROFILE_MODE, prefix) == 0))
+                        return true;
+        }
+        return false;
+}
+
+/*
+ * So that a live connection can be handed to a plugin that nothing speaks of. One that can't be
+ * loaded is nobody's loss, yet.
+ */
+static int profiles_add_plugin(struct profiles *profiles, const char *name) {
+        char error[PLUGIN_ERROR], title[sizeof(CONF_PROFILE_PLUGIN) + LIMIT_NAME];
+        const struct mptcpize_plugin *plugin;
+        struct conf_profile *profile;
+        int r;
+
+        if (profiles_have_plain(profiles, name))
+                return 0;
+        snprintf(title, sizeof(title), CONF_PROFILE_PLUGIN "%s", name);
+        plugin = strlen(title) < LIMIT_NAME ? profiles_load(profiles, name, error) : NULL;
+        if (!plugin)
+                return 0;
+        r = profiles_add(profiles, title, &profile);
+        if (r == 0)
+                profile->plugin = plugin;
+        return r;
+}
+
+static int entry_is_plugin(const struct dirent *entry) {
+        const char *end = strrchr(entry->d_name, '.');
+
+        return end && strcmp(end, ".so") == 0;
+}
+
+static int profiles_add_installed(struct profiles *profiles) {
+        struct dirent **entries;
+        int n = scandir(profiles->dir, &entries, entry_is_plugin, alphasort), r = 0;
+
+        for (int i = 0; i < n; i++) {
+                *strrchr(entries[i]->d_name, '.') = '\0';
+                if (r == 0)
+                        r = profiles_add_plugin(profiles, entries[i]->d_name);
+                free(entries[i]);
+        }
+        if (n >= 0)
+                free(entries);
+        return r == -ENOBUFS ? 0 : r;
+}
+
 int profiles_new(const struct setting *setting, const char *dir, const struct policy_read *read,
                  struct profiles **ret_profiles) {
         _cleanup_(profiles_freep) struct profiles *profiles = calloc(1, sizeof(*profiles));
@@ -309,6 +375,8 @@ int profiles_new(const struct setting *setting, const char *dir, const struct po
                 r = profiles_add_modes(profiles);
         if (r == 0 && read)
                 r = profiles_add_apps(profiles, read);
+        if (r == 0)
+                r = profiles_add_installed(profiles);
         if (r < 0)
                 return r;
         *ret_profiles = TAKE_PTR(profiles);

@@ -10,10 +10,10 @@
 struct profiles;
 
 /*
- * Makes the profiles: that of setting, one for each mode, and one for each policy in read, which
- * may be NULL. Plugins are loaded from dir; a policy that wants one that can't be had, or an option
- * that there isn't, goes without, which is logged with its place. Both arguments must outlive the
- * profiles. 0 or -ENOMEM.
+ * Makes the profiles: that of setting, one for each mode, one for each policy in read, which may be
+ * NULL, and one for each other plugin that is installed. Plugins are loaded from dir; a policy that
+ * wants one that can't be had, or an option that there isn't, goes without, which is logged with
+ * its place. Both arguments must outlive the profiles. 0 or -ENOMEM.
  */
 int profiles_new(const struct setting *setting, const char *dir, const struct policy_read *read,
                  struct profiles **ret_profiles);

@@ -155,6 +155,26 @@ def test_interactive_slow_path_is_left(lab):
     finish(lab, upload)
 
 
+def test_handed_to_an_installed_plugin_and_back(lab):
+    """A live connection goes to a plugin that nothing in the configuration has, and back."""
+    daemon = stage(lab, size=SIZE)
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for_subflows(daemon, ["wifi0", "lte0"])
+    token = daemon.connection()["token"]
+    lab.path_down(1)
+    wait_for_subflows(daemon, ["wifi0"])
+    check_equal(daemon.ctl("plugin", token, "announce").returncode, 0, "exit status")
+    check_equal(daemon.connection()["plugin"], "announce", "plugin")
+    lab.path_up(1)
+    progress(lab, "wifi0")
+    wait_for_subflows(daemon, ["wifi0"])
+    check(True, "announce joins nothing")
+    check_equal(daemon.ctl("plugin", token, "nosuch").returncode, 1, "exit status of no plugin")
+    check_equal(daemon.ctl("plugin", token, "default").returncode, 0, "exit status")
+    wait_for_subflows(daemon, ["wifi0", "lte0"])
+    finish(lab, curl)
+
+
 @topology(delay=(10, 20))
 def test_interactive_slow_download_is_left(lab):
     """The same with a download: nothing that the client sends measures wifi0."""
@@ -176,5 +196,6 @@ harness.main([test_backup_link_lost_and_back_carrier_follows,
               test_announce_server_is_joined_where_it_says,
               test_fullmesh_start_after_ms_small_transfer_has_one_path,
               test_fullmesh_start_after_bytes_small_transfer_has_one_path,
+              test_handed_to_an_installed_plugin_and_back,
               test_interactive_slow_path_is_left,
               test_interactive_slow_download_is_left])

@@ -171,6 +171,9 @@ static void test_meant_profile_mode_before_name_before_plugin(void **state) {
         assert_int_equal(engine_meant_profile(&world->engine, "off"), 2);
         assert_int_equal(engine_meant_profile(&world->engine, "fullmesh"), 0);
         assert_int_equal(engine_meant_profile(&world->engine, "nothing"), -ENOENT);
+        strcpy(world->profiles[1].name, CONF_PROFILE_PLUGIN "nothing");
+        world_configure(world);
+        assert_int_equal(engine_meant_profile(&world->engine, "nothing"), 1);
         strcpy(world->profiles[1].name, "narrow");
 }
 
