@@ -27,6 +27,7 @@ struct subflow {
         uint8_t backoff;      /* when it was last measured */
         uint32_t flight;      /* segments that were to be answered since something last arrived */
         uint32_t retransmits; /* so far, when something last arrived */
+        uint32_t pipe_usec;   /* round trip that a full download saw last; 0: there was none */
         uint32_t join_usec;   /* from the SYN of a join of ours to its establishment */
         uint64_t established_usec; /* 0: never, or not known when */
         uint64_t silent_usec; /* since when nothing was acknowledged of what was sent; 0: all is */

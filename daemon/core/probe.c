@@ -263,8 +263,13 @@ static void engine_start_probe(struct engine *engine, struct connection *connect
 
 /* Verdicts */
 
+static uint64_t download_rtt(const struct subflow *subflow) {
+        return subflow->is.rtt_usec > subflow->pipe_usec ? subflow->is.rtt_usec
+                                                         : subflow->pipe_usec;
+}
+
 static uint64_t probe_answer_usec(const struct subflow *subflow) {
-        uint64_t usec = (uint64_t)subflow->is.rtt_usec * PROBE_ANSWER_RTTS;
+        uint64_t usec = download_rtt(subflow) * PROBE_ANSWER_RTTS;
 
         return usec > PROBE_ANSWER_USEC ? usec : PROBE_ANSWER_USEC;
 }
@@ -306,7 +311,7 @@ static uint64_t engine_follow_probe(struct engine *engine, struct connection *co
 }
 
 static uint64_t download_patience(const struct subflow *subflow) {
-        uint64_t usec = (uint64_t)subflow->is.rtt_usec * DOWNLOAD_QUIET_RTTS;
+        uint64_t usec = download_rtt(subflow) * DOWNLOAD_QUIET_RTTS;
 
         return usec > DOWNLOAD_QUIET_USEC ? usec : DOWNLOAD_QUIET_USEC;
 }
@@ -316,12 +321,33 @@ bool engine_was_delivering(const struct subflow *subflow) {
                (subflow->holds ? DOWNLOAD_DELIVERIES_HELD : DOWNLOAD_DELIVERIES);
 }
 
+/* Nothing is to be expected from a peer that was asked to use another one. */
+static bool download_is_reserve(const struct connection *connection,
+                                const struct subflow *subflow) {
+        if (!(subflow->is.flags & MPTCPIZE_SUBFLOW_BACKUP))
+                return false;
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                const struct mptcpize_subflow *is = &connection->subflows.items[i].is;
+
+                if (is->state == MPTCPIZE_SUBFLOW_ESTABLISHED &&
+                    !(is->flags & MPTCPIZE_SUBFLOW_BACKUP))
+                        return true;
+        }
+        return false;
+}
+
 uint64_t engine_judge_download(struct engine *engine, struct connection *connection,
                                struct subflow *subflow) {
         bool probing = connection->probe && connection->probe->running;
         uint64_t quiet = (uint64_t)subflow->is.last_data_recv_msec * WATCH_MSEC;
         bool delivering = engine_was_delivering(subflow);
 
+        if (download_is_reserve(connection, subflow)) {
+                if (probing && probe_is_of(connection->probe, subflow))
+                        engine_end_probe(engine, connection, "the path is in reserve now");
+                subflow->deliveries = 0;
+                return UINT64_MAX;
+        }
         if (probing && probe_is_of(connection->probe, subflow))
                 return engine_follow_probe(engine, connection, subflow);
         if (quiet < download_patience(subflow))

@@ -316,6 +316,20 @@ static void sample_count_delivery(struct subflow *subflow, uint64_t bytes) {
         subflow->deliveries = deliveries < UINT8_MAX ? (uint8_t)deliveries : UINT8_MAX;
 }
 
+/*
+ * What only receives is not measured by what it sends; the receiver's estimate is the path's while
+ * more than a first window arrives in that time, and else the pauses of the peer's application.
+ */
+static void sample_note_pipe(struct subflow *subflow, const struct mptcpize_subflow *before) {
+        const struct mptcpize_subflow *is = &subflow->is;
+        uint64_t bytes = is->bytes_received - before->bytes_received;
+
+        if (before->sample_usec && is->bytes_received > before->bytes_received &&
+            bytes * is->rcv_rtt_usec >=
+                            DOWNLOAD_PIPE_BYTES * (is->sample_usec - before->sample_usec))
+                subflow->pipe_usec = is->rcv_rtt_usec;
+}
+
 /* True if data moves or is to be moved. */
 static bool sample_take(struct subflow *subflow, const struct measure *measure, uint64_t usec) {
         const struct mptcpize_subflow before = subflow->is;
@@ -326,6 +340,7 @@ static bool sample_take(struct subflow *subflow, const struct measure *measure, 
         heard = first || before.bytes_acked != measure->bytes_acked ||
                 before.bytes_received != measure->bytes_received ||
                 engine_heard_usec(subflow) > heard_before + 2 * (uint64_t)WATCH_TICK_USEC;
+        sample_note_pipe(subflow, &before);
         sample_date_data(subflow, &before);
         sample_date_resent(subflow, measure, &before, heard);
         if (!first || measure->last_data_recv_msec < WATCH_RECENT_MSEC)

@@ -50,6 +50,8 @@
 /* So long and so many round trips: longer than the sender's first retransmission takes. */
 #define DOWNLOAD_QUIET_USEC 300000u
 #define DOWNLOAD_QUIET_RTTS 3u
+/* In a round trip, of a download that shows how long that is. */
+#define DOWNLOAD_PIPE_BYTES ((uint64_t)16384)
 /* Time for the answer to a probe. */
 #define PROBE_ANSWER_USEC 200000u
 #define PROBE_ANSWER_RTTS 2u

@@ -187,6 +187,9 @@ def test_interactive_slow_download_is_left(lab):
     wait_for_bits(daemon, wifi0=True, lte0=False)
     progress(lab, "lte0")
     check(True, "lte0 carries")
+    for _ in range(8):  # in that time wifi0 would be missed
+        progress(lab, "lte0")
+    check_equal(daemon.query("status")["counters"]["subflows_dead"], 0, "lost paths")
     finish(lab, curl)
 
 

@@ -244,6 +244,57 @@ static void test_download_joined_by_the_peer_is_not_probed(void **state) {
 }
 
 /* Nobody knows whether the peer would answer. */
+/* The peer was asked for another path: what it sends on that one alone is no sign. */
+static void test_download_on_a_path_in_reserve_is_not_probed(void **state) {
+        struct watched watched;
+
+        watched_init(&watched, *state);
+        deliver(&watched);
+        world_connection(watched.world)->subflows.items[WIFI].is.flags |= MPTCPIZE_SUBFLOW_BACKUP;
+        assert_false(watched_move(&watched, LTE, 3000 * MSEC, watched_download));
+        assert_int_equal(watched.world->engine.counters[COUNTER_PROBES], 0);
+}
+
+static void test_probe_of_a_path_that_goes_into_reserve_ends(void **state) {
+        struct watched watched;
+
+        (void)probe_once(&watched, *state);
+        world_connection(watched.world)->subflows.items[WIFI].is.flags |= MPTCPIZE_SUBFLOW_BACKUP;
+        assert_true(watched_move(&watched, LTE, 1000 * MSEC, watched_download));
+        (void)world_expect(watched.world, ACTION_ABORT); /* of the probe */
+        assert_false(watched_move(&watched, LTE, 3000 * MSEC, watched_download));
+        assert_int_equal(watched.world->engine.counters[COUNTER_SUBFLOWS_DEAD], 0);
+}
+
+/* The request was fast, but the download has filled the queues of the path. */
+static void test_download_through_full_queues_is_given_time(void **state) {
+        struct watched watched;
+        uint64_t last;
+
+        watched_init(&watched, *state);
+        watched.paths[WIFI].measure.rcv_rtt_usec = 300000;
+        deliver(&watched);
+        last = watched.paths[WIFI].arrived_usec;
+        assert_true(watched_pass(&watched, 3000 * MSEC));
+        assert_in_range(watched.world->now - last, 900 * MSEC, 2000 * MSEC);
+        (void)take_probe(&watched);
+        last = watched.world->now;
+        assert_true(watched_move(&watched, LTE, 1000 * MSEC, watched_download));
+        (void)take_probe(&watched);
+        assert_in_range(watched.world->now - last, 300 * MSEC, 400 * MSEC);
+}
+
+/* It gets that slow by pauses. */
+static void test_download_of_little_is_given_no_more_time(void **state) {
+        struct watched watched;
+
+        watched_init(&watched, *state);
+        watched.paths[WIFI].measure.rcv_rtt_usec = 20000;
+        assert_in_range(go_quiet(&watched), 0, UINT64_MAX);
+        (void)take_probe(&watched);
+        assert_int_equal(world_connection(watched.world)->subflows.items[WIFI].pipe_usec, 0);
+}
+
 static void test_download_without_a_join_is_not_probed(void **state) {
         struct watched watched;
 
@@ -325,6 +376,10 @@ int main(void) {
                 TEST(test_probe_again_needs_new_data),
                 TEST(test_download_of_few_bytes_is_not_probed),
                 TEST(test_download_joined_by_the_peer_is_not_probed),
+                TEST(test_download_on_a_path_in_reserve_is_not_probed),
+                TEST(test_probe_of_a_path_that_goes_into_reserve_ends),
+                TEST(test_download_through_full_queues_is_given_time),
+                TEST(test_download_of_little_is_given_no_more_time),
                 TEST(test_download_without_a_join_is_not_probed),
                 TEST(test_probe_goes_to_where_joins_are_taken),
                 TEST(test_probe_in_a_snapshot_is_no_subflow),
