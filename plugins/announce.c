@@ -8,7 +8,8 @@
  * subflow is left out: the peer knows it, or, behind a load balancer, it leads to another server.
  *
  * The view doesn't tell what was announced, so the state keeps that. A new state announces again,
- * which peers take for a repetition.
+ * which peers take for a repetition. What could not be announced, because the port is somebody
+ * else's for example, is tried again when the network or the configuration changes.
  *
  * Options: "port" (0 to 65535, default 0: that of the connection): where joins are to go. With it,
  * IPv6 addresses are announced without: address, port and TCP timestamps don't fit into one header,
@@ -28,8 +29,13 @@
 #define PATTERN_MAX  64u
 #define PATTERNS_MAX 256u
 
+struct sent {
+        struct mptcpize_address address;
+        bool failed; /* the peer doesn't know it */
+};
+
 struct announce {
-        struct mptcpize_address *sent;
+        struct sent *sent;
         size_t n_sent;
         struct mptcpize_address home; /* of the first subflow; family 0: not known yet */
         char *interfaces;             /* NULL: all */
@@ -132,7 +138,7 @@ static bool announce_wants(const struct announce *state, const struct mptcpize_l
 static bool announce_has_sent(const struct announce *state,
                               const struct mptcpize_address *address) {
         for (size_t i = 0; i < state->n_sent; i++)
-                if (view_same_host(&state->sent[i], address))
+                if (view_same_host(&state->sent[i].address, address))
                         return true;
         return false;
 }
@@ -152,7 +158,8 @@ static int announce_emit(uint32_t type, const struct mptcpize_address *address, 
 
 static int announce_one(struct announce *state, const struct mptcpize_local *local,
                         struct mptcpize_sink *sink) {
-        struct mptcpize_address address = local->address, *sent;
+        struct mptcpize_address address = local->address;
+        struct sent *sent;
         int r;
 
         if (state->n_sent == SENT_MAX)
@@ -167,8 +174,30 @@ static int announce_one(struct announce *state, const struct mptcpize_local *loc
                                        : "announce: this host can be joined here, too");
         if (r < 0)
                 return r;
-        sent[state->n_sent++] = address;
+        sent[state->n_sent++] = (struct sent){ .address = address };
         return 0;
+}
+
+static void announce_note_failure(struct announce *state, const struct mptcpize_event *event) {
+        if (event->type != MPTCPIZE_EVENT_REFUSED || !event->action ||
+            event->action->type != MPTCPIZE_ACTION_ANNOUNCE)
+                return;
+        for (size_t i = 0; i < state->n_sent; i++)
+                if (view_same_host(&state->sent[i].address, &event->action->local))
+                        state->sent[i].failed = true;
+}
+
+/* What has failed may have another chance. */
+static void announce_forget_failures(struct announce *state, const struct mptcpize_event *event) {
+        size_t kept = 0;
+
+        if (event->type != MPTCPIZE_EVENT_LOCALS_CHANGED &&
+            event->type != MPTCPIZE_EVENT_CONFIGURED)
+                return;
+        for (size_t i = 0; i < state->n_sent; i++)
+                if (!state->sent[i].failed)
+                        state->sent[kept++] = state->sent[i];
+        state->n_sent = kept;
 }
 
 /* Where the path of a subflow is lost the daemon tells the peer by itself. */
@@ -185,14 +214,15 @@ static void announce_withdraw_lost(struct announce *state, const struct mptcpize
         size_t kept = 0;
 
         for (size_t i = 0; i < state->n_sent; i++) {
-                const struct mptcpize_local *local = view_local(view, &state->sent[i]);
+                const struct sent *sent = &state->sent[i];
+                const struct mptcpize_local *local = view_local(view, &sent->address);
 
                 if (local && announce_wants(state, local)) {
-                        state->sent[kept++] = state->sent[i];
+                        state->sent[kept++] = *sent;
                         continue;
                 }
-                if (!announce_is_used(view, &state->sent[i]))
-                        (void)announce_emit(MPTCPIZE_ACTION_WITHDRAW, &state->sent[i], 0, sink,
+                if (!sent->failed && !announce_is_used(view, &sent->address))
+                        (void)announce_emit(MPTCPIZE_ACTION_WITHDRAW, &sent->address, 0, sink,
                                             "announce: this host has lost the address");
         }
         state->n_sent = kept;
@@ -241,11 +271,12 @@ static int announce_decide(void *pstate, const struct mptcpize_view *view,
         const uint32_t wanted = MPTCPIZE_VIEW_SERVER | MPTCPIZE_VIEW_ESTABLISHED;
         struct announce *state = pstate;
 
-        (void)event;
         if ((view->flags & wanted) != wanted)
                 return 0;
         if (!state->home.family && view_initial(view))
                 state->home = view_initial(view)->local;
+        announce_note_failure(state, event);
+        announce_forget_failures(state, event);
         announce_withdraw_lost(state, view, sink);
         announce_all(state, view, sink);
         announce_demote(state, view, sink);

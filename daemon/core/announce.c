@@ -67,8 +67,15 @@ int engine_announce(struct engine *engine, struct connection *connection, struct
 
 void engine_on_announce_done(struct engine *engine, struct connection *connection,
                              const struct outcome_event *outcome) {
-        if (outcome->error < 0 && outcome->action.listen)
+        const struct local_id *id = connection_find_id(connection, outcome->action.local_id);
+
+        if (outcome->error == 0)
+                return;
+        if (outcome->action.listen)
                 engine_release(engine, connection, &outcome->action.local);
+        /* That of an id which the kernel had forgotten was not the plugin's wish. */
+        if (!id || !id->renewed)
+                engine_tell_refused(engine, connection, outcome);
 }
 
 bool engine_is_announced(const struct connection *connection,

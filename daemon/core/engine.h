@@ -411,6 +411,9 @@ void engine_give_up_joins(struct engine *engine, struct connection *connection, 
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);
+/* Tells the plugin that the kernel could not do what it wanted: a join or an announcement. */
+void engine_tell_refused(struct engine *engine, struct connection *connection,
+                         const struct outcome_event *outcome);
 
 /* paths.c */
 int32_t engine_ifindex(const struct engine *engine, const struct mptcpize_address *local);

@@ -33,11 +33,12 @@ static void engine_trace_failure(struct engine *engine, const struct outcome_eve
         engine->counters[COUNTER_ACTIONS_FAILED]++;
 }
 
-static void engine_tell_refused(struct engine *engine, struct connection *connection,
-                                const struct outcome_event *outcome) {
+void engine_tell_refused(struct engine *engine, struct connection *connection,
+                         const struct outcome_event *outcome) {
         struct mptcpize_action action = {
                 .size = sizeof(action),
-                .type = MPTCPIZE_ACTION_CREATE,
+                .type = outcome->action.type == ACTION_ANNOUNCE ? MPTCPIZE_ACTION_ANNOUNCE
+                                                                : MPTCPIZE_ACTION_CREATE,
                 .local = outcome->action.local,
                 .remote = outcome->action.remote,
                 .ifindex = outcome->action.ifindex,

@@ -15,6 +15,8 @@
 #define LOCAL "198.51.100.1:8080"
 
 static struct mptcpize_action wanted; /* by the plugin, once; type 0: nothing */
+static uint32_t refused;              /* the type of what could not be done; 0: nothing */
+static int refused_error;
 
 static int plugin_init(void **ret_state) {
         *ret_state = &wanted;
@@ -28,7 +30,11 @@ static int plugin_config(void *state, const char *key, const char *value) {
 
 static int plugin_decide(void *state, const struct mptcpize_view *view,
                          const struct mptcpize_event *event, struct mptcpize_sink *sink) {
-        (void)state, (void)view, (void)event;
+        (void)state, (void)view;
+        if (event->type == MPTCPIZE_EVENT_REFUSED) {
+                refused = event->action->type;
+                refused_error = event->error;
+        }
         if (wanted.type)
                 (void)sink->emit(sink, &wanted);
         wanted.type = 0;
@@ -52,7 +58,7 @@ static const struct mptcpize_plugin plugin = {
 static int setup(void **state) {
         struct world *world;
 
-        wanted.type = 0;
+        wanted.type = refused = 0;
         world_setup(state);
         world = *state;
         world_configure_plugin(world, &plugin);
@@ -69,6 +75,23 @@ static void decide(struct world *world, uint32_t type, const char *local) {
 static struct action announced(struct world *world) {
         decide(world, MPTCPIZE_ACTION_ANNOUNCE, LOCAL);
         return world_expect(world, ACTION_ANNOUNCE);
+}
+
+static void test_announce_fails_plugin_is_told(void **state) {
+        struct world *world = *state;
+        struct action announce = announced(world);
+
+        world_outcome(world, &announce, -EADDRINUSE);
+        assert_int_equal(refused, MPTCPIZE_ACTION_ANNOUNCE);
+        assert_int_equal(refused_error, -EADDRINUSE);
+}
+
+static void test_announce_done_plugin_is_not_told(void **state) {
+        struct world *world = *state;
+        struct action announce = announced(world);
+
+        world_outcome(world, &announce, 0);
+        assert_int_equal(refused, 0);
 }
 
 static void expect_release(struct world *world) {
@@ -168,6 +191,8 @@ int main(void) {
                 T(test_failure_lets_go_once),
                 T(test_join_keeps_the_id_of_the_port),
                 T(test_lost_path_lets_go),
+                T(test_announce_fails_plugin_is_told),
+                T(test_announce_done_plugin_is_not_told),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);

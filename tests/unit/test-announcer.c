@@ -123,6 +123,26 @@ static void test_port_goes_with_ipv4_only(void **state) {
         assert_string_equal(pump_log(), "withdraw 198.51.100.1:8443 withdraw 2001:db8::1 ");
 }
 
+static void test_failed_is_tried_again_after_a_change_only(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
+        action = world_expect(world, ACTION_ANNOUNCE);
+        world_outcome(world, &action, -EADDRINUSE);
+        world_expect_nothing(world);
+        join(world, "192.0.2.1:80", "203.0.113.9:50000");
+        world_expect_nothing(world);
+        world_route(world, LTE, "203.0.113.0", 24);
+        world_settle(world);
+        action = world_expect(world, ACTION_ANNOUNCE);
+        world_outcome(world, &action, -EADDRINUSE);
+        /* The peer knows nothing of it. */
+        pump_log();
+        pump_link(world, LTE, false);
+        assert_string_equal(pump_log(), "");
+}
+
 static void test_many_addresses_sixteen_are_announced(void **state) {
         struct world *world = *state;
         char address[32];
@@ -224,6 +244,7 @@ int main(void) {
                 T(test_role_off_is_not_announced),
                 T(test_interfaces_choose_what_is_announced),
                 T(test_port_goes_with_ipv4_only),
+                T(test_failed_is_tried_again_after_a_change_only),
                 T(test_many_addresses_sixteen_are_announced),
                 T(test_demote_initial_follows_the_joins),
                 T(test_demote_initial_not_wanted_leaves_it),
