@@ -254,10 +254,6 @@ static uint64_t ready_usec(const struct now *now, const struct mptcpize_subflow 
 
 /* Delay */
 
-static uint64_t rtt_age(const struct now *now, const struct mptcpize_subflow *subflow) {
-        return delay_age(now->view, subflow);
-}
-
 /* The one that carries is judged by what it receives, too. */
 static bool is_slower(const struct now *now, const struct mptcpize_subflow *carrier,
                       const struct mptcpize_subflow *standby) {
@@ -314,7 +310,8 @@ static bool is_slow(const struct now *now, const struct mptcpize_subflow *carrie
                 state->base_rtt_usec = delay.rtt_usec;
         base.rtt_usec = state->base_rtt_usec;
         if (!delay_is_over(delay, base) &&
-            !(standby && rtt_age(now, standby) != UINT64_MAX && is_slower(now, carrier, standby)))
+            !(standby && delay_age(now->view, standby) != UINT64_MAX &&
+              is_slower(now, carrier, standby)))
                 state->slow_usec = 0;
         else if (!state->slow_usec)
                 state->slow_usec = now->view->now_usec;
@@ -327,13 +324,13 @@ static const struct mptcpize_subflow *faster(const struct now *now,
         const struct mptcpize_subflow *standby = best_established(now, carrier->ifindex, false);
         const uint64_t switched = now->state->switched_usec;
 
-        if (!now->state->interactive || rtt_age(now, carrier) == UINT64_MAX)
-                return NULL;
         delay_meter_take(&now->state->meter, carrier);
+        if (!now->state->interactive || delay_age(now->view, carrier) == UINT64_MAX)
+                return NULL;
         if (!is_slow(now, carrier, standby) || !standby || now->state->probing ||
             (switched && now->view->now_usec - switched < HOLD_DOWN_USEC))
                 return NULL;
-        if (rtt_age(now, standby) <= FRESH_USEC)
+        if (delay_age(now->view, standby) <= FRESH_USEC)
                 return is_slower(now, carrier, standby) ? standby : NULL;
         probe(now, standby);
         return NULL;
@@ -344,9 +341,11 @@ static bool has_recovered(const struct now *now, const struct mptcpize_subflow *
                           const struct mptcpize_subflow *carrier) {
         const uint64_t since = now->view->now_usec - now->state->switched_usec;
 
-        if (since < HOLD_DOWN_USEC || now->state->probing || rtt_age(now, carrier) == UINT64_MAX)
+        if (since < HOLD_DOWN_USEC || now->state->probing ||
+            delay_age(now->view, carrier) == UINT64_MAX)
                 return false;
-        if (rtt_age(now, better) < since - VIEW_SEC && rtt_age(now, better) <= FRESH_USEC)
+        if (delay_age(now->view, better) < since - VIEW_SEC &&
+            delay_age(now->view, better) <= FRESH_USEC)
                 return !delay_is_over(delay_of(better, NULL), delay_of(carrier, NULL));
         probe(now, better);
         return false;
@@ -486,12 +485,14 @@ static void make_room(const struct now *now, uint32_t wanted) {
                              "backup: a better interface needs its place");
 }
 
-/* With energy=save: for what is better than the carrier, and when the carrier is slow. */
+/* With energy=save: for what is better than the carrier, and when the carrier is in trouble. */
 static bool is_needed(const struct now *now, int32_t ifindex,
                       const struct mptcpize_subflow *chosen) {
         struct backup *state = now->state;
 
         if (!state->save || !chosen || score(now, ifindex) < score(now, chosen->ifindex))
+                return true;
+        if (delay_is_endless(&state->meter, now->view->now_usec))
                 return true;
         if (!state->slow_usec ||
             (state->probed_usec && now->view->now_usec - state->probed_usec < FRESH_USEC))
@@ -522,7 +523,9 @@ static void join_missing(const struct now *now, const struct mptcpize_subflow *c
 static void release(struct now *now, const struct mptcpize_subflow *chosen) {
         const struct backup *state = now->state;
 
-        if (!state->save || state->slow_usec || chosen->ifindex != state->primary)
+        if (!state->save || state->slow_usec ||
+            delay_is_endless(&state->meter, now->view->now_usec) ||
+            chosen->ifindex != state->primary)
                 return;
         for (size_t i = 0; i < now->view->n_subflows; i++) {
                 const struct mptcpize_subflow *subflow = now->view->subflows[i];
@@ -543,7 +546,8 @@ static void release(struct now *now, const struct mptcpize_subflow *chosen) {
 /* A standby that waits for its time must answer; delay is looked at all the time. */
 static void wait_for_more(const struct now *now, const struct mptcpize_subflow *chosen) {
         const struct mptcpize_subflow *best = best_established(now, -1, false);
-        const bool watch = chosen && (now->state->interactive || best->ifindex != chosen->ifindex);
+        const bool watch = chosen && (now->state->interactive || now->state->save ||
+                                      best->ifindex != chosen->ifindex);
         const uint64_t usec = watch ? WATCH_USEC : 0;
 
         if (usec != now->state->watch_usec &&

@@ -12,6 +12,7 @@
 #include "view.h"
 
 #define DELAY_RTO_USEC   200000u
+#define DELAY_STUCK_USEC VIEW_SEC
 #define DELAY_FULL_BYTES ((uint64_t)16384) /* in a round-trip time */
 
 struct delay {
@@ -19,11 +20,14 @@ struct delay {
         uint32_t rto_usec;
 };
 
-/* Of one subflow, how much arrives. All zero at first, and when it is another subflow. */
+/* Of one subflow, what it achieves. All zero at first, and when it is another subflow. */
 struct delay_meter {
         uint64_t bytes_received;
+        uint64_t bytes_acked;
         uint64_t sample_usec;
-        bool full; /* as much as the path gives */
+        uint64_t stuck_usec; /* since when nothing is acknowledged of what is under way; 0: all is
+                              */
+        bool full;           /* as much arrives as the path gives */
 };
 
 static inline void delay_meter_take(struct delay_meter *meter,
@@ -35,8 +39,21 @@ static inline void delay_meter_take(struct delay_meter *meter,
                 return;
         meter->full = meter->sample_usec && subflow->bytes_received > meter->bytes_received &&
                       bytes * subflow->rcv_rtt_usec >= DELAY_FULL_BYTES * usec;
+        if (!subflow->unacked || subflow->bytes_acked != meter->bytes_acked)
+                meter->stuck_usec = 0;
+        else if (!meter->stuck_usec)
+                meter->stuck_usec = subflow->sample_usec;
+        meter->bytes_acked = subflow->bytes_acked;
         meter->bytes_received = subflow->bytes_received;
         meter->sample_usec = subflow->sample_usec;
+}
+
+/*
+ * So long without an acknowledgement that the path may be lost: the daemon finds out, if there is
+ * another one to go to.
+ */
+static inline bool delay_is_endless(const struct delay_meter *meter, uint64_t now_usec) {
+        return meter->stuck_usec && now_usec - meter->stuck_usec >= DELAY_STUCK_USEC;
 }
 
 /* meter: of this subflow, or NULL: one that carries nothing. */

@@ -74,6 +74,18 @@ def test_backup_energy_save_joins_in_need_only(lab):
     finish(lab, curl)
 
 
+def test_backup_energy_save_silent_path_is_left(lab):
+    """With energy=save a path that swallows all is lost, too, when something has been sent."""
+    daemon = stage(lab, {"plugin": "backup", "plugins": {"backup": {"energy": "save"}}}, size=SIZE)
+    upload = Upload(lab, SERVICE4, "data")
+    progress(lab, "wifi0")
+    check_equal(bits(daemon), {"wifi0": False}, "subflows")
+    lab.blackhole(0, "both")
+    wait_for_bits(daemon, lte0=False)
+    progress(lab, "lte0")
+    finish(lab, upload)
+
+
 def test_ndiffports_subflows_share_addresses(lab):
     """Three subflows on one pair of addresses, each from its own port; lost ones are replaced."""
     daemon = stage(lab, {"plugin": "ndiffports", "plugins": {"ndiffports": {"subflows": 3}}},
@@ -195,6 +207,7 @@ def test_interactive_slow_download_is_left(lab):
 
 harness.main([test_backup_link_lost_and_back_carrier_follows,
               test_backup_energy_save_joins_in_need_only,
+              test_backup_energy_save_silent_path_is_left,
               test_ndiffports_subflows_share_addresses,
               test_announce_server_is_joined_where_it_says,
               test_fullmesh_start_after_ms_small_transfer_has_one_path,

@@ -344,6 +344,32 @@ static void test_energy_save_closes_the_standby_afterwards(void **state) {
         assert_string_equal(pump_log(), "");
 }
 
+/* Five samples a second of a wifi0 that has so many segments under way. */
+static void uploads(struct world *world, uint64_t usec, uint32_t unacked, uint32_t acked) {
+        for (uint64_t end = world->now + usec; world->now < end;) {
+                struct mptcpize_subflow *wifi = &world_connection(world)->subflows.items[0].is;
+
+                wifi->unacked = unacked;
+                wifi->bytes_acked += acked;
+                samples(world, SEC / 5, 20, 0);
+        }
+}
+
+static void test_energy_save_joins_when_nothing_is_acknowledged(void **state) {
+        struct world *world = *state;
+
+        pump_option(world, "energy", "save");
+        pump_connect(world, 0);
+        uploads(world, 5 * SEC, 10, 1000);
+        uploads(world, SEC, 10, 0);
+        uploads(world, 10 * SEC, 0, 0);
+        assert_string_equal(pump_log(), "");
+        uploads(world, SEC + SEC / 5 * 2, 10, 0);
+        assert_string_equal(pump_log(), "create lte+ ");
+        uploads(world, 10 * SEC, 10, 1000);
+        assert_string_equal(pump_log(), "close lte ");
+}
+
 /* Delay */
 
 static void test_interactive_slow_path_is_left_after_a_second(void **state) {
@@ -529,6 +555,7 @@ int main(void) {
                 T(test_bit_that_the_kernel_did_not_take_is_set_again),
                 T(test_energy_save_joins_when_the_primary_is_lost),
                 T(test_energy_save_closes_the_standby_afterwards),
+                T(test_energy_save_joins_when_nothing_is_acknowledged),
                 T(test_interactive_slow_path_is_left_after_a_second),
                 T(test_interactive_slow_download_is_left),
                 T(test_interactive_peer_with_little_to_send_is_not_slow),
