@@ -3,8 +3,9 @@
 
 import harness
 from harness import check, check_equal, topology
-from lab import PATIENCE, SERVER, SERVICE4, Failed, command, ip_batch, wait_for
-from programs import Curl, Daemon, Nginx, stage, start_bus, wait_for_subflows
+from lab import NAMES, PATIENCE, SERVER, SERVICE4, Failed, command, ip_batch, wait_for
+from programs import (Curl, Daemon, Nginx, daemon_at, stage, start_bus,
+                      wait_for_subflows)
 from transfers import Upload
 
 SIZE = 80_000_000  # longer than the tests need; the throttle is opened at the end
@@ -124,6 +125,24 @@ def test_announce_server_is_joined_where_it_says(lab):
     finish(lab, curl)
 
 
+@topology(NAMES[:3], (20,) * 3)
+def test_announce_joins_over_the_limit_are_closed(lab):
+    """The server takes one join; the client's other one is closed, and not tried again."""
+    daemon = stage(lab, size=SIZE)
+    server = daemon_at(lab, SERVER, {"plugin": "announce", "interfaces": {"*": "off"},
+                                     "limits": {"max_accepted": 1}})
+    curl = Curl(lab, SERVICE4, "data")
+    wait_for(lambda: server.query("status")["counters"]["subflows_surplus"] == 1,
+             "one that is too many")
+    wait_for(lambda: len(server.subflows()) == 2 and len(daemon.subflows()) == 2,
+             "two subflows at both ends")
+    progress(lab, "wifi0")
+    check_equal(lab.counters()["MPJoinSynTx"], 2, "joins")
+    check(any("not tried again" in line["reason"] for line in daemon.connection()["log"]),
+          "the client has understood")
+    finish(lab, curl)
+
+
 def test_fullmesh_start_after_ms_small_transfer_has_one_path(lab):
     """With start_after_ms short connections stay on one path, long ones don't."""
     daemon = stage(lab, {"plugins": {"fullmesh": {"start_after_ms": 2000}}}, size=SIZE)
@@ -210,6 +229,7 @@ harness.main([test_backup_link_lost_and_back_carrier_follows,
               test_backup_energy_save_silent_path_is_left,
               test_ndiffports_subflows_share_addresses,
               test_announce_server_is_joined_where_it_says,
+              test_announce_joins_over_the_limit_are_closed,
               test_fullmesh_start_after_ms_small_transfer_has_one_path,
               test_fullmesh_start_after_bytes_small_transfer_has_one_path,
               test_handed_to_an_installed_plugin_and_back,
