@@ -1,11 +1,14 @@
 #!/usr/bin/python3
 """Peers that refuse joins or don't know MPTCP, and middleboxes that don't let it through."""
 
+import socket
+import struct
+
 import harness
 import sandbox
 from harness import check, check_equal, topology
 from lab import NAMES, SERVER, SERVICE4, ip_batch, wait_for, write
-from programs import Curl, stage, wait_for_subflows
+from programs import Curl, Daemon, stage, start_bus, wait_for_subflows
 from transfers import SOME, joins, progress, wait_for_joins
 
 SIZE = 40_000_000  # longer than the tests need; the throttle is opened at the end
@@ -147,10 +150,36 @@ def test_peer_at_its_limit_is_not_hammered(lab):
     check_equal(lab.counters(SERVER)["MPJoinAckRx"], 1, "joins that the server took")
 
 
+def mptcp(netns=None):
+    with sandbox.inside(netns):
+        return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
+
+
+def test_peer_aborted_connection_is_forgotten(lab):
+    """The peer ends it by MP_FASTCLOSE, of which the kernel tells nobody but the program."""
+    start_bus(lab)
+    daemon = Daemon(lab).start()
+    with mptcp(SERVER) as listener, mptcp() as client:
+        listener.bind((SERVICE4, 80))
+        listener.listen()
+        client.connect((SERVICE4, 80))
+        server = listener.accept()[0]
+        for sender, receiver in ((client, server), (server, client)):
+            sender.sendall(b"!")
+            receiver.recv(1)
+        wait_for_subflows(daemon, BOTH)
+        server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        server.close()
+        wait_for(lambda: lab.counters()["MPFastcloseRx"] > 0, "the abort")
+        wait_for(lambda: not daemon.connections(), "the daemon has forgotten it")
+        check(True, "it is gone, while the program still has its socket")
+
+
 harness.main([test_peer_plain_tcp_is_left_alone,
               test_peer_stripped_on_both_paths_is_left_alone,
               test_peer_stripped_after_syn_is_shown_and_left_alone,
               test_peer_stripped_joins_are_tried_again_after_a_change_only,
               test_peer_stripped_in_the_middle_other_path_carries_on,
               test_peer_payload_changed_on_one_path_other_carries_on,
-              test_peer_at_its_limit_is_not_hammered])
+              test_peer_at_its_limit_is_not_hammered,
+              test_peer_aborted_connection_is_forgotten])

@@ -2,11 +2,11 @@
 """Each plugin does on a real kernel what it is for."""
 
 import harness
-from harness import check, check_equal, topology
-from lab import NAMES, PATIENCE, SERVER, SERVICE4, Failed, command, ip_batch, wait_for
+from harness import check, check_equal, needs_ipv6, topology
+from lab import NAMES, PATIENCE, SERVER, SERVICE4, SERVICE6, Failed, command, ip_batch, wait_for
 from programs import (Curl, Daemon, Nginx, daemon_at, stage, start_bus,
                       wait_for_subflows)
-from transfers import Upload
+from transfers import MAPPED4, Upload
 
 SIZE = 80_000_000  # longer than the tests need; the throttle is opened at the end
 SOME = 1_000_000
@@ -38,10 +38,9 @@ def wait_for_bits(daemon, timeout=PATIENCE, **wanted):
     wait_for(there, f"backup bits {wanted}", timeout)
 
 
-def test_backup_link_lost_and_back_carrier_follows(lab):
-    """wifi0 carries, lte0 stands by; wifi0 goes and comes back."""
+def lost_and_back(lab, host):
     daemon = stage(lab, {"plugin": "backup"}, size=SIZE)
-    curl = Curl(lab, SERVICE4, "data")
+    curl = Curl(lab, host, "data")
     wait_for_bits(daemon, wifi0=False, lte0=True)
     before = lab.received()["lte0"]
     progress(lab, "wifi0")
@@ -57,6 +56,22 @@ def test_backup_link_lost_and_back_carrier_follows(lab):
     progress(lab, "wifi0")
     check(True, "wifi0 carries again")
     finish(lab, curl)
+
+
+def test_backup_link_lost_and_back_carrier_follows(lab):
+    """wifi0 carries, lte0 stands by; wifi0 goes and comes back."""
+    lost_and_back(lab, SERVICE4)
+
+
+@needs_ipv6
+def test_backup_ipv6_link_lost_and_back_carrier_follows(lab):
+    """The same over IPv6."""
+    lost_and_back(lab, SERVICE6)
+
+
+def test_backup_mapped_link_lost_and_back_carrier_follows(lab):
+    """The same over IPv4, by a socket for IPv6."""
+    lost_and_back(lab, MAPPED4)
 
 
 def test_backup_energy_save_joins_in_need_only(lab):
@@ -225,6 +240,8 @@ def test_interactive_slow_download_is_left(lab):
 
 
 harness.main([test_backup_link_lost_and_back_carrier_follows,
+              test_backup_ipv6_link_lost_and_back_carrier_follows,
+              test_backup_mapped_link_lost_and_back_carrier_follows,
               test_backup_energy_save_joins_in_need_only,
               test_backup_energy_save_silent_path_is_left,
               test_ndiffports_subflows_share_addresses,
