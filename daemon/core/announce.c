@@ -2,8 +2,8 @@
  * Announced addresses with a port of their own, which need a listener that the kernel does not
  * open (Linux 6.18: joins to the port get an RST). kern/ opens it with the announcement, shares it
  * between connections, and closes it when all of them have let go: so each one that has asked for
- * it lets go exactly once, when it withdraws the address, when the announcement fails, or when it
- * ends, also without an event.
+ * it lets go exactly once, when it withdraws the address, when the announcement fails, when this
+ * host has lost the address, or when it ends, also without an event.
  */
 #include "engine.h"
 
@@ -47,6 +47,12 @@ void engine_release_id(struct engine *engine, struct connection *connection, uin
 void engine_release_all(struct engine *engine, struct connection *connection) {
         while (connection->listeners.n > 0)
                 engine_release_at(engine, connection, 0);
+}
+
+void engine_release_lost(struct engine *engine, struct connection *connection) {
+        for (size_t i = connection->listeners.n; i-- > 0;)
+                if (!model_find_address(&engine->model, &connection->listeners.items[i]))
+                        engine_release_at(engine, connection, i);
 }
 
 int engine_announce(struct engine *engine, struct connection *connection, struct action *action) {

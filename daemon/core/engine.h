@@ -372,6 +372,8 @@ void engine_release(struct engine *engine, struct connection *connection,
                     const struct mptcpize_address *address);
 void engine_release_id(struct engine *engine, struct connection *connection, uint8_t id);
 void engine_release_all(struct engine *engine, struct connection *connection);
+/* Of those at addresses that this host hasn't got any more. */
+void engine_release_lost(struct engine *engine, struct connection *connection);
 void engine_on_announce_done(struct engine *engine, struct connection *connection,
                              const struct outcome_event *outcome);
 

@@ -322,6 +322,7 @@ static void engine_look_again(struct engine *engine, struct connection *connecti
         engine_pardon_changed(engine, connection, only_routes);
         engine_route_remotes(engine, connection);
         engine_hope_again(engine, connection);
+        engine_release_lost(engine, connection);
         engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
 }
 

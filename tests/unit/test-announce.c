@@ -180,6 +180,25 @@ static void test_lost_path_lets_go(void **state) {
         assert_int_equal(world_expect(world, ACTION_ABORT).type, ACTION_ABORT);
 }
 
+/* With the last path nobody is told, but the listener is of no use any more. */
+static void test_lost_last_path_lets_go(void **state) {
+        struct world *world = *state;
+        struct action announce = announced(world);
+
+        world_outcome(world, &announce, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, LOCAL, "203.0.113.1:50001",
+                    announce.local_id, 1, 0);
+        world_address_gone(world, 2, "192.0.2.1");
+        world_address_gone(world, 3, "198.51.100.1");
+        world_settle(world);
+        expect_release(world);
+        world_address(world, 3, "198.51.100.1", true);
+        world_settle(world);
+        (void)world_expect(world, ACTION_WITHDRAW); /* of the other one, whose path is lost */
+        (void)world_expect(world, ACTION_ABORT);
+        assert_true(announced(world).listen);
+}
+
 #define T(fn) cmocka_unit_test_setup_teardown(fn, setup, world_teardown)
 
 int main(void) {
@@ -193,6 +212,7 @@ int main(void) {
                 T(test_lost_path_lets_go),
                 T(test_announce_fails_plugin_is_told),
                 T(test_announce_done_plugin_is_not_told),
+                T(test_lost_last_path_lets_go),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
