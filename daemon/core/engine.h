@@ -45,7 +45,7 @@ enum counter {
         COUNTER_SUBFLOWS_FAILED,     /* asked for and refused, by the kernel or the peer */
         COUNTER_SUBFLOWS_DEAD,       /* path lost */
         COUNTER_SUBFLOWS_SURPLUS,    /* the peer's, destroyed as more than may be */
-        COUNTER_RETRIES_HELD,        /* put off, as more than may be */
+        COUNTER_RETRIES_HELD,        /* put off: more than may be, or no free port */
         COUNTER_ACTIONS_FAILED,
         COUNTER_ACTIONS_DROPPED, /* queue full or no memory */
         COUNTER_PLUGIN_ERRORS,
