@@ -9,7 +9,7 @@
 
 #include <mptcpize/plugin.h>
 
-_Static_assert(MPTCPIZE_ABI == ((1u << 16) | 0u), "not the header of ABI 1.0");
+_Static_assert(MPTCPIZE_ABI == 1u << 16, "not the header of ABI 1.0");
 
 static int old_init(void **ret_state) {
         void *state = calloc(1, 1);

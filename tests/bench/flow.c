@@ -267,13 +267,13 @@ int main(int argc, char **argv) {
         if (epoll < 0)
                 fail("epoll_create1");
         if (argc == 3 && strcmp(argv[1], "serve") == 0) {
-                listener = new_listener((uint16_t)atoi(argv[2]));
+                listener = new_listener((uint16_t)strtoul(argv[2], NULL, 10));
                 watch(epoll, listener, EPOLLIN, EPOLL_CTL_ADD);
                 say("listening");
         } else if (argc == 6 && strcmp(argv[1], "dial") == 0 &&
                    inet_pton(AF_INET, argv[2], &to.sin_addr) == 1) {
-                to.sin_port = htons((uint16_t)atoi(argv[3]));
-                for (int i = 0; i < atoi(argv[5]); i++)
+                to.sin_port = htons((uint16_t)strtoul(argv[3], NULL, 10));
+                for (unsigned long n = strtoul(argv[5], NULL, 10); n > 0; n--)
                         dial(epoll, &to, argv[4][0]);
                 say("open");
         } else {

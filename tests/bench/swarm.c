@@ -177,18 +177,13 @@ static void dial_progress(struct dial *dial, const struct epoll_event *event) {
         const int fd = event->data.fd;
         char byte = 'x';
 
-        if (event->events & EPOLLERR) {
-                dial_finish(dial, fd, false);
-        } else if (event->events & EPOLLIN) {
+        if (event->events & EPOLLIN && !(event->events & EPOLLERR))
                 dial_finish(dial, fd, recv(fd, &byte, 1, MSG_DONTWAIT) == 1);
-        } else if (event->events & EPOLLOUT) {
-                if (send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) != 1)
-                        dial_finish(dial, fd, false);
-                else
-                        watch(dial->epoll, fd, EPOLLIN, EPOLL_CTL_MOD);
-        } else {
+        else if (event->events & EPOLLOUT && !(event->events & EPOLLERR) &&
+                 send(fd, &byte, 1, MSG_NOSIGNAL | MSG_DONTWAIT) == 1)
+                watch(dial->epoll, fd, EPOLLIN, EPOLL_CTL_MOD);
+        else
                 dial_finish(dial, fd, false);
-        }
 }
 
 static int dial_all(struct dial *dial) {

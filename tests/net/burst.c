@@ -128,14 +128,16 @@ static void client_close(struct client *client, unsigned int count) {
 }
 
 static void client_run(struct client *client) {
-        char line[64], key[16];
-        unsigned int count, keep = 0;
+        char line[64], *numbers;
+        unsigned int count;
 
         while (fgets(line, sizeof(line), stdin)) {
-                if (sscanf(line, "%15s %u %u", key, &count, &keep) < 2)
+                numbers = strchr(line, ' ');
+                if (!numbers)
                         exit(2);
-                if (strcmp(key, "open") == 0)
-                        client_open(client, count, keep);
+                count = (unsigned int)strtoul(numbers, &numbers, 10);
+                if (strncmp(line, "open ", 5) == 0)
+                        client_open(client, count, (unsigned int)strtoul(numbers, NULL, 10));
                 else
                         client_close(client, count);
                 say("ok");
@@ -147,12 +149,13 @@ int main(int argc, char **argv) {
         const struct rlimit files = { KEPT_MAX + 100, KEPT_MAX + 100 };
         unsigned int port, n_ports;
 
-        if (argc != 5 || (n_ports = (unsigned int)atoi(argv[4])) < 1 || n_ports > PORTS_MAX) {
+        if (argc != 5 || (n_ports = (unsigned int)strtoul(argv[4], NULL, 10)) < 1 ||
+            n_ports > PORTS_MAX) {
                 fprintf(stderr, "usage: burst serve|connect ADDRESS PORT N\n");
                 return 2;
         }
         (void)setrlimit(RLIMIT_NOFILE, &files);
-        port = (unsigned int)atoi(argv[3]);
+        port = (unsigned int)strtoul(argv[3], NULL, 10);
         client = (struct client){
                 .to = address_make(argv[2], 0),
                 .port = port,
