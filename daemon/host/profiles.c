@@ -322,15 +322,14 @@ static bool profiles_have_plain(const struct profiles *profiles, const char *plu
  * loaded is nobody's loss, yet.
  */
 static int profiles_add_plugin(struct profiles *profiles, const char *name) {
-        char error[PLUGIN_ERROR], title[sizeof(CONF_PROFILE_PLUGIN) + LIMIT_NAME];
+        char error[PLUGIN_ERROR], title[LIMIT_NAME];
         const struct mptcpize_plugin *plugin;
         struct conf_profile *profile;
-        int r;
+        int r = snprintf(title, sizeof(title), CONF_PROFILE_PLUGIN "%s", name);
 
-        if (profiles_have_plain(profiles, name))
+        if (r >= (int)sizeof(title) || profiles_have_plain(profiles, name))
                 return 0;
-        snprintf(title, sizeof(title), CONF_PROFILE_PLUGIN "%s", name);
-        plugin = strlen(title) < LIMIT_NAME ? profiles_load(profiles, name, error) : NULL;
+        plugin = profiles_load(profiles, name, error);
         if (!plugin)
                 return 0;
         r = profiles_add(profiles, title, &profile);

@@ -109,31 +109,31 @@ static void rows_done(struct rows *rows) {
 
 /* The kernel's */
 
-static const struct rtattr *find_attribute(const struct rtattr *at, int length, int type) {
+static struct rtattr *find_attribute(struct rtattr *at, int length, int type) {
         for (; RTA_OK(at, length); at = RTA_NEXT(at, length))
                 if ((at->rta_type & NLA_TYPE_MASK) == type)
                         return at;
         return NULL;
 }
 
-static uint32_t load32(const struct rtattr *from, size_t at) {
+static uint32_t load32(struct rtattr *from, size_t at) {
         uint32_t value = 0;
 
         if (from && RTA_PAYLOAD(from) >= at + sizeof(value))
-                memcpy(&value, (const char *)RTA_DATA(from) + at, sizeof(value));
+                memcpy(&value, (char *)RTA_DATA(from) + at, sizeof(value));
         return value;
 }
 
-static const struct rtattr *row_attribute(const struct nlmsghdr *message, int type) {
-        const struct inet_diag_msg *diag = NLMSG_DATA(message);
+static struct rtattr *row_attribute(struct nlmsghdr *message, int type) {
+        struct inet_diag_msg *diag = NLMSG_DATA(message);
 
-        return find_attribute((const struct rtattr *)(diag + 1),
+        return find_attribute((void *)(diag + 1),
                               (int)(message->nlmsg_len - NLMSG_LENGTH(sizeof(*diag))), type);
 }
 
-static void on_connection(const struct nlmsghdr *message, struct rows *rows) {
-        const struct inet_diag_msg *diag = NLMSG_DATA(message);
-        const struct rtattr *info = row_attribute(message, INET_DIAG_INFO);
+static void on_connection(struct nlmsghdr *message, struct rows *rows) {
+        struct inet_diag_msg *diag = NLMSG_DATA(message);
+        struct rtattr *info = row_attribute(message, INET_DIAG_INFO);
         const bool fallback = load32(info, FLAGS_AT) & FALLBACK;
         struct row row = { .token = load32(info, TOKEN_AT) };
 
@@ -143,9 +143,9 @@ static void on_connection(const struct nlmsghdr *message, struct rows *rows) {
         }
 }
 
-static void on_subflow(const struct nlmsghdr *message, struct rows *rows) {
-        const struct inet_diag_msg *diag = NLMSG_DATA(message);
-        const struct rtattr *ulp = row_attribute(message, INET_DIAG_ULP_INFO);
+static void on_subflow(struct nlmsghdr *message, struct rows *rows) {
+        struct inet_diag_msg *diag = NLMSG_DATA(message);
+        struct rtattr *ulp = row_attribute(message, INET_DIAG_ULP_INFO);
         struct row *row;
 
         if (!ulp || (diag->idiag_state != STATE_ESTABLISHED && diag->idiag_state != STATE_SYN_SENT))
@@ -182,8 +182,8 @@ static void ask(int fd, uint8_t family, bool subflows) {
 }
 
 /* True at the end of the dump. */
-static bool take(const char *buffer, ssize_t n, bool subflows, struct rows *rows) {
-        const struct nlmsghdr *message = (const void *)buffer;
+static bool take(char *buffer, ssize_t n, bool subflows, struct rows *rows) {
+        struct nlmsghdr *message = (void *)buffer;
         size_t left = (size_t)n;
 
         for (; NLMSG_OK(message, left); message = NLMSG_NEXT(message, left)) {
