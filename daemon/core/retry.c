@@ -4,14 +4,12 @@
  *
  *   refused          never, unless the peer announces the address afresh: ECONNREFUSED and EACCES;
  *                    a reset that MP_TCPRST doesn't call transient (RFC 8684, 3.6: T is 0), of a
- *                    join, or with a reason, of a subflow that worked; and a join that the peer
- *                    closes in good order as soon as it is established, which is how Linux says
- *                    that it has subflows enough (6.18, mptcp_finish_join())
- *   stripped         when a link or an address of this host changes: a join that is closed without
- *                    an error before it was established got an answer without MP_JOIN, from
- *                    something on the way (RFC 8684, 3.2)
- *   anything else    after 1, 2, 4 .. 64 s and up to a quarter more, eight times; all anew when a
- *                    link comes up or an address appears
+ *                    join, or with a reason but 1, of a subflow that worked; and a join that the
+ * peer closes in good order as soon as it is established, which is how Linux says that it has
+ * subflows enough (6.18, mptcp_finish_join()) stripped         when a link or an address of this
+ * host changes: a join that is closed without an error before it was established got an answer
+ * without MP_JOIN, from something on the way (RFC 8684, 3.2) anything else    after 1, 2, 4 .. 64 s
+ * and up to a quarter more, eight times; all anew when a link comes up or an address appears
  *
  * Of a plain RST the kernel tells as of an MP_TCPRST with T and reason 0: it has cut a working path
  * for a moment, as a firewall does that has lost its state, and is no refusal.
@@ -32,6 +30,13 @@
  * comes so long after a failure is meant.
  */
 #define REPEATED_USEC 10000000u
+
+/*
+ * Reason 1 of MP_TCPRST, "MPTCP-specific error" (RFC 8684, 3.6). Of a subflow that was established
+ * it's an accident: Linux 6.18 sometimes takes what another path sends again for a wrong mapping
+ * (DSSNotMatching), and says so with T 0.
+ */
+#define RESET_PROTOCOL 1u
 
 enum verdict {
         VERDICT_LATER,    /* try again, by and by */
@@ -129,7 +134,8 @@ static enum verdict verdict_of(const struct subflow *gone, const struct mptcp_ev
 
         if (event->reset && event->reset_transient)
                 return VERDICT_LATER;
-        if (event->reset && (!lived_usec || young || event->reset_reason))
+        if (event->reset && (!lived_usec || young || event->reset_reason) &&
+            !(lived_usec && event->reset_reason == RESET_PROTOCOL))
                 return VERDICT_REFUSED;
         if (error_refuses(-event->error))
                 return VERDICT_REFUSED;

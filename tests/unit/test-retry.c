@@ -169,6 +169,13 @@ static void test_old_reset_with_reason_is_refused(void **state) {
         expect_refused(*state);
 }
 
+/* At any age: it's an accident, not an answer to the join. */
+static void test_established_reset_by_a_protocol_error_is_tried_later(void **state) {
+        subflow_ends(*state, 0, 1000,
+                     (struct ending){ .error = ECONNRESET, .reset = true, .reason = 1 });
+        expect_later(*state);
+}
+
 static void test_old_reset_for_now_is_tried_later(void **state) {
         subflow_ends(*state, 0, SECOND,
                      (struct ending){ .error = ECONNRESET,
@@ -296,6 +303,7 @@ int main(void) {
                 T(test_young_reset_is_refused),
                 T(test_old_reset_without_reason_is_tried_later),
                 T(test_old_reset_with_reason_is_refused),
+                T(test_established_reset_by_a_protocol_error_is_tried_later),
                 T(test_old_reset_for_now_is_tried_later),
                 T(test_stripped_does_not_care_for_routes),
                 T(test_stripped_tries_after_a_change_of_address),
