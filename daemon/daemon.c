@@ -320,6 +320,10 @@ static void on_event(const struct event *event, void *userdata) {
         identity_feed(daemon->identity, event);
 }
 
+/*
+ * What the kernel said is followed by actions at once: another turn of the loop would make a join
+ * come later by a third.
+ */
 static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
         struct daemon *daemon = userdata;
         int r = 0;
@@ -331,7 +335,7 @@ static int on_kern_input(sd_event_source *source, int fd, uint32_t revents, void
         /* -EAGAIN: the network changed all the time while it was listed, which is done again. */
         if (r < 0 && r != -EAGAIN)
                 log_error("netlink: %s", strerror(-r));
-        return 0;
+        return on_post(daemon->post, daemon);
 }
 
 /*
