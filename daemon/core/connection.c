@@ -128,24 +128,16 @@ void connection_remove_subflow(struct connection *connection, struct subflow *su
         ARRAY_CUT(&connection->subflows, (size_t)(subflow - connection->subflows.items));
 }
 
-size_t connection_live_subflows(const struct connection *connection) {
-        size_t live = 0;
+size_t connection_count(const struct connection *connection, uint32_t states,
+                        const struct subflow *except) {
+        size_t n = 0;
 
-        for (size_t i = 0; i < connection->subflows.n; i++)
-                if (connection->subflows.items[i].is.state <= MPTCPIZE_SUBFLOW_ESTABLISHED)
-                        live++;
-        return live;
-}
-
-bool connection_has(const struct connection *connection, uint32_t states,
-                    const struct subflow *except) {
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 const struct subflow *subflow = &connection->subflows.items[i];
 
-                if (subflow != except && states & 1u << subflow->is.state)
-                        return true;
+                n += subflow != except && states & 1u << subflow->is.state;
         }
-        return false;
+        return n;
 }
 
 static uint8_t connection_free_id(const struct connection *connection) {

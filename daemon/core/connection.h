@@ -168,18 +168,15 @@ int connection_add_subflow(struct connection *connection, const struct subflow *
                            struct subflow **ret_subflow);
 void connection_remove_subflow(struct connection *connection, struct subflow *subflow);
 
-/* How many are pending or established. */
-size_t connection_live_subflows(const struct connection *connection);
-
+/* States of subflows: bits 1 << MPTCPIZE_SUBFLOW_*. */
 #define SUBFLOWS_CARRYING (1u << MPTCPIZE_SUBFLOW_ESTABLISHED)
-#define SUBFLOWS_KEPT     (SUBFLOWS_CARRYING | 1u << MPTCPIZE_SUBFLOW_DEAD)
+#define SUBFLOWS_LOST     (1u << MPTCPIZE_SUBFLOW_DEAD)
+#define SUBFLOWS_KEPT     (SUBFLOWS_CARRYING | SUBFLOWS_LOST)
+#define SUBFLOWS_LIVE     (SUBFLOWS_CARRYING | 1u << MPTCPIZE_SUBFLOW_PENDING)
 
-/*
- * Is there a subflow in one of these states (bits 1 << MPTCPIZE_SUBFLOW_*), other than except,
- * which may be NULL?
- */
-bool connection_has(const struct connection *connection, uint32_t states,
-                    const struct subflow *except);
+/* How many subflows are in one of these states, without except, which may be NULL. */
+size_t connection_count(const struct connection *connection, uint32_t states,
+                        const struct subflow *except);
 
 /*
  * The id of a local address: the one it has, or else the lowest free one (0 for the initial

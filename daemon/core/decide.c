@@ -215,7 +215,7 @@ static int decision_check_create(const struct decision *decision,
                 return -ENETUNREACH;
         if (decision_is_refused(decision, wanted) || !engine_has_hope(engine, connection))
                 return -ECONNREFUSED;
-        if (connection_live_subflows(connection) + decision->n_creates >=
+        if (connection_count(connection, SUBFLOWS_LIVE, NULL) + decision->n_creates >=
             engine_profile(engine, connection)->conf->max_subflows)
                 return -E2BIG;
         if (engine_has_joins_enough(engine, connection, decision->n_creates))

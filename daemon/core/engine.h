@@ -426,6 +426,11 @@ int32_t engine_bound_ifindex(const struct engine *engine, const struct mptcpize_
 void engine_route_remotes(const struct engine *engine, struct connection *connection);
 bool engine_is_own(const struct engine *engine, const struct mptcpize_address *address);
 
+/* Queues an ACTION_DESTROY or ACTION_ABORT of what the model need not know. As engine_push(). */
+int engine_push_close(struct engine *engine, const struct connection *connection,
+                      enum action_type how, const struct mptcpize_address *local,
+                      const struct mptcpize_address *remote, int32_t ifindex, const char *reason);
+
 /* Closes a subflow, by ACTION_DESTROY or ACTION_ABORT; false if there is no room for that. */
 bool engine_close(struct engine *engine, const struct connection *connection,
                   struct subflow *subflow, enum action_type how, const char *reason);

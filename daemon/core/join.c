@@ -24,7 +24,6 @@
 #include "engine.h"
 
 #include <errno.h>
-#include <stdio.h>
 
 #define JOIN_USEC   3000000u /* two SYNs, and a second more for the answer to the third */
 #define MINUTE_USEC 60000000u
@@ -51,16 +50,8 @@ uint64_t engine_join_deadline(const struct connection *connection) {
 
 static void engine_give_up_join(struct engine *engine, const struct connection *connection,
                                 struct subflow *subflow, const char *reason) {
-        struct action action = {
-                .type = ACTION_ABORT,
-                .token = connection->token,
-                .local = subflow->is.local,
-                .remote = subflow->is.remote,
-                .ifindex = subflow->is.ifindex,
-        };
-
-        snprintf(action.reason, sizeof(action.reason), "%s", reason);
-        (void)engine_push(engine, &action);
+        (void)engine_push_close(engine, connection, ACTION_ABORT, &subflow->is.local,
+                                &subflow->is.remote, subflow->is.ifindex, reason);
         subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
         subflow->is.changed_usec = engine->now_usec;
         subflow->expired = true;

@@ -18,7 +18,7 @@
 
 static bool engine_is_orphan(const struct connection *connection) {
         return connection->state != CONNECTION_NEW &&
-               !connection_has(connection, SUBFLOWS_KEPT, NULL);
+               !connection_count(connection, SUBFLOWS_KEPT, NULL);
 }
 
 void engine_note_orphan(struct engine *engine, struct connection *connection) {

@@ -196,18 +196,25 @@ static void engine_withdraw_dead(struct engine *engine, struct connection *conne
                         connection->subflows.items[i].withdrawn = true;
 }
 
-bool engine_close(struct engine *engine, const struct connection *connection,
-                  struct subflow *subflow, enum action_type how, const char *reason) {
+int engine_push_close(struct engine *engine, const struct connection *connection,
+                      enum action_type how, const struct mptcpize_address *local,
+                      const struct mptcpize_address *remote, int32_t ifindex, const char *reason) {
         struct action action = {
                 .type = how,
                 .token = connection->token,
-                .local = subflow->is.local,
-                .remote = subflow->is.remote,
-                .ifindex = subflow->is.ifindex,
+                .local = *local,
+                .remote = *remote,
+                .ifindex = ifindex,
         };
 
         snprintf(action.reason, sizeof(action.reason), "%s", reason);
-        if (engine_push(engine, &action) < 0)
+        return engine_push(engine, &action);
+}
+
+bool engine_close(struct engine *engine, const struct connection *connection,
+                  struct subflow *subflow, enum action_type how, const char *reason) {
+        if (engine_push_close(engine, connection, how, &subflow->is.local, &subflow->is.remote,
+                              subflow->is.ifindex, reason) < 0)
                 return false;
         subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
         subflow->is.changed_usec = engine->now_usec;
@@ -216,8 +223,8 @@ bool engine_close(struct engine *engine, const struct connection *connection,
 
 void engine_bury(struct engine *engine, struct connection *connection) {
         if (connection->state != CONNECTION_ESTABLISHED ||
-            !connection_has(connection, SUBFLOWS_CARRYING, NULL) ||
-            !connection_has(connection, 1u << MPTCPIZE_SUBFLOW_DEAD, NULL) ||
+            !connection_count(connection, SUBFLOWS_CARRYING, NULL) ||
+            !connection_count(connection, SUBFLOWS_LOST, NULL) ||
             !engine_may_act(engine, connection))
                 return;
         for (size_t i = 0; i < connection->subflows.n; i++)
@@ -253,7 +260,7 @@ static bool path_is_slow(const struct connection *connection, const struct subfl
 
         return connection->state == CONNECTION_ESTABLISHED && connection->plugin_state &&
                subflow->is.flags & MPTCPIZE_SUBFLOW_OURS &&
-               !connection_has(connection, SUBFLOWS_CARRYING, NULL) &&
+               !connection_count(connection, SUBFLOWS_CARRYING, NULL) &&
                connection->remotes.n > denied && now_usec - subflow->is.changed_usec >= SLOW_USEC;
 }
 

@@ -58,28 +58,14 @@ bool engine_is_probe(const struct engine *engine, const struct connection *conne
 
 /* Ending */
 
-static void engine_abort_join(struct engine *engine, const struct connection *connection,
-                              const struct mptcpize_address *local, int32_t ifindex,
-                              const char *reason) {
-        struct action action = {
-                .type = ACTION_ABORT,
-                .token = connection->token,
-                .local = *local,
-                .remote = connection->probe->target,
-                .ifindex = ifindex,
-        };
-
-        snprintf(action.reason, sizeof(action.reason), "%s", reason);
-        (void)engine_push(engine, &action);
-}
-
 static void engine_end_probe(struct engine *engine, struct connection *connection,
                              const char *reason) {
         struct probe *probe = connection->probe;
         struct mptcpize_address local = address_without_port(&probe->local);
 
         for (uint8_t i = 0; i < probe->open; i++)
-                engine_abort_join(engine, connection, &local, 0, reason);
+                (void)engine_push_close(engine, connection, ACTION_ABORT, &local,
+                                        &connection->probe->target, 0, reason);
         probe->open = 0;
         probe->running = false;
         probe->ended_usec = engine->now_usec;
@@ -149,9 +135,10 @@ bool engine_probe_established(struct engine *engine, struct connection *connecti
                               const struct mptcp_event *event) {
         if (!engine_is_probe(engine, connection, &event->local, &event->remote))
                 return false;
-        engine_abort_join(engine, connection, &event->local,
-                          engine_bound_ifindex(engine, &event->local, event->ifindex),
-                          "the path is alive: the probe has done its work");
+        (void)engine_push_close(engine, connection, ACTION_ABORT, &event->local,
+                                &connection->probe->target,
+                                engine_bound_ifindex(engine, &event->local, event->ifindex),
+                                "the path is alive: the probe has done its work");
         connection->probe->open -= connection->probe->open > 0;
         engine_probe_answered(engine, connection);
         return true;

@@ -114,7 +114,7 @@ void engine_trim(struct engine *engine, struct connection *connection) {
         size_t live;
 
         engine_destroy_surplus(engine, connection);
-        live = connection_live_subflows(connection);
+        live = connection_count(connection, SUBFLOWS_LIVE, NULL);
         if (connection->state != CONNECTION_ESTABLISHED || live <= max ||
             !engine_may_act(engine, connection))
                 return;

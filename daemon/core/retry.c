@@ -169,7 +169,7 @@ void engine_pardon_orphan(struct engine *engine, struct connection *connection) 
         const uint64_t last = engine->now_usec +
                               (connection->orphan_usec ? RETRY_FIRST_USEC : RETRY_LAST_USEC);
 
-        if (connection_has(connection, SUBFLOWS_CARRYING, NULL))
+        if (connection_count(connection, SUBFLOWS_CARRYING, NULL))
                 return;
         for (size_t i = 0; i < connection->refusals.n; i++) {
                 struct refusal *refusal = &connection->refusals.items[i];

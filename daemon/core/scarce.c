@@ -50,7 +50,7 @@ bool engine_is_scarce(struct engine *engine, struct connection *connection,
 
         if (local->port || scarcity->until_usec <= engine->now_usec ||
             !address_same_host(&scarcity->local, local) ||
-            !connection_has(connection, SUBFLOWS_CARRYING, NULL))
+            !connection_count(connection, SUBFLOWS_CARRYING, NULL))
                 return false;
         refusal = connection_get_refusal(connection, local, remote);
         if (!refusal || refusal->until_usec > engine->now_usec)

@@ -67,17 +67,12 @@ static void engine_end_dead(struct engine *engine, struct connection *connection
 
 static void engine_end(struct engine *engine, struct connection *connection,
                        struct subflow *silent) {
-        struct action first = {
-                .type = ACTION_ABORT,
-                .token = connection->token,
-                .local = connection->local,
-                .remote = connection->remotes.items[0].address,
-                .ifindex = engine_ifindex(engine, &connection->local),
-                .reason = "the kernel still tries to close the first subflow in good order",
-        };
-
         if (!silence_has_first(connection))
-                (void)engine_push(engine, &first);
+                (void)engine_push_close(
+                                engine, connection, ACTION_ABORT, &connection->local,
+                                &connection->remotes.items[0].address,
+                                engine_ifindex(engine, &connection->local),
+                                "the kernel still tries to close the first subflow in good order");
         if (!engine_close(engine, connection, silent, ACTION_ABORT,
                           "the last subflow: the application's user timeout has run out"))
                 return;

@@ -29,14 +29,6 @@
 
 /* Tempo */
 
-static size_t watch_count(const struct connection *connection, uint32_t state) {
-        size_t n = 0;
-
-        for (size_t i = 0; i < connection->subflows.n; i++)
-                n += connection->subflows.items[i].is.state == state;
-        return n;
-}
-
 /* Is there one that is dead until something arrives on it? */
 static bool watch_awaits(const struct connection *connection) {
         for (size_t i = 0; i < connection->subflows.n; i++)
@@ -47,10 +39,10 @@ static bool watch_awaits(const struct connection *connection) {
 }
 
 static bool watch_has_choice(const struct connection *connection) {
-        size_t established = watch_count(connection, MPTCPIZE_SUBFLOW_ESTABLISHED);
+        size_t established = connection_count(connection, SUBFLOWS_CARRYING, NULL);
 
         return established > 1 || watch_awaits(connection) ||
-               (established && watch_count(connection, MPTCPIZE_SUBFLOW_DEAD) > 0);
+               (established && connection_count(connection, SUBFLOWS_LOST, NULL) > 0);
 }
 
 static bool watch_is_worth(const struct connection *connection) {
@@ -169,8 +161,7 @@ static void engine_measure(struct engine *engine, struct connection *connection)
                         .ifindex = subflow->is.ifindex,
                 };
 
-                if (subflow->measuring || (subflow->is.state != MPTCPIZE_SUBFLOW_ESTABLISHED &&
-                                           subflow->is.state != MPTCPIZE_SUBFLOW_DEAD))
+                if (subflow->measuring || !(SUBFLOWS_KEPT & 1u << subflow->is.state))
                         continue;
                 subflow->measuring = engine_push(engine, &action) == 0;
         }

@@ -61,12 +61,12 @@ static void test_join_unanswered_is_aborted(void **state) {
         assert_int_equal(engine_deadline(&world->engine), world->now + JOIN_USEC);
         later(world, JOIN_USEC - 1);
         world_expect_nothing(world);
-        assert_int_equal(connection_live_subflows(world_connection(world)), 2);
+        assert_int_equal(connection_count(world_connection(world), SUBFLOWS_LIVE, NULL), 2);
         later(world, 1);
         action = world_expect(world, ACTION_ABORT);
         assert_int_equal(action.local.port, 0);
         assert_int_equal(action.remote.port, 80);
-        assert_int_equal(connection_live_subflows(world_connection(world)), 1);
+        assert_int_equal(connection_count(world_connection(world), SUBFLOWS_LIVE, NULL), 1);
         assert_int_equal(world_connection(world)->refusals.items[0].error, -ETIMEDOUT);
 }
 
@@ -166,7 +166,7 @@ static void test_join_from_a_lost_address_is_given_up_at_once(void **state) {
         world_address_gone(world, 3, LTE);
         world_settle(world);
         (void)world_expect(world, ACTION_ABORT);
-        assert_int_equal(connection_live_subflows(world_connection(world)), 1);
+        assert_int_equal(connection_count(world_connection(world), SUBFLOWS_LIVE, NULL), 1);
         world_address(world, 3, LTE, true);
         world_settle(world);
         world_expect_create(world, LTE, SERVER);
