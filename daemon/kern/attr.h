@@ -9,6 +9,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include "../util/cleanup.h"
 
 struct attr_blob {
         const uint8_t *data; /* into the input */
@@ -45,3 +46,16 @@ int attr_next(struct attr_blob *rest, uint16_t *ret_type, struct attr_blob *ret_
  */
 int attr_decode(const struct attr_blob *attrs, const struct attr_field *fields, size_t n_fields,
                 void *target, uint64_t *ret_present);
+
+/*
+ * Both in one, of a message whose attributes can be read before its header is judged: header is a
+ * structure, fields an array. 0 or -EBADMSG.
+ */
+#define ATTR_READ(bytes, len, ret_header, fields, target, ret_present)                            \
+        ({                                                                                        \
+                struct attr_blob _attrs;                                                          \
+                int _r = attr_open((bytes), (len), (ret_header), sizeof(*(ret_header)), &_attrs); \
+                _r < 0 ? _r                                                                       \
+                       : attr_decode(&_attrs, (fields), ARRAY_SIZE(fields), (target),             \
+                                     (ret_present));                                              \
+        })

@@ -109,13 +109,9 @@ static int row_addresses(const struct inet_diag_msg *row, struct mptcpize_addres
 
 static int row_decode(const void *bytes, size_t len, struct inet_diag_msg *ret_row,
                       struct row_attrs *ret_attrs) {
-        struct attr_blob blob;
         uint64_t present = 0;
-        int r;
 
-        r = attr_open(bytes, len, ret_row, sizeof(*ret_row), &blob);
-        return r < 0 ? r
-                     : attr_decode(&blob, row_fields, ARRAY_SIZE(row_fields), ret_attrs, &present);
+        return ATTR_READ(bytes, len, ret_row, row_fields, ret_attrs, &present);
 }
 
 /* Copies what there is of a structure that grew over time; at least min bytes are needed. */

@@ -275,14 +275,10 @@ int codec_mptcp_decode_family(const void *bytes, size_t len, struct mptcp_family
         struct family_attrs attrs = { 0 };
         struct mptcp_family family = { 0 };
         struct genlmsghdr header;
-        struct attr_blob blob;
         uint64_t present = 0;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r < 0)
-                return r;
-        r = attr_decode(&blob, family_fields, ARRAY_SIZE(family_fields), &attrs, &present);
+        r = ATTR_READ(bytes, len, &header, family_fields, &attrs, &present);
         if (r < 0)
                 return r;
         if (!(present & ATTR_BIT(CTRL_ATTR_FAMILY_ID)))

@@ -41,13 +41,10 @@ static int decode_link(const void *bytes, size_t len, enum event_type type,
         struct event event = { .type = type };
         struct link_attrs attrs = { 0 };
         struct ifinfomsg header;
-        struct attr_blob blob;
         uint64_t present = 0;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r == 0)
-                r = attr_decode(&blob, link_fields, ARRAY_SIZE(link_fields), &attrs, &present);
+        r = ATTR_READ(bytes, len, &header, link_fields, &attrs, &present);
         if (r < 0)
                 return r;
         if (header.ifi_family != AF_UNSPEC)
@@ -104,15 +101,11 @@ static int decode_address(const void *bytes, size_t len, enum event_type type,
         struct address_attrs attrs = { 0 };
         const struct attr_blob *own;
         struct ifaddrmsg header;
-        struct attr_blob blob;
         uint64_t present = 0;
         size_t want;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r == 0)
-                r = attr_decode(&blob, address_fields, ARRAY_SIZE(address_fields), &attrs,
-                                &present);
+        r = ATTR_READ(bytes, len, &header, address_fields, &attrs, &present);
         if (r < 0)
                 return r;
         want = family_len(header.ifa_family);
@@ -281,14 +274,11 @@ static int decode_route(const void *bytes, size_t len, enum event_type type,
                         const struct sink *sink) {
         struct event event = { .type = type };
         struct route_attrs attrs = { 0 };
-        struct attr_blob blob;
         struct rtmsg header;
         uint64_t present = 0;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r == 0)
-                r = attr_decode(&blob, route_fields, ARRAY_SIZE(route_fields), &attrs, &present);
+        r = ATTR_READ(bytes, len, &header, route_fields, &attrs, &present);
         if (r < 0)
                 return r;
         if (!(present & ATTR_BIT(RTA_TABLE)))
@@ -327,13 +317,10 @@ static int decode_rule(const void *bytes, size_t len, enum event_type type,
         struct event event = { .type = type };
         struct rule_attrs attrs = { 0 };
         struct fib_rule_hdr header;
-        struct attr_blob blob;
         uint64_t present = 0;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r == 0)
-                r = attr_decode(&blob, rule_fields, ARRAY_SIZE(rule_fields), &attrs, &present);
+        r = ATTR_READ(bytes, len, &header, rule_fields, &attrs, &present);
         if (r < 0)
                 return r;
         if (!family_len(header.family) || header.src_len == 0)
@@ -370,14 +357,10 @@ static int decode_netconf(const void *bytes, size_t len, enum event_type type,
         struct event event = { .type = type };
         struct netconf_attrs attrs = { 0 };
         struct netconfmsg header;
-        struct attr_blob blob;
         uint64_t present = 0;
         int r;
 
-        r = attr_open(bytes, len, &header, sizeof(header), &blob);
-        if (r == 0)
-                r = attr_decode(&blob, netconf_fields, ARRAY_SIZE(netconf_fields), &attrs,
-                                &present);
+        r = ATTR_READ(bytes, len, &header, netconf_fields, &attrs, &present);
         if (r < 0)
                 return r;
         if (header.ncm_family != AF_INET || (present & needed) != needed ||
