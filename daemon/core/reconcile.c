@@ -87,17 +87,7 @@ static int gone_compare(const void *pa, const void *pb) {
 
 /* The first one of that token, or where it would be: they are in order. */
 static size_t gone_find(const struct engine *engine, uint32_t token) {
-        size_t from = 0, to = engine->gone.n;
-
-        while (from < to) {
-                size_t middle = from + (to - from) / 2;
-
-                if (engine->gone.items[middle].token < token)
-                        from = middle + 1;
-                else
-                        to = middle;
-        }
-        return from;
+        return ARRAY_LOWER_BOUND(&engine->gone, token, token);
 }
 
 /*

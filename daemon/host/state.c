@@ -300,17 +300,7 @@ static int state_keep(void *userdata, const struct memo *memo, uint32_t *slot) {
 
 /* The first one of that token, or where it would be. */
 static size_t state_find(const struct state *state, uint32_t token) {
-        size_t from = 0, to = state->old.n;
-
-        while (from < to) {
-                size_t middle = from + (to - from) / 2;
-
-                if (state->old.items[middle].token < token)
-                        from = middle + 1;
-                else
-                        to = middle;
-        }
-        return from;
+        return ARRAY_LOWER_BOUND(&state->old, token, token);
 }
 
 static int state_recall(void *userdata, uint32_t token, const struct mptcpize_address *local,

@@ -68,6 +68,20 @@ static inline int array_reserve(void *slot, uint32_t n, uint32_t *cap, size_t wi
                 (a)->n--;                                         \
         } while (0)
 
+/* Index of the first element whose member is not below key, in an array in its order; or n. */
+#define ARRAY_LOWER_BOUND(a, member, key)                           \
+        ({                                                          \
+                size_t _from = 0, _to = (a)->n;                     \
+                while (_from < _to) {                               \
+                        size_t _middle = _from + (_to - _from) / 2; \
+                        if ((a)->items[_middle].member < (key))     \
+                                _from = _middle + 1;                \
+                        else                                        \
+                                _to = _middle;                      \
+                }                                                   \
+                _from;                                              \
+        })
+
 #define ARRAY_DONE(a)                  \
         do {                           \
                 free((a)->items);      \
