@@ -125,16 +125,7 @@ static void restart(struct world *world) {
         shelf.n_kept = shelf.n_writes = 0;
         engine_done(&world->engine);
         assert_int_equal(engine_init(&world->engine, 42), 0);
-        world_configure(world);
-        world_feed(world, (struct event){ .type = EVENT_NET_BEGIN });
-        world_link(world, 2, "wifi0", true);
-        world_link(world, 3, "lte0", true);
-        world_address(world, 2, "192.0.2.1", true);
-        world_address(world, 3, LTE, true);
-        world_route(world, 2, "0.0.0.0", 0);
-        world_route(world, 3, "0.0.0.0", 0);
-        world_feed(world, (struct event){ .type = EVENT_NET_END });
-        world_settle(world);
+        world_begin(world);
         remember(world);
         world->now += 1000;
 }

@@ -64,16 +64,8 @@ static int setup(void **state) {
 
         world_setup(state);
         world = *state;
-        for (size_t i = 1; i < 4; i++)
-                conf_profile_init(&world->profiles[i], &world->conf, world->profiles[0].plugin);
-        strcpy(world->profiles[1].name, "narrow");
-        world->profiles[1].max_subflows = 1;
-        strcpy(world->profiles[2].name, "off");
-        world->profiles[2].plugin = NULL;
-        world->profiles[2].max_subflows = 1;
-        strcpy(world->profiles[3].name, "backup");
+        world_add_profiles(world);
         ARRAY_APPEND(&world->profiles[3].roles, role, 1);
-        world->n_profiles = 4;
         world_configure(world);
         world_settle(world);
         return 0;

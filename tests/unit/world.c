@@ -168,14 +168,7 @@ size_t world_subflows(struct world *world, uint32_t state) {
         return n;
 }
 
-int world_setup(void **state) {
-        struct world *world = calloc(1, sizeof(*world));
-
-        assert_non_null(world);
-        world->now = 1000000;
-        world->n_profiles = 1;
-        conf_init(&world->conf);
-        assert_int_equal(engine_init(&world->engine, 42), 0);
+void world_begin(struct world *world) {
         world_configure(world);
         world_feed(world, (struct event){ .type = EVENT_NET_BEGIN });
         world_link(world, 2, "wifi0", true);
@@ -186,8 +179,31 @@ int world_setup(void **state) {
         world_route(world, 3, "0.0.0.0", 0);
         world_feed(world, (struct event){ .type = EVENT_NET_END });
         world_settle(world);
+}
+
+int world_setup(void **state) {
+        struct world *world = calloc(1, sizeof(*world));
+
+        assert_non_null(world);
+        world->now = 1000000;
+        world->n_profiles = 1;
+        conf_init(&world->conf);
+        assert_int_equal(engine_init(&world->engine, 42), 0);
+        world_begin(world);
         *state = world;
         return 0;
+}
+
+void world_add_profiles(struct world *world) {
+        for (size_t i = 1; i < 4; i++)
+                conf_profile_init(&world->profiles[i], &world->conf, world->profiles[0].plugin);
+        strcpy(world->profiles[1].name, "narrow");
+        world->profiles[1].max_subflows = 1;
+        strcpy(world->profiles[2].name, "off");
+        world->profiles[2].plugin = NULL;
+        world->profiles[2].max_subflows = 1;
+        strcpy(world->profiles[3].name, "backup");
+        world->n_profiles = 4;
 }
 
 int world_teardown(void **state) {

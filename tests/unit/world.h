@@ -20,6 +20,15 @@ struct world {
 int world_setup(void **state);
 int world_teardown(void **state);
 
+/* Configures an engine that is new, and lists the host's network. */
+void world_begin(struct world *world);
+
+/*
+ * Besides the first: "narrow", no more than the first subflow; "off", nothing; "backup", like the
+ * first. They count from the next world_configure().
+ */
+void world_add_profiles(struct world *world);
+
 struct mptcpize_address at(const char *text);
 
 /* Feed one event at world->now. */
