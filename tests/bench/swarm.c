@@ -29,6 +29,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "loop.h"
+
 #ifndef IPPROTO_MPTCP
 #define IPPROTO_MPTCP 262
 #endif
@@ -44,25 +46,6 @@ struct dial {
         uint32_t begun, finished, kept, failed;
         int epoll;
 };
-
-static void fail(const char *what) {
-        fprintf(stderr, "swarm: %s: %s\n", what, strerror(errno));
-        exit(1);
-}
-
-static uint64_t now_usec(void) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_MONOTONIC, &now);
-        return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
-}
-
-static void watch(int epoll, int fd, uint32_t events, int how) {
-        struct epoll_event event = { .events = events, .data.fd = fd };
-
-        if (epoll_ctl(epoll, how, fd, &event) < 0)
-                fail("epoll_ctl");
-}
 
 static int new_epoll(void) {
         struct rlimit files;

@@ -422,6 +422,15 @@ def stage(lab, conf=None, upgraded=True, size=4_000_000, **nginx):
     return Daemon(lab, conf).start()
 
 
+def start_with(lab, **policies):
+    """A bus, and the daemon with these policies, ready."""
+    start_bus(lab)
+    daemon = Daemon(lab)
+    for name, policy in policies.items():
+        daemon.policy(name, policy)
+    return daemon.start()
+
+
 def wait_for_subflows(daemon, interfaces):
     """Until the only connection has established subflows on just these interfaces."""
     def there():

@@ -11,7 +11,7 @@ import harness
 import sandbox
 from harness import check, check_equal
 from lab import SERVER, SERVICE4, wait_for
-from programs import Daemon, Process, set_path_manager, start_bus, wait_for_subflows
+from programs import Process, set_path_manager, start_with, wait_for_subflows
 
 PORT = 80
 NARROW = {"match": {"uid": 1000}, "paths": {"max_subflows": 1}}
@@ -40,14 +40,6 @@ def mptcp(netns=None):
         return socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
 
 
-def stage(lab, **policies):
-    start_bus(lab)
-    daemon = Daemon(lab)
-    for name, policy in policies.items():
-        daemon.policy(name, policy)
-    return daemon.start()
-
-
 def serve(listener):
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind((SERVICE4, PORT))
@@ -64,7 +56,7 @@ def connect(lab, listener, prefix=()):
 
 def test_identity_policy_of_the_user_counts(lab):
     """No hint: the owner's policy from the first join on."""
-    daemon = stage(lab, narrow=NARROW)
+    daemon = start_with(lab, narrow=NARROW)
     with mptcp(SERVER) as listener:
         serve(listener)
         with connect(lab, listener, AS_USER):
@@ -79,7 +71,7 @@ def test_identity_policy_of_the_user_counts(lab):
 def test_identity_others_have_the_default(lab):
     """Another user's connection, and one to an exception of the policy."""
     excepted = {**NARROW, "socket": {"except": [{"to": SERVICE4, "port": PORT}]}}
-    daemon = stage(lab)
+    daemon = start_with(lab)
     for policy, prefix in ((NARROW, ()), (excepted, AS_USER)):
         daemon.policy("narrow", policy)
         check_equal(daemon.ctl("reload").returncode, 0, "reload")
@@ -94,7 +86,7 @@ def test_identity_others_have_the_default(lab):
 
 def test_identity_not_accepted_is_not_root(lab):
     """A connection in the backlog has no owner; when it is accepted, its owner's policy counts."""
-    daemon = stage(lab, root={"match": {"uid": 0}, "paths": {"mode": "off"}}, narrow=NARROW)
+    daemon = start_with(lab, root={"match": {"uid": 0}, "paths": {"mode": "off"}}, narrow=NARROW)
     server = lab.add(Process([*AS_USER, sys.executable, "-c", LISTENER], "listener", stdin=-1,
                              stdout=-1, text=True))
     check_equal(server.popen.stdout.readline(), "ready\n", "listener")
@@ -115,7 +107,7 @@ def test_identity_found_alive_is_asked_for(lab):
         serve(listener)
         set_path_manager("userspace")
         with connect(lab, listener, AS_USER):
-            daemon = stage(lab, narrow=NARROW)
+            daemon = start_with(lab, narrow=NARROW)
             wait_for(lambda: daemon.connection()["policy"] == "narrow", "the policy")
 
 

@@ -14,7 +14,7 @@ import harness
 import sandbox
 from harness import check, check_equal, topology
 from lab import NAMES, SERVER, SERVICE4, ip_batch, wait_for, write
-from programs import Daemon, set_path_manager, start_bus, wait_for_subflows
+from programs import Daemon, set_path_manager, start_bus, start_with, wait_for_subflows
 
 CONNECT, LISTEN = 1, 2  # enum hint_kind of policy/hint.h
 EXE = os.path.realpath("/proc/self/exe")
@@ -65,14 +65,6 @@ def exchange(client, server):
             raise AssertionError("a byte is lost")
 
 
-def stage(lab, **policies):
-    start_bus(lab)
-    daemon = Daemon(lab)
-    for name, policy in policies.items():
-        daemon.policy(name, policy)
-    return daemon.start()
-
-
 def ours(**paths):
     return {"match": {"exe": EXE}, "paths": paths}
 
@@ -110,7 +102,7 @@ def test_restart_killed_knows_all_that_was_told(lab):
         ip_batch([f"addr add {SECOND}/32 dev lo", f"mptcp endpoint add {SECOND} signal"])
         write(DENY, "0")
     lab.path_down(2)
-    daemon = stage(lab, mine=ours(max_subflows=3, interfaces={"lte*": "backup"}))
+    daemon = start_with(lab, mine=ours(max_subflows=3, interfaces={"lte*": "backup"}))
     with listen("0.0.0.0", SERVER) as listener, dialled(listener) as (client, server):
         tell(daemon, CONNECT, client, TIMEOUT_MSEC)
         wait_for(lambda: [row["interface"] for row in daemon.subflows() if row["backup"]]
@@ -140,7 +132,7 @@ def test_restart_killed_knows_all_that_was_told(lab):
 
 def test_restart_killed_knows_who_listens(lab):
     """A server that told of its listener before: connections that come later have its policy."""
-    daemon = stage(lab, mine=ours(max_subflows=2))
+    daemon = start_with(lab, mine=ours(max_subflows=2))
     address = lab.paths[0].client4
     with listen(address) as listener:
         tell(daemon, LISTEN, listener)
@@ -167,7 +159,7 @@ def test_restart_killed_knows_who_listens(lab):
 
 def test_restart_damaged_file_is_ignored(lab):
     """Garbage in place of what was kept: one line in the log, and the kernel's view counts."""
-    daemon = stage(lab, mine=ours(max_subflows=2))
+    daemon = start_with(lab, mine=ours(max_subflows=2))
     with listen(SERVICE4, SERVER) as listener, dialled(listener) as (client, _):
         tell(daemon, CONNECT, client)
         wait_for_subflows(daemon, ["wifi0", "lte0"])
