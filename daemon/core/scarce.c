@@ -5,16 +5,19 @@
  * one that a join had within the last minute (TIME_WAIT) isn't. When most are taken the kernel
  * searches for long, and no other command is carried out meanwhile (13 ms, Linux 6.18); when all
  * are, it answers EADDRINUSE. So on a host of many short connections joins would hold up each
- * other, and what others need. After either sign joins from that address are put off for some
- * seconds, but for those of connections that have no subflow left.
+ * other, and what others need. After either sign joins from that address are put off, but for those
+ * of connections that have no subflow left: after a long search until no more than a twentieth of
+ * the time goes into such searches, after one in vain for some seconds.
  */
 #include "engine.h"
 
 #include <errno.h>
 #include "../util/cleanup.h"
 
-#define SEARCH_USEC 5000u    /* of processor time: no command takes that long otherwise */
-#define PAUSE_USEC  5000000u /* and up to twice as long, so that not all come back at once */
+#define SEARCH_USEC  5000u /* of processor time: no command takes that long otherwise */
+#define SEARCH_SHARE 20u   /* a search is followed by so many times as long without one */
+#define PAUSE_USEC   5000000u
+#define SPREAD_USEC  PAUSE_USEC /* within which those that were put off come back */
 
 /* Its entry, or else the one whose pause ends first. */
 static struct scarcity *engine_scarcity(struct engine *engine,
@@ -30,15 +33,22 @@ static struct scarcity *engine_scarcity(struct engine *engine,
         return first;
 }
 
+/* How long to leave an address alone; 0: the search was a quick one. */
+static uint64_t scarcity_pause(const struct outcome_event *outcome) {
+        if (outcome->error == -EADDRINUSE)
+                return PAUSE_USEC;
+        return outcome->cpu_usec < SEARCH_USEC ? 0 : (uint64_t)outcome->cpu_usec * SEARCH_SHARE;
+}
+
 void engine_note_search(struct engine *engine, const struct outcome_event *outcome) {
         const struct action *action = &outcome->action;
+        const uint64_t pause = scarcity_pause(outcome);
 
-        if (action->local.port ||
-            (outcome->cpu_usec < SEARCH_USEC && outcome->error != -EADDRINUSE))
+        if (action->local.port || !pause)
                 return;
         *engine_scarcity(engine, &action->local) = (struct scarcity){
                 .local = address_without_port(&action->local),
-                .until_usec = engine->now_usec + PAUSE_USEC,
+                .until_usec = engine->now_usec + pause,
         };
 }
 
@@ -55,7 +65,7 @@ bool engine_is_scarce(struct engine *engine, struct connection *connection,
         refusal = connection_get_refusal(connection, local, remote);
         if (!refusal || refusal->until_usec > engine->now_usec)
                 return true;
-        refusal->until_usec = scarcity->until_usec + engine_random(engine) % PAUSE_USEC;
+        refusal->until_usec = scarcity->until_usec + engine_random(engine) % SPREAD_USEC;
         engine->counters[COUNTER_RETRIES_HELD]++;
         if (!refusal->held)
                 engine_trace_note(engine, connection, &pair,

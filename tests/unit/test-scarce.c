@@ -10,10 +10,12 @@
 
 #include "world.h"
 
-#define SERVER     "203.0.113.1:80"
-#define WIFI       "192.0.2.1"
-#define LTE        "198.51.100.1"
-#define PAUSE_USEC 5000000u
+#define SERVER      "203.0.113.1:80"
+#define WIFI        "192.0.2.1"
+#define LTE         "198.51.100.1"
+#define PAUSE_USEC  100000u  /* after a search of 5 ms */
+#define VAIN_USEC   5000000u /* and after one in vain */
+#define SPREAD_USEC 5000000u
 
 /* The kernel's answer to a join from lte0. */
 static void search(struct world *world, uint32_t cpu_usec, int error) {
@@ -43,7 +45,17 @@ static void test_search_long_puts_off_joins_of_others(void **state) {
         assert_int_equal(world->engine.counters[COUNTER_RETRIES_HELD], 1);
         later(world, PAUSE_USEC - 1);
         world_expect_nothing(world);
-        later(world, PAUSE_USEC + 1);
+        later(world, SPREAD_USEC + 1);
+        assert_int_equal(world_expect_create(world, LTE, SERVER).token, TOKEN + 1);
+}
+
+/* Each search costs the same; what waits must not wait for all the others. */
+static void test_search_long_is_followed_by_the_next_soon(void **state) {
+        struct world *world = *state;
+
+        search(world, 5000, 0);
+        later(world, PAUSE_USEC);
+        world_connect(world, TOKEN + 1, 0);
         assert_int_equal(world_expect_create(world, LTE, SERVER).token, TOKEN + 1);
 }
 
@@ -51,6 +63,7 @@ static void test_search_in_vain_puts_off_joins_of_others(void **state) {
         struct world *world = *state;
 
         search(world, 10, -EADDRINUSE);
+        later(world, VAIN_USEC - 1);
         world_connect(world, TOKEN + 1, 0);
         world_expect_nothing(world);
 }
@@ -110,6 +123,7 @@ static void test_search_more_addresses_than_the_limit_keeps_the_last(void **stat
 int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_search_long_puts_off_joins_of_others),
+                T(test_search_long_is_followed_by_the_next_soon),
                 T(test_search_in_vain_puts_off_joins_of_others),
                 T(test_search_quick_or_failed_otherwise_puts_off_nothing),
                 T(test_search_long_leaves_other_addresses),
