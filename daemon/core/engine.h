@@ -9,6 +9,8 @@
  *
  *   engine.c     events of connections
  *   decide.c     view -> plugin -> checked actions
+ *   act.c        checked actions -> model and queue
+ *   tell.c       lines of the log
  *   announce.c   listeners of announced ports
  *   outcome.c    the kernel's answers to actions
  *   join.c       joins that are under way, and limits of them
@@ -295,17 +297,25 @@ void engine_decide_simple(struct engine *engine, struct connection *connection, 
 void engine_decide_subflow(struct engine *engine, struct connection *connection, uint32_t type,
                            const struct mptcpize_subflow *subflow, int error);
 
+/* Recomputes when the connection has to be looked at again. */
+void engine_schedule(struct engine *engine, struct connection *connection);
+
+/* act.c */
 /* Numbers the action, traces and queues it. 0 or a negative errno, which is counted. */
 int engine_push(struct engine *engine, struct action *action);
 
-/* Recomputes when the connection has to be looked at again. */
-void engine_schedule(struct engine *engine, struct connection *connection);
+/* The same with all that the model has to know of it: a CREATE adds its subflow, and so on. */
+int engine_act(struct engine *engine, struct connection *connection, struct action *action);
+
+/* tell.c */
+void engine_trace_note(struct engine *engine, const struct connection *connection,
+                       const struct mptcpize_subflow *subflow, const char *reason);
+void engine_trace_event(struct engine *engine, enum event_type type,
+                        const struct mptcp_event *event);
 
 /* engine.c */
 /* An event of a connection, as if it came now. */
 void engine_handle(struct engine *engine, const struct event *event);
-void engine_trace_note(struct engine *engine, const struct connection *connection,
-                       const struct mptcpize_subflow *subflow, const char *reason);
 
 /* Adds the connection with its plugin; NULL if it is over the limit or there is no memory. */
 struct connection *engine_add(struct engine *engine, uint32_t token,
