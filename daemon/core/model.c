@@ -339,8 +339,9 @@ int model_net_end(struct model *model) {
 /* Connections */
 
 static struct connection **model_bucket(const struct model *model, uint32_t token) {
-        /* Tokens are hashes already (RFC 8684, 3.2), so their low bits are as good as any. */
-        return &model->buckets[token & (model->n_buckets - 1)];
+        /* Tokens are hashes already (RFC 8684, 3.2), so their high bits are as good as any, and
+         * keep the buckets in the order of the tokens. */
+        return &model->buckets[(uint64_t)token * model->n_buckets >> 32];
 }
 
 struct connection *model_find(const struct model *model, uint32_t token) {
@@ -352,10 +353,22 @@ struct connection *model_find(const struct model *model, uint32_t token) {
 }
 
 static void model_link_bucket(struct model *model, struct connection *connection) {
-        struct connection **bucket = model_bucket(model, connection->token);
+        struct connection **at = model_bucket(model, connection->token);
 
-        connection->hash_next = *bucket;
-        *bucket = connection;
+        while (*at && (*at)->token < connection->token)
+                at = &(*at)->hash_next;
+        connection->hash_next = *at;
+        *at = connection;
+}
+
+const struct connection *model_from(const struct model *model, uint32_t token) {
+        struct connection **bucket = model_bucket(model, token);
+
+        for (; bucket < model->buckets + model->n_buckets; bucket++)
+                for (struct connection *at = *bucket; at; at = at->hash_next)
+                        if (at->token >= token)
+                                return at;
+        return NULL;
 }
 
 /* Doubles the table when it is full; without memory it stays as it is, only slower. */
@@ -395,7 +408,7 @@ static struct connection *connection_new(uint32_t token, const struct mptcpize_a
         connection->local = *local;
         connection->deadline = HEAP_NODE_INIT;
         connection->measurement = HEAP_NODE_INIT;
-        connection->advice.program.uid = UINT32_MAX;
+        connection->uid = connection->advice.program.uid = UINT32_MAX;
         if (connection_add_remote(connection, &initial) < 0) {
                 connection_free(connection);
                 return NULL;

@@ -4,7 +4,7 @@
  * A mirror of the kernel, which is the truth; only the engine changes it. Lookups by token go
  * through a hash table; everything else is small arrays.
  *
- * Invariant: tokens are unique.
+ * Invariants: tokens are unique; the buckets, and the connections in each, are in their order.
  */
 #pragma once
 
@@ -91,6 +91,9 @@ bool model_is_strict(const struct model *model, int32_t ifindex);
 
 /* Connections. */
 struct connection *model_find(const struct model *model, uint32_t token);
+
+/* The one with the least token that is not below this one, or NULL. Without a walk over all. */
+const struct connection *model_from(const struct model *model, uint32_t token);
 
 /*
  * Adds a connection between local and remote, or returns the one that has the token. 0,

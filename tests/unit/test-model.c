@@ -173,12 +173,12 @@ static void test_find_colliding_tokens_are_kept_apart(void **state) {
         struct model *model = *state;
 
         for (uint32_t i = 0; i < 64; i++)
-                add(model, i << 24);
+                add(model, i);
         for (uint32_t i = 0; i < 64; i++)
-                assert_int_equal(model_find(model, i << 24)->token, i << 24);
-        model_remove(model, model_find(model, 7u << 24));
-        assert_null(model_find(model, 7u << 24));
-        assert_non_null(model_find(model, 8u << 24));
+                assert_int_equal(model_find(model, i)->token, i);
+        model_remove(model, model_find(model, 7));
+        assert_null(model_find(model, 7));
+        assert_non_null(model_find(model, 8));
 }
 
 static void test_local_id_initial_address_is_zero_and_others_count_up(void **state) {
@@ -350,6 +350,29 @@ static void test_trace_format_names_what_happened(void **state) {
         assert_string_equal(trace_format(&line, text, sizeof(text)), "note");
 }
 
+static void test_from_goes_through_tokens_in_order_as_the_table_grows(void **state) {
+        static const uint32_t n = 5000;
+        const struct connection *connection;
+        struct model *model = *state;
+        uint32_t found = 0;
+
+        assert_null(model_from(model, 0));
+        /* The highest token, and in steps of a prime some all over the place. */
+        for (uint32_t i = 0; i < n; i++)
+                add(model, UINT32_MAX - i * 2654435761u);
+        connection = model_from(model, 0);
+        while (connection) {
+                const uint32_t token = connection->token;
+
+                found++;
+                assert_ptr_equal(model_find(model, token), connection);
+                assert_ptr_equal(model_from(model, token), connection);
+                connection = token < UINT32_MAX ? model_from(model, token + 1) : NULL;
+                assert_true(connection ? connection->token > token : token == UINT32_MAX);
+        }
+        assert_int_equal(found, n);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, model_setup, model_teardown)
 
 int main(void) {
@@ -363,6 +386,7 @@ int main(void) {
                 T(test_link_over_the_limit_is_refused),
                 T(test_add_same_token_twice_returns_the_first),
                 T(test_find_colliding_tokens_are_kept_apart),
+                T(test_from_goes_through_tokens_in_order_as_the_table_grows),
                 T(test_local_id_initial_address_is_zero_and_others_count_up),
                 T(test_learn_id_keeps_the_bijection),
                 T(test_local_id_over_the_limit_is_refused),
