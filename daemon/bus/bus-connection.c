@@ -79,11 +79,11 @@ static int connection_get_number(sd_bus *bus, const char *path, const char *inte
                                  const char *property, sd_bus_message *reply, void *userdata,
                                  sd_bus_error *error) {
         const struct connection *connection = connection_of(path, userdata);
-        uint32_t number = connection->token;
+        uint32_t number = connection->token, questions = 1;
 
         (void)bus, (void)interface, (void)error;
         if (strcmp(property, "Uid") == 0)
-                number = bus_uid(userdata, connection);
+                number = bus_uid(userdata, connection, &questions);
         else if (strcmp(property, "Pid") == 0)
                 number = (uint32_t)connection->advice.program.pid;
         else if (strcmp(property, "UserTimeoutMsec") == 0)

@@ -268,35 +268,8 @@ static int manager_get_interfaces(sd_bus *bus, const char *path, const char *int
 
 /* List */
 
-struct selection {
-        uint32_t cursor;
-        size_t n, max;
-        bool more;
-        const struct connection *rows[LIMIT_LIST_ROWS]; /* the least tokens, in order */
-};
-
-static void selection_offer(struct connection *connection, void *userdata) {
-        struct selection *selection = userdata;
-        size_t at = selection->n;
-
-        if (connection->token < selection->cursor)
-                return;
-        if (selection->n == selection->max) {
-                selection->more = true;
-                if (connection->token > selection->rows[selection->n - 1]->token)
-                        return;
-                at = --selection->n;
-        }
-        while (at > 0 && selection->rows[at - 1]->token > connection->token)
-                at--;
-        memmove(&selection->rows[at + 1], &selection->rows[at],
-                (selection->n - at) * sizeof(selection->rows[0]));
-        selection->rows[at] = connection;
-        selection->n++;
-}
-
 static int manager_append_row(sd_bus_message *reply, const struct bus_host *host,
-                              const struct connection *connection) {
+                              const struct connection *connection, uint32_t *questions) {
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 
         if (r >= 0)
@@ -304,7 +277,7 @@ static int manager_append_row(sd_bus_message *reply, const struct bus_host *host
                                 reply, "{sv}{sv}{sv}{sv}{sv}{sv}", "Token", "u", connection->token,
                                 "State", "s", connection_state_name(connection->state), "Role", "s",
                                 bus_role(connection), "Plugin", "s", bus_plugin(host, connection),
-                                "Uid", "u", bus_uid(host, connection), "Subflows", "u",
+                                "Uid", "u", bus_uid(host, connection, questions), "Subflows", "u",
                                 (uint32_t)connection->subflows.n);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "{sv}{sv}{sv}{sv}", "Program", "s",
@@ -319,29 +292,37 @@ static int manager_append_row(sd_bus_message *reply, const struct bus_host *host
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
+/* Rows from cursor on; the cursor of the next ones, 0: there are none. */
+static int manager_append_rows(sd_bus_message *reply, const struct bus_host *host, uint32_t cursor,
+                               uint32_t max, uint32_t *ret_next) {
+        const struct connection *row = model_from(&host->engine->model, cursor);
+        uint32_t questions = LIMIT_LIST_QUESTIONS;
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        for (uint32_t i = 0; i < max && row && r >= 0; i++) {
+                r = manager_append_row(reply, host, row, &questions);
+                row = row->token < UINT32_MAX ? model_from(&host->engine->model, row->token + 1)
+                                              : NULL;
+        }
+        *ret_next = row ? row->token : 0;
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
 static int manager_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        const struct bus_host *host = manager_host(userdata);
         __attribute__((cleanup(sd_bus_message_unrefp))) sd_bus_message *reply = NULL;
-        struct selection selection = { .n = 0 };
-        uint32_t max, next = 0;
-        int r = sd_bus_message_read(call, "uu", &selection.cursor, &max);
+        uint32_t cursor, max, next;
+        int r = sd_bus_message_read(call, "uu", &cursor, &max);
 
         if (r < 0)
                 return r;
         if (max == 0)
                 return sd_bus_error_setf(error, SD_BUS_ERROR_INVALID_ARGS,
                                          "max is 0: ask for 1 to %u rows", LIMIT_LIST_ROWS);
-        selection.max = max < LIMIT_LIST_ROWS ? max : LIMIT_LIST_ROWS;
-        model_each(&host->engine->model, selection_offer, &selection);
-        if (selection.more)
-                next = selection.rows[selection.n - 1]->token + 1;
+        if (max > LIMIT_LIST_ROWS)
+                max = LIMIT_LIST_ROWS;
         r = sd_bus_message_new_method_return(call, &reply);
         if (r >= 0)
-                r = sd_bus_message_open_container(reply, 'a', "a{sv}");
-        for (size_t i = 0; i < selection.n && r >= 0; i++)
-                r = manager_append_row(reply, host, selection.rows[i]);
-        if (r >= 0)
-                r = sd_bus_message_close_container(reply);
+                r = manager_append_rows(reply, manager_host(userdata), cursor, max, &next);
         if (r >= 0)
                 r = sd_bus_message_append(reply, "u", next);
         return r < 0 ? r : sd_bus_send(NULL, reply, NULL);

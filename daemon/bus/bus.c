@@ -116,10 +116,14 @@ const char *bus_plugin(const struct bus_host *host, const struct connection *con
         return connection->plugin ? connection->plugin->name : "";
 }
 
-uint32_t bus_uid(const struct bus_host *host, const struct connection *connection) {
+uint32_t bus_uid(const struct bus_host *host, const struct connection *connection,
+                 uint32_t *questions) {
         struct ownership owner;
 
-        if (host->kern->ops->owner(host->kern, connection->token, &owner) == 0 &&
+        if (connection->uid != UINT32_MAX)
+                return connection->uid;
+        if (*questions > 0 && (*questions)-- &&
+            host->kern->ops->owner(host->kern, connection->token, &owner) == 0 &&
             owner.uid != UINT32_MAX)
                 return owner.uid;
         return connection->advice.program.uid;

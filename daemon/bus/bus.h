@@ -56,7 +56,9 @@ int bus_add_connections(sd_bus *bus, const struct bus_host *host);
 const char *bus_connection_path(uint32_t token, char path[static BUS_CONNECTION_PATH]);
 const char *bus_role(const struct connection *connection);
 const char *bus_plugin(const struct bus_host *host, const struct connection *connection);
-uint32_t bus_uid(const struct bus_host *host, const struct connection *connection);
+/* Asks the kernel if it is not known yet, and questions, which it counts down, is not 0. */
+uint32_t bus_uid(const struct bus_host *host, const struct connection *connection,
+                 uint32_t *questions);
 
 /* "": there was no hint; "none": no policy speaks of the program. */
 const char *bus_policy(const struct bus_host *host, const struct connection *connection);

@@ -4,6 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+void connection_learn_uid(struct connection *connection, uint32_t uid) {
+        if (uid != UINT32_MAX)
+                connection->uid = uid;
+}
+
 const char *connection_state_name(enum connection_state state) {
         static const char *const names[] = {
                 [CONNECTION_NEW] = "new",           [CONNECTION_ESTABLISHED] = "established",

@@ -118,6 +118,7 @@ struct connection {
         bool ours;     /* the last daemon knew that the user-space path manager has it */
         bool changed;  /* since it was last kept: see memory.h */
         uint32_t slot; /* where it is kept; 0: nowhere */
+        uint32_t uid;  /* of the socket, as the kernel had it last; UINT32_MAX: never known */
         struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;
@@ -208,6 +209,9 @@ struct refusal *connection_get_refusal(struct connection *connection,
 struct refusal *connection_find_refusal(struct connection *connection,
                                         const struct mptcpize_address *local,
                                         const struct mptcpize_address *remote);
+
+/* Takes whose socket it is; UINT32_MAX, of one that is not accepted or closed, says nothing. */
+void connection_learn_uid(struct connection *connection, uint32_t uid);
 
 const char *connection_state_name(enum connection_state state);
 const char *subflow_state_name(uint32_t state);

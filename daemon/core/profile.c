@@ -189,7 +189,10 @@ void engine_on_owner(struct engine *engine, const struct event *event) {
         struct connection *connection = model_find(&engine->model, event->owner.token);
         struct advice advice;
 
-        if (!connection || connection->advice.cookie || connection->advice.assigned)
+        if (!connection)
+                return;
+        connection_learn_uid(connection, event->owner.uid);
+        if (connection->advice.cookie || connection->advice.assigned)
                 return;
         advice = connection->advice;
         advice.owner = event->owner.uid == UINT32_MAX && advice.owner == OWNER_UNASKED

@@ -155,6 +155,7 @@ static void comparison_adopt(struct comparison *comparison, const struct snapsho
         }
         /* "Server" until its initial subflow says that we opened it. */
         connection->listed = connection->seen = connection->adopted = true;
+        connection_learn_uid(connection, row->uid);
         engine->counters[COUNTER_CONNECTIONS_ADOPTED]++;
         engine_trace_note(engine, connection, NULL,
                           connection->heard ? "found alive, and remembered"
@@ -183,6 +184,7 @@ static void comparison_connection(struct comparison *comparison,
         }
         connection->listed = true;
         connection->seen = !row_is_closed(row);
+        connection_learn_uid(connection, row->uid);
         if (row->flags & SNAPSHOT_FALLBACK && connection->state <= CONNECTION_ESTABLISHED) {
                 connection->state = CONNECTION_FALLBACK;
                 engine_trace_note(engine, connection, NULL,

@@ -35,6 +35,7 @@
 #define LIMIT_VALUE            256u /* an option's value, with its NUL */
 #define LIMIT_CONF_BYTES       262144u
 #define LIMIT_LIST_ROWS        256u    /* of one List() call */
+#define LIMIT_LIST_QUESTIONS   16u     /* of one: whose a connection is that is new */
 #define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
 #define LIMIT_KERN_QUEUE       2048u   /* commands on their way through the kern threads */

@@ -58,6 +58,7 @@ static void test_owner_known_decides_until_a_hint_comes(void **state) {
         assert_profile(world, world_connection(world), "narrow");
         assert_int_equal(world_connection(world)->advice.owner, OWNER_SETTLED);
         assert_int_equal(world_connection(world)->advice.program.uid, 1000);
+        assert_int_equal(world_connection(world)->uid, 1000);
         world_feed(world, hint(HINT_CONNECT, TOKEN, "backup"));
         assert_profile(world, world_connection(world), "backup");
 }
