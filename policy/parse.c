@@ -10,6 +10,7 @@
 #include "address.h"
 #include "daemon/util/cleanup.h"
 #include "daemon/util/limits.h"
+#include "daemon/util/slip.h"
 
 #define KEYS_LISTED 8u /* an object with more is looked up in the manual */
 
@@ -35,44 +36,13 @@ void parse_note(struct parse *parse) {
                 parse->failure = r;
 }
 
-static size_t least(size_t a, size_t b) {
-        return a < b ? a : b;
-}
-
-/* Single letters to add, drop or replace that make b of a (Levenshtein). */
-static size_t distance(const char *a, const char *b) {
-        size_t row[LIMIT_NAME], n = strlen(b), i, j;
-
-        for (j = 0; j <= n; j++)
-                row[j] = j;
-        for (i = 0; a[i]; i++) {
-                size_t corner = row[0];
-
-                row[0] = i + 1;
-                for (j = 1; j <= n; j++) {
-                        size_t replaced = corner + (a[i] != b[j - 1]);
-
-                        corner = row[j];
-                        row[j] = least(replaced, least(row[j], row[j - 1]) + 1);
-                }
-        }
-        return row[n];
-}
-
-/* Two letters at most, and not half of the word. */
-static bool is_slip(const char *typed, const char *name) {
-        size_t wrong = distance(typed, name);
-
-        return wrong <= 2 && 2 * wrong <= strlen(name);
-}
-
 static void parse_fail_unknown(struct parse *parse, const struct json_path *path,
                                const struct parse_key *keys, size_t n) {
         char known[128] = "";
         size_t i, used = 0;
 
         for (i = 0; i < n; i++)
-                if (is_slip(path->key, keys[i].name)) {
+                if (slip_is(path->key, keys[i].name)) {
                         PARSE_FAIL_KEY(parse, path, "unknown key, did you mean \"%s\"?",
                                        keys[i].name);
                         return;
