@@ -90,10 +90,10 @@ static int job_print(const struct ctl *ctl, const struct job *job, int r, const 
         return r == 0 ? CTL_DONE : CTL_FAILED;
 }
 
-int policy_check(const struct policy_words *words) {
+int policy_check(const struct ctl *ctl) {
         struct job job = { .half = NULL };
-        int r = job_compile(&job, words->ctl.args, words->ctl.n_args, POLICY_SYSTEM);
-        int status = job_print(&words->ctl, &job, r, NULL);
+        int r = job_compile(&job, ctl->args, ctl->n_args, POLICY_SYSTEM);
+        int status = job_print(ctl, &job, r, NULL);
 
         job_done(&job);
         return status;
@@ -177,14 +177,12 @@ static int own_run(const struct ctl *ctl) {
         return job_run(ctl, &dir, 1, geteuid(), database);
 }
 
-int policy_output(const struct policy_words *words) {
-        const struct ctl *ctl = &words->ctl;
-
-        if (!words->output != (ctl->n_args == 0))
+int policy_output(const struct ctl *ctl) {
+        if (!ctl->output != (ctl->n_args == 0))
                 return ctl_fail(ctl, CTL_USAGE,
                                 "--output and files belong together; without both, a user's own "
                                 "policies are compiled");
-        if (!words->output)
+        if (!ctl->output)
                 return own_run(ctl);
-        return job_run(ctl, ctl->args, ctl->n_args, POLICY_SYSTEM, words->output);
+        return job_run(ctl, ctl->args, ctl->n_args, POLICY_SYSTEM, ctl->output);
 }

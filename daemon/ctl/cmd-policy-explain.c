@@ -91,41 +91,40 @@ static int address_parse(const char *text, struct policy_address *ret_address,
         return 0;
 }
 
-static int question_read_call(const struct policy_words *words, struct policy_call *call) {
-        const char *where = words->ctl.args[1], *why = "";
+static int question_read_call(const struct ctl *ctl, struct policy_call *call) {
+        const char *where = ctl->args[1], *why = "";
         struct policy_address address;
 
-        if (words->listen && (words->connect || words->from))
-                return ctl_fail(&words->ctl, CTL_USAGE,
+        if (ctl->listen && (ctl->connect || ctl->from))
+                return ctl_fail(ctl, CTL_USAGE,
                                 "--listen goes neither with --connect nor with --from");
         if (address_parse(where, &address, &why) < 0)
-                return ctl_fail(&words->ctl, CTL_USAGE, "\"%s\" is no address: %s", where, why);
-        call->direction = words->listen ? POLICY_LISTEN : POLICY_CONNECT;
-        if (words->listen)
+                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address: %s", where, why);
+        call->direction = ctl->listen ? POLICY_LISTEN : POLICY_CONNECT;
+        if (ctl->listen)
                 call->local = address;
         else
                 call->remote = address;
-        if (!words->listen && address.family == 0)
-                return ctl_fail(&words->ctl, CTL_USAGE, "\"%s\" is no address to connect to",
-                                where);
-        if (words->from && policy_address_parse(words->from, &call->local) < 0)
-                return ctl_fail(&words->ctl, CTL_USAGE, "\"%s\" is no address", words->from);
-        call->device = text_of(words->device);
+        if (!ctl->listen && address.family == 0)
+                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address to connect to", where);
+        if (ctl->from && policy_address_parse(ctl->from, &call->local) < 0)
+                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address", ctl->from);
+        call->device = text_of(ctl->device);
         return CTL_DONE;
 }
 
-static int question_read(const struct policy_words *words, struct question *question) {
-        const char *program = words->ctl.args[0], *slash = strrchr(program, '/');
+static int question_read(const struct ctl *ctl, struct question *question) {
+        const char *program = ctl->args[0], *slash = strrchr(program, '/');
         struct policy_identity *who = &question->who;
 
         program_find(program, question->exe);
         who->app = text_of(slash ? slash + 1 : program);
         who->exe = text_of(question->exe);
-        who->unit = text_of(words->unit);
+        who->unit = text_of(ctl->unit);
         who->uid = geteuid();
-        if (words->uid && uid_parse(words->uid, &who->uid) < 0)
-                return ctl_fail(&words->ctl, CTL_USAGE, "\"%s\" is no user", words->uid);
-        return question_read_call(words, &question->call);
+        if (ctl->uid && uid_parse(ctl->uid, &who->uid) < 0)
+                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no user", ctl->uid);
+        return question_read_call(ctl, &question->call);
 }
 
 /* The user's own policy, if it counts, else the system's. */
@@ -166,7 +165,7 @@ static void answer_add_rule(json_t *value, const struct answer *answer) {
 }
 
 static json_t *answer_value(const struct answer *answer, const struct question *question,
-                            const struct policy_words *words) {
+                            const struct ctl *ctl) {
         const struct policy_app *app = answer->app;
         const struct policy_read *read = answer->base ? &answer->base->read : NULL;
         json_t *value = json_pack(
@@ -180,33 +179,33 @@ static json_t *answer_value(const struct answer *answer, const struct question *
                         policy_auth_name(app ? app->auth : POLICY_AUTH_OFF), "database",
                         answer->base ? answer->base->database : NULL, "program", "app",
                         question->who.app.bytes, "exe", string_or_null(question->exe), "unit",
-                        string_or_null(words->unit), "uid", (json_int_t)question->who.uid);
+                        string_or_null(ctl->unit), "uid", (json_int_t)question->who.uid);
 
         if (value)
                 answer_add_rule(value, answer);
         return value;
 }
 
-int policy_explain(const struct policy_words *words) {
+int policy_explain(const struct ctl *ctl) {
         _cleanup_(json_decrefp) json_t *value = NULL;
         struct question question = { 0 };
         struct view_error error;
         struct answer answer;
         struct view view;
-        int status = question_read(words, &question);
+        int status = question_read(ctl, &question);
 
         if (status != CTL_DONE)
                 return status;
-        if (view_open(&view, words->db, &error) < 0) {
+        if (view_open(&view, ctl->db, &error) < 0) {
                 view_done(&view);
-                return ctl_fail(&words->ctl, CTL_FAILED, "%s", error.text);
+                return ctl_fail(ctl, CTL_FAILED, "%s", error.text);
         }
         policy_warn(&view.errors);
         answer = view_answer(&view, &question);
-        value = answer_value(&answer, &question, words);
+        value = answer_value(&answer, &question, ctl);
         view_done(&view);
         if (!value)
-                return ctl_fail(&words->ctl, CTL_FAILED, "out of memory");
-        render(&words->ctl, value, render_explanation);
+                return ctl_fail(ctl, CTL_FAILED, "out of memory");
+        render(ctl, value, render_explanation);
         return CTL_DONE;
 }

@@ -18,6 +18,8 @@
 #define CTL_RUN_CANNOT    126 /* as shells have it: the program is there but can't be run, */
 #define CTL_RUN_NOT_FOUND 127 /* or it is not there */
 
+struct command_table;
+
 struct ctl {
         bool json;
         bool help;
@@ -27,8 +29,17 @@ struct ctl {
         bool no_supervise;
         const char *mode;
         const char *policy;
+        bool listen; /* these for "policy" */
+        bool connect;
+        const char *db;
+        const char *output;
+        const char *uid;
+        const char *unit;
+        const char *from;
+        const char *device;
         char **args; /* of the command, ends with NULL */
         size_t n_args;
+        const struct command_table *table;
 };
 
 /* A command: returns the exit status, having printed what there is to say. */
@@ -39,8 +50,8 @@ int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
 int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
-int cmd_policy(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
+int cmd_help(const struct ctl *ctl);
 
 /*
  * Prints an error: for people on standard error and, with --json, as {"error": "..."} on standard

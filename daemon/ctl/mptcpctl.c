@@ -1,187 +1,164 @@
 /*
  * mptcpctl: looks at mptcpized and controls it; runs programs with MPTCP.
  *
- * Options may stand before or behind the command. For "run", everything from the first word that
- * is no option on belongs to the program.
+ * Here are the tables of commands and options, and main().
  */
+#include "cmd-policy.h"
+#include "command.h"
 #include "ctl.h"
+#include "help.h"
 #include "render.h"
-#include "text.h"
+#include "words.h"
 #include "../util/cleanup.h"
 #include "config.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-struct command {
-        const char *name;
-        const char *synopsis; /* of its arguments */
-        const char *help;
-        size_t min_args;
-        size_t max_args;
-        ctl_run_fn run;
-        bool rest; /* its arguments are a command line of their own */
-};
-
 static const struct command commands[] = {
-        { "status", "", "what the daemon is and does", 0, 0, cmd_status, false },
-        { "connections", "", "the connections that it knows", 0, 0, cmd_connections, false },
-        { "show", " TOKEN", "one connection: its subflows, and what was done and why", 1, 1,
-          cmd_show, false },
-        { "plugin", " TOKEN NAME", "hand a connection to a plugin, a mode or a policy", 2, 2,
-          cmd_plugin, false },
-        { "reload", "", "make the daemon read its configuration again", 0, 0, cmd_reload, false },
-        { "policy", " list|show|check|compile|explain [ARGUMENT...]",
-          "the policies, and what they say of a program", 1, SIZE_MAX, cmd_policy, true },
-        { "run", " [OPTION...] [--] COMMAND [ARGUMENT...]", "run a program with MPTCP", 1, SIZE_MAX,
-          cmd_run, true },
-};
-
-struct option_row {
-        const char *name;
-        const char *value;   /* what follows it, NULL: nothing does */
-        const char *command; /* the only one that it is for, NULL: all */
-        size_t member;       /* offset in struct ctl, of a const char * or else a bool */
-        const char *help;
+        { .name = "status",
+          .synopsis = "",
+          .group = COMMAND_LOOK,
+          .run = cmd_status,
+          .help = "what the daemon is and does" },
+        { .name = "connections",
+          .synopsis = "",
+          .group = COMMAND_LOOK,
+          .run = cmd_connections,
+          .help = "the connections that it knows" },
+        { .name = "show",
+          .synopsis = " TOKEN",
+          .group = COMMAND_LOOK,
+          .run = cmd_show,
+          .min_args = 1,
+          .max_args = 1,
+          .help = "one connection: its subflows, and what was done and why",
+          .more = "TOKEN  as 'mptcpctl connections' prints it; 0x may be left out",
+          .example = "mptcpctl show 1a2b3c4d",
+          .arguments = { ARGUMENT_TOKEN } },
+        { .name = "plugin",
+          .synopsis = " TOKEN NAME",
+          .group = COMMAND_STEER,
+          .run = cmd_plugin,
+          .min_args = 2,
+          .max_args = 2,
+          .help = "hand a connection to a plugin, a mode or a policy",
+          .more = "TOKEN  as 'mptcpctl connections' prints it; 0x may be left out\n"
+                  "NAME   a mode (off, handover, interactive, aggregate, ndiffports), a policy,\n"
+                  "       an installed plugin, or \"default\": what the configuration says",
+          .example = "mptcpctl plugin 1a2b3c4d handover",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_PLUGIN } },
+        { .name = "reload",
+          .synopsis = "",
+          .group = COMMAND_STEER,
+          .run = cmd_reload,
+          .help = "make the daemon read its configuration again" },
+        { .name = "policy list",
+          .synopsis = " [--db DB]",
+          .group = COMMAND_POLICY,
+          .run = policy_list,
+          .help = "the policies, in the order in which they count" },
+        { .name = "policy show",
+          .synopsis = " [--db DB] NAME",
+          .group = COMMAND_POLICY,
+          .run = policy_show,
+          .min_args = 1,
+          .max_args = 1,
+          .help = "one policy as it is in force, with its defaults",
+          .example = "mptcpctl policy show sshd",
+          .arguments = { ARGUMENT_POLICY } },
+        { .name = "policy check",
+          .synopsis = " FILE|DIRECTORY...",
+          .group = COMMAND_POLICY,
+          .run = policy_check,
+          .min_args = 1,
+          .max_args = SIZE_MAX,
+          .help = "look for mistakes in files",
+          .example = "mptcpctl policy check /etc/mptcpize/apps.d",
+          .arguments = { ARGUMENT_FILE } },
+        { .name = "policy compile",
+          .synopsis = " [--output DB FILE|DIRECTORY...]",
+          .group = COMMAND_POLICY,
+          .run = policy_output,
+          .max_args = SIZE_MAX,
+          .help = "compile a user's own policies, or files into a database",
+          .example = "mptcpctl policy compile",
+          .arguments = { ARGUMENT_FILE } },
+        { .name = "policy explain",
+          .synopsis = " [OPTION...] PROGRAM ADDRESS[:PORT]",
+          .group = COMMAND_POLICY,
+          .run = policy_explain,
+          .min_args = 2,
+          .max_args = 2,
+          .help = "what becomes of a program's socket, and which rule says so",
+          .more = "PROGRAM  a name or a path; it need not exist\n"
+                  "ADDRESS  where it connects to or, with --listen, listens: \"*:443\"",
+          .example = "mptcpctl policy explain curl 198.51.100.1:80",
+          .arguments = { ARGUMENT_ANY } },
+        { .name = "run",
+          .synopsis = " [OPTION...] [--] COMMAND [ARGUMENT...]",
+          .group = COMMAND_PROGRAM,
+          .run = cmd_run,
+          .min_args = 1,
+          .max_args = SIZE_MAX,
+          .rest = true,
+          .help = "run a program with MPTCP",
+          .example = "mptcpctl run curl -O http://192.0.2.1/file",
+          .arguments = { ARGUMENT_PROGRAM } },
+        { .name = "help",
+          .synopsis = " [COMMAND]",
+          .group = COMMAND_PROGRAM,
+          .run = cmd_help,
+          .max_args = 2,
+          .help = "what a command does, and an example",
+          .example = "mptcpctl help show",
+          .arguments = { ARGUMENT_COMMAND, ARGUMENT_COMMAND } },
 };
 
 static const struct option_row options[] = {
-        { "--json", NULL, NULL, offsetof(struct ctl, json), "print JSON" },
-        { "--help", NULL, NULL, offsetof(struct ctl, help), "print this text" },
-        { "--version", NULL, NULL, offsetof(struct ctl, version), "print the version" },
+        { "--json", NULL, NULL, offsetof(struct ctl, json), "print JSON", ARGUMENT_ANY },
+        { "--help", NULL, NULL, offsetof(struct ctl, help), "print this text, or that of a command",
+          ARGUMENT_ANY },
+        { "--version", NULL, NULL, offsetof(struct ctl, version), "print the version",
+          ARGUMENT_ANY },
         { "--mode", "MODE", "run", offsetof(struct ctl, mode),
-          "off, handover, interactive, aggregate or ndiffports" },
-        { "--policy", "FILE", "run", offsetof(struct ctl, policy), "a policy for this run" },
+          "off, handover, interactive, aggregate or ndiffports", ARGUMENT_MODE },
+        { "--policy", "FILE", "run", offsetof(struct ctl, policy), "a policy for this run",
+          ARGUMENT_FILE },
         { "--verbose", NULL, "run", offsetof(struct ctl, verbose),
-          "say at the end what became of its sockets" },
+          "say at the end what became of its sockets", ARGUMENT_ANY },
         { "--supervise", NULL, "run", offsetof(struct ctl, supervise),
-          "reach static and Go programs, whatever the command is" },
+          "reach static and Go programs, whatever the command is", ARGUMENT_ANY },
         { "--no-supervise", NULL, "run", offsetof(struct ctl, no_supervise),
-          "do not, so that it may gain rights (sudo)" },
+          "do not, so that it may gain rights (sudo)", ARGUMENT_ANY },
+        { "--db", "DB", "policy list|policy show|policy explain", offsetof(struct ctl, db),
+          "look at this database, and not at what is in force", ARGUMENT_FILE },
+        { "--output", "DB", "policy compile", offsetof(struct ctl, output), "the database to write",
+          ARGUMENT_FILE },
+        { "--connect", NULL, "policy explain", offsetof(struct ctl, connect),
+          "a socket that connects (so without an option)", ARGUMENT_ANY },
+        { "--listen", NULL, "policy explain", offsetof(struct ctl, listen), "a socket that listens",
+          ARGUMENT_ANY },
+        { "--uid", "USER", "policy explain", offsetof(struct ctl, uid),
+          "the user that the program runs as", ARGUMENT_ANY },
+        { "--unit", "UNIT", "policy explain", offsetof(struct ctl, unit),
+          "the systemd unit that it runs in", ARGUMENT_ANY },
+        { "--from", "ADDRESS", "policy explain", offsetof(struct ctl, from),
+          "what the socket is bound to", ARGUMENT_ADDRESS },
+        { "--device", "INTERFACE", "policy explain", offsetof(struct ctl, device),
+          "the interface that it is bound to", ARGUMENT_INTERFACE },
 };
 
-/* What the words of the command line come to. */
-struct words {
-        const struct command *command;
-        const char *problem; /* of the first word that is wrong, NULL: none is */
-        const char *wrong;
-        const struct option_row *last; /* that is for one command only */
+static const struct command_table table = {
+        .commands = commands,
+        .n_commands = ARRAY_SIZE(commands),
+        .options = options,
+        .n_options = ARRAY_SIZE(options),
 };
 
-int ctl_fail(const struct ctl *ctl, int status, const char *format, ...) {
-        char raw[1024], text[2048];
-        va_list ap;
-
-        va_start(ap, format);
-        vsnprintf(raw, sizeof(raw), format, ap);
-        va_end(ap);
-        text_escape(raw, text, sizeof(text));
-        fprintf(stderr, "mptcpctl: %s\n", text);
-        if (ctl->json) {
-                json_t *value = json_pack("{s:s}", "error", text);
-
-                render(ctl, value, render_nothing);
-                json_decref(value);
-        }
-        return status;
-}
-
-static const struct command *command_find(const char *name) {
-        size_t i;
-
-        for (i = 0; i < ARRAY_SIZE(commands); i++)
-                if (strcmp(commands[i].name, name) == 0)
-                        return &commands[i];
-        return NULL;
-}
-
-static const struct option_row *option_find(const char *name) {
-        size_t i;
-
-        for (i = 0; i < ARRAY_SIZE(options); i++)
-                if (strcmp(options[i].name, name) == 0)
-                        return &options[i];
-        return NULL;
-}
-
-/* The first problem is kept, and reading goes on: a --json that follows it counts. */
-static void words_complain(struct words *words, const char *problem, const char *wrong) {
-        if (words->problem)
-                return;
-        words->problem = problem;
-        words->wrong = wrong;
-}
-
-/* An option, whose value is the next word. Returns how many words it has. */
-static int words_take_option(struct words *words, struct ctl *ctl, char **word) {
-        const struct option_row *option = option_find(word[0]);
-        char *member;
-
-        if (!option) {
-                words_complain(words, "unknown option", word[0]);
-                return 1;
-        }
-        member = (char *)ctl + option->member;
-        words->last = option->command ? option : words->last;
-        if (!option->value) {
-                *(bool *)member = true;
-                return 1;
-        }
-        if (!word[1]) {
-                words_complain(words, "nothing follows", word[0]);
-                return 1;
-        }
-        *(const char **)(void *)member = word[1];
-        return 2;
-}
-
-/*
- * Sorts the words; the arguments of the command move to the front of argv. Returns what was found
- * in words.
- */
-static void words_read(struct words *words, struct ctl *ctl, int argc, char **argv) {
-        bool rest = false, named = false;
-        int i;
-
-        ctl->args = argv;
-        for (i = 1; i < argc; i++) {
-                char *word = argv[i];
-
-                if (!rest && strcmp(word, "--") == 0) {
-                        rest = true;
-                } else if (!rest && word[0] == '-' && word[1]) {
-                        i += words_take_option(words, ctl, argv + i) - 1;
-                } else if (!named) {
-                        named = true;
-                        words->command = command_find(word);
-                        if (!words->command)
-                                words_complain(words, "unknown command", word);
-                } else {
-                        rest = rest || (words->command && words->command->rest);
-                        argv[ctl->n_args++] = word;
-                }
-        }
-        argv[ctl->n_args] = NULL;
-        if (words->last && words->command &&
-            strcmp(words->last->command, words->command->name) != 0)
-                words_complain(words, "not an option of this command:", words->last->name);
-}
-
-static void help_print(void) {
-        size_t i;
-
-        printf("Usage: mptcpctl [OPTION...] COMMAND [ARGUMENT...]\n\nCommands:\n");
-        for (i = 0; i < ARRAY_SIZE(commands); i++)
-                printf("  %s%s\n        %s\n", commands[i].name, commands[i].synopsis,
-                       commands[i].help);
-        printf("\nOptions:\n");
-        for (i = 0; i < ARRAY_SIZE(options); i++)
-                printf("  %s %-*s  %s\n", options[i].name, (int)(15 - strlen(options[i].name)),
-                       options[i].value ? options[i].value : "", options[i].help);
-}
+_Static_assert(ARRAY_SIZE(options) <= WORDS_OPTIONS_MAX, "words.seen has a bit for each option");
 
 static int version_print(const struct ctl *ctl) {
         json_t *value = json_pack("{s:s}", "version", MPTCPIZE_VERSION);
@@ -194,30 +171,33 @@ static int version_print(const struct ctl *ctl) {
         return CTL_DONE;
 }
 
-static int words_run(const struct words *words, const struct ctl *ctl) {
-        const struct command *command = words->command;
+/* The help of what the words name, all of it if that is nothing. */
+static int help_run(const struct words *words) {
+        if (words->command)
+                help_print_command(&table, words->command);
+        else if (words->first)
+                help_print_group(&table, words->first);
+        else
+                help_print(&table);
+        return CTL_DONE;
+}
 
-        if (ctl->help) {
-                help_print();
-                return CTL_DONE;
-        }
+static int words_run(const struct words *words, const struct ctl *ctl) {
+        int status;
+
+        if (ctl->help)
+                return help_run(words);
         if (words->problem)
-                return ctl_fail(ctl, CTL_USAGE, "%s \"%s\": see 'mptcpctl --help'", words->problem,
-                                words->wrong);
+                return words_fail(words, ctl);
         if (ctl->version)
                 return version_print(ctl);
-        if (!command)
-                return ctl_fail(ctl, CTL_USAGE, "expected a command: see 'mptcpctl --help'");
-        if (ctl->n_args < command->min_args || ctl->n_args > command->max_args)
-                return ctl_fail(ctl, CTL_USAGE,
-                                "wrong number of arguments, expected: mptcpctl %s%s", command->name,
-                                command->synopsis);
-        return command->run(ctl);
+        status = words_check(words, ctl);
+        return status == CTL_DONE ? words->command->run(ctl) : status;
 }
 
 int main(int argc, char **argv) {
-        struct words words = { .command = NULL };
-        struct ctl ctl = { .json = false };
+        struct words words = { .table = &table };
+        struct ctl ctl = { .table = &table };
         int status;
 
         if (argc < 1)

@@ -99,12 +99,40 @@ class Words(Case):
         self.fails(2, 'unknown command "--json"', "--", "--json")
 
     def test_help_lists_the_commands(self):
-        for words in (["--help"], ["show", "--help"], ["--help", "bogus"]):
+        for words in (["--help"], ["help"], ["--help", "bogus"]):
             done = ctl(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
-            for word in ("status", "connections", "show TOKEN", "plugin TOKEN NAME", "reload",
-                         "run", "--json"):
+            for word in ("Look:", "Steer", "status", "connections", "show TOKEN",
+                         "plugin TOKEN NAME", "reload", "run", "--json"):
                 self.assertIn(word, done.stdout)
+            self.assertNotIn("--db DB ", done.stdout)
+
+    def test_help_of_a_command_has_its_options_and_an_example(self):
+        for words in (["run", "--help"], ["help", "run"], ["--help", "run"]):
+            done = ctl(*words)
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            self.assertTrue(done.stdout.startswith("Usage: mptcpctl run [OPTION...]"), done.stdout)
+            for word in ("--supervise", "--mode MODE", "Example:\n  $ mptcpctl run"):
+                self.assertIn(word, done.stdout)
+            self.assertNotIn("--db", done.stdout)
+
+    def test_help_of_two_words(self):
+        self.assertEqual(ctl("help", "policy", "show").stdout.count("Usage: "), 1)
+        for words in (["help", "policy"], ["policy", "--help"]):
+            text = ctl(*words).stdout
+            self.assertEqual(text.count("Usage: mptcpctl policy "), 5, text)
+
+    def test_help_of_nothing_is_usage(self):
+        self.fails(2, 'there is no command "shwo"', "help", "shwo")
+
+    def test_slip_of_the_finger_is_understood(self):
+        for words, meant in ((["stauts"], "status"), (["conn"], "connections"),
+                             (["status", "--jsno"], "--json"), (["policy", "explian"], "explain"),
+                             (["help", "relaod"], "reload"), (["run", "--mod", "off"], "--mode")):
+            self.fails(2, f', did you mean "{meant}"?', *words)
+        for words in (["x"], ["frobnicate"], ["-"], [""], ["s" * 1000]):
+            self.assertNotIn("did you mean", ctl(*words).stderr)
+            self.assertEqual(ctl(*words).returncode, 2)
 
     def test_version(self):
         self.assertRegex(ctl("--version").stdout, r"^mptcpctl [0-9.]+\S*\n$")
