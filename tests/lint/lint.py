@@ -27,8 +27,8 @@ PUBLIC_HEADER = "plugins/include/mptcpize/plugin.h"
 NOT_OURS = ("LICENSE",)
 
 # Documents point to standards, manuals and projects, and to nothing else.
-HOSTS = re.compile(r"https?://(?!(?:[\w-]+\.)*(?:freedesktop\.org|gnu\.org|fsf\.org|kernel\.org|"
-                   r"rfc-editor\.org|json-schema\.org|mptcp\.dev|multipath-tcp\.org|"
+HOSTS = re.compile(r"https?://(?!(?:[\w-]+\.)*(?:debian\.org|freedesktop\.org|gnu\.org|fsf\.org|"
+                   r"kernel\.org|rfc-editor\.org|json-schema\.org|mptcp\.dev|multipath-tcp\.org|"
                    r"example\.(?:com|net|org))"
                    r"(?:[/\s:)>\"'`.,]|$)|"
                    r"github\.com/(?:multipath-tcp|mptcpize)/|\{|%s|\$|localhost|\[|[\d.]+)",
@@ -131,7 +131,7 @@ def rule_visibility(file, _tree):
 
 
 def rule_tab(file, _tree):
-    if file.path.endswith(".go"):  # as gofmt has it
+    if file.path.endswith((".go", "debian/rules")):  # as gofmt, and as make want it
         return
     for number, line in enumerate(file.lines, 1):
         if "\t" in line:
