@@ -256,7 +256,8 @@ static int fullmesh_decide(void *pstate, const struct mptcpize_view *view,
 
         if (!view_is_client(view))
                 return 0;
-        if (event->type == MPTCPIZE_EVENT_ADOPTED || event->type == MPTCPIZE_EVENT_CONFIGURED)
+        if (event->type == MPTCPIZE_EVENT_ADOPTED || event->type == MPTCPIZE_EVENT_CONFIGURED ||
+            event->type == MPTCPIZE_EVENT_LOCALS_CHANGED) /* roles may be others, too */
                 for (size_t i = 0; i < view->n_subflows; i++)
                         fullmesh_correct(state, view, sink, view->subflows[i]);
         if (!fullmesh_start(state, view, event, sink))
