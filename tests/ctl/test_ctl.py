@@ -1,16 +1,13 @@
 #!/usr/bin/python3
 """mptcpctl from outside: words, exit statuses, what it prints, what "run" hands on.
 
-Needs no daemon and no rights. Environment: MPTCPCTL, the program; MPTCPIZE_SHIM, the library;
-FAKE_MPTCPIZED, the fake daemon of this directory. What needs a bus is skipped, and says so, if
-dbus-daemon or the fake is missing.
+Needs no daemon and no rights; see fakebus.py.
 """
 
 import fcntl
 import json
 import os
 import pty
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,51 +15,7 @@ import tempfile
 import termios
 import unittest
 
-MPTCPCTL = os.path.abspath(os.environ["MPTCPCTL"])
-SHIM = os.path.abspath(os.environ["MPTCPIZE_SHIM"])
-FAKE = os.environ.get("FAKE_MPTCPIZED")
-NOT_RUNNING = "mptcpized is not running: start it with 'systemctl start mptcpized'"
-
-BUS_CONFIG = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
- "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
-<busconfig>
-  <listen>unix:path={path}</listen>
-  <policy context="default">
-    <allow send_destination="*" eavesdrop="true"/>
-    <allow eavesdrop="true"/>
-    <allow own="*"/>
-  </policy>
-</busconfig>
-"""
-
-
-def ctl(*words, env=None, cwd=None):
-    """Runs mptcpctl; a value of None in env unsets the variable."""
-    full = dict(os.environ, MPTCPIZE_SHIM=SHIM, TZ="UTC")
-    # a sanitizer in mptcpctl or in the library would insist on being the first of all libraries
-    full["ASAN_OPTIONS"] = ":".join([*filter(None, [full.get("ASAN_OPTIONS")]),
-                                     "verify_asan_link_order=0"])
-    full.pop("LD_PRELOAD", None)
-    for name, value in (env or {}).items():
-        full.pop(name, None)
-        if value is not None:
-            full[name] = value
-    return subprocess.run([MPTCPCTL, *words], env=full, cwd=cwd, capture_output=True, text=True,
-                          timeout=60, check=False)
-
-
-class Case(unittest.TestCase):
-    def fails(self, status, message, *words, env=None):
-        """Fails with this status and message, on standard error and with --json as JSON too."""
-        plain = ctl(*words, env=env)
-        self.assertEqual((plain.returncode, plain.stdout), (status, ""))
-        self.assertTrue(plain.stderr.startswith("mptcpctl: "), plain.stderr)
-        self.assertIn(message, plain.stderr)
-        self.assertEqual(plain.stderr.count("\n"), 1)
-        structured = ctl("--json", *words, env=env)
-        self.assertEqual(structured.returncode, status)
-        self.assertEqual(list(json.loads(structured.stdout)), ["error"])
-        self.assertIn(message, json.loads(structured.stdout)["error"])
+from fakebus import MPTCPCTL, NOT_RUNNING, SHIM, Bus, Case, Fake, ctl
 
 
 class Words(Case):
@@ -341,61 +294,10 @@ class NoBus(Case):
                        "DBUS_SYSTEM_BUS_ADDRESS is", *words, env=address)
 
 
-class Bus(Case):
-    """A bus of our own."""
-
-    @classmethod
-    def setUpClass(cls):
-        if not shutil.which("dbus-daemon"):
-            raise unittest.SkipTest("dbus-daemon is not installed")
-        cls.directory = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.directory.cleanup)
-        config = os.path.join(cls.directory.name, "bus.conf")
-        with open(config, "w", encoding="ascii") as file:
-            file.write(BUS_CONFIG.format(path=os.path.join(cls.directory.name, "bus")))
-        bus = cls.start(["dbus-daemon", "--config-file=" + config, "--nofork", "--print-address"],
-                        stderr=subprocess.DEVNULL)
-        cls.env = {"DBUS_SYSTEM_BUS_ADDRESS": bus.stdout.readline().strip()}
-
-    @classmethod
-    def start(cls, words, env=None, stderr=None):
-        """Starts a helper that lives as long as the class and prints a line once it is ready."""
-        child = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
-        cls.addClassCleanup(child.stdout.close)
-        cls.addClassCleanup(child.wait)
-        cls.addClassCleanup(child.kill)
-        return child
-
-
 class NotRunning(Bus):
     def test_daemon_not_running_says_how_to_start_it(self):
         for words in (["status"], ["connections"], ["show", "0x1a2b3c4d"], ["reload"]):
             self.fails(1, NOT_RUNNING, *words, env=self.env)
-
-
-class Fake(Bus):
-    settings = {}
-
-    @classmethod
-    def setUpClass(cls):
-        if not FAKE:
-            raise unittest.SkipTest("FAKE_MPTCPIZED is not set")
-        super().setUpClass()
-        fake = cls.start([FAKE], env=dict(os.environ, **cls.env, **cls.settings))
-        if fake.stdout.readline() != "ready\n":
-            raise RuntimeError("the fake daemon did not start")
-
-    def json(self, *words):
-        done = ctl(*words, "--json", env=self.env)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertTrue(done.stdout.isascii())
-        return json.loads(done.stdout)
-
-    def text(self, *words):
-        done = ctl(*words, env=self.env)
-        self.assertEqual((done.returncode, done.stderr), (0, ""))
-        self.assertNotIn("\x1b", done.stdout)
-        return done.stdout
 
 
 class Answers(Fake):

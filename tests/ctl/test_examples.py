@@ -1,0 +1,209 @@
+#!/usr/bin/python3
+"""Each example of mptcpctl(1), and of the help of its commands, is run.
+
+In the page, a line that begins with "$ " or "# " is a command for a shell; it goes on in the next
+line if it ends with "|" or "\\". The lines behind it, up to the next command, are what it prints;
+"..." in one of them stands for anything. A command has to succeed.
+
+What can't be so simple has a row in SCENES. The daemon is the fake one of this directory, what is
+installed in /etc and /run is in a directory of the test, and programs that the examples start do
+nothing: STUBS. Environment: as fakebus.py; and SOURCE, the top directory.
+"""
+
+import dataclasses
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import unittest
+
+from fakebus import FAKE, MPTCPCTL, Fake, ctl, environ
+
+SOURCE = os.environ["SOURCE"]
+PAGE = "man/mptcpctl.1"
+PROMPT = re.compile(r"[$#] (.*)")
+
+# Programs that examples run, beside mptcpctl: scripts for a shell.
+STUBS = {"curl": "", "./backup.sh": ""}
+
+CURL_POLICY = """{
+  "match": { "app": "curl" },
+  "socket": { "except": [ { "to": "198.51.100.0/24" } ] },
+  "paths": { "mode": "aggregate" }
+}
+"""
+
+
+@dataclasses.dataclass
+class Example:
+    """A command, and the lines that it prints; None: the page doesn't say."""
+    command: str
+    prints: list | None
+
+    def __str__(self):
+        return self.command
+
+
+def parse(lines):
+    """Examples in lines of a shell session."""
+    found, goes_on = [], False
+    for line in lines:
+        prompt = PROMPT.match(line)
+        if goes_on:
+            found[-1][0] += "\n" + line
+        elif prompt:
+            found.append([prompt.group(1)])
+        elif found:
+            found[-1].append(line)
+        goes_on = (goes_on or bool(prompt)) and line.endswith(("|", "\\"))
+    return [Example(command, prints or None) for command, *prints in found]
+
+
+def examples_of_page():
+    """Those of literal displays in the page: .Dl, and .Bd to .Ed."""
+    with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
+        text = file.read().replace("\\e", "\\").replace("\\-", "-")
+    text = re.sub(r"^\.Dl (.*)$", r".Bd -literal\n\1\n.Ed", text, flags=re.M)
+    blocks = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text, re.S | re.M)
+    return [example for block in blocks for example in parse(block.splitlines())]
+
+
+def commands():
+    """All that the help lists, "subflow add" too."""
+    found = re.findall(r"^  ([a-z]+(?: [a-z]+)?)(?= |$)", ctl("--help").stdout, re.M)
+    return [name if ctl("help", *name.split()).stdout.startswith(f"Usage: mptcpctl {name}")
+            else name.split()[0] for name in found]
+
+
+def examples_of_help():
+    found = []
+    for name in dict.fromkeys(commands()):
+        lines = ctl("help", *name.split()).stdout.splitlines()
+        found += parse([line.strip() for line in lines])
+    return found
+
+
+def run_to_its_end(case, example, statuses=(0,)):
+    """What most examples do."""
+    done = case.start_shell(example.command).communicate(timeout=60)
+    case.assertIn(case.shell.returncode, statuses, done)
+    case.assert_prints(example, done[0].splitlines())
+
+
+def run_until_interrupted(case, example):
+    """What prints until Ctrl-C; which comes when it has printed what the page says, or a line."""
+    child = case.start_shell(example.command)
+    lines = [child.stdout.readline().rstrip("\n") for _ in example.prints or [""]]
+    os.killpg(child.pid, signal.SIGINT)
+    child.communicate(timeout=60)
+    case.assertIn(child.returncode, (0, -signal.SIGINT))
+    case.assert_prints(example, lines)
+
+
+# Pattern of a command, and what runs it: a function of the case and the example.
+SCENES = ()
+
+
+class Examples(Fake):
+    """The shell of an example, in a place of its own."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()  # pylint: disable=consider-using-with
+        self.addCleanup(directory.cleanup)
+        self.place = os.path.realpath(directory.name)
+        self.places = {"/etc/mptcpize": f"{self.place}/etc/mptcpize",
+                       "/run/mptcpize": f"{self.place}/run/mptcpize",
+                       "/usr/bin": f"{self.place}/bin"}
+        self.shell = None
+        self.make_files()
+        self.env = dict(self.env, PATH=f"{self.place}/bin:{os.environ['PATH']}",
+                        HOME=self.place, XDG_CONFIG_HOME=f"{self.place}/config",
+                        XDG_RUNTIME_DIR=f"{self.place}/run",
+                        MPTCPIZE_POLICY=f"{self.place}/run/mptcpize/policy.db")
+        self.compile()
+
+    def make_files(self):
+        for directory in ("bin", "etc/mptcpize/apps.d", "run/mptcpize", "config/mptcpize/apps.d"):
+            os.makedirs(f"{self.place}/{directory}")
+        os.symlink(MPTCPCTL, f"{self.place}/bin/mptcpctl")
+        for name, script in STUBS.items():
+            path = os.path.normpath(f"{self.place}/{'' if '/' in name else 'bin/'}{name}")
+            with open(path, "w", encoding="utf-8") as file:
+                file.write(f"#!/bin/sh\n{script}\n")
+            os.chmod(path, 0o755)
+        for directory in ("etc", "config"):
+            with open(f"{self.place}/{directory}/mptcpize/apps.d/curl.json", "w",
+                      encoding="utf-8") as file:
+                file.write(CURL_POLICY)
+
+    def compile(self):
+        done = ctl("policy", "compile", "--output", f"{self.place}/run/mptcpize/policy.db",
+                   f"{SOURCE}/policy/apps", f"{self.place}/etc/mptcpize/apps.d", env=self.env)
+        self.assertEqual(done.returncode, 0, done.stderr)
+
+    def start_shell(self, command):
+        """A shell that runs it, in a process group of its own."""
+        for name, place in self.places.items():
+            command = command.replace(name, place)
+        self.shell = subprocess.Popen(["sh", "-c", command], env=environ(self.env), text=True,
+                                      cwd=self.place, stdin=subprocess.DEVNULL,
+                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                                      start_new_session=True)
+        for stream in (self.shell.stdout, self.shell.stderr):
+            self.addCleanup(stream.close)
+        self.addCleanup(self.shell.wait)
+        self.addCleanup(self.shell.kill)
+        return self.shell
+
+    def assert_prints(self, example, lines):
+        """They are what the page says."""
+        if example.prints is None:
+            return
+        text = "\n".join(lines)
+        for name, place in self.places.items():
+            text = text.replace(place, name)
+        text = re.sub(r"\buid=\d+", "uid=1000", text)
+        pattern = ".*".join(map(re.escape, "\n".join(example.prints).split("...")))
+        self.assertRegex(text, re.compile(f"^{pattern}$", re.S))
+
+    def run_example(self, example):
+        if re.search(r"\bjq\b", example.command) and not shutil.which("jq"):
+            self.skipTest("jq is not installed")
+        scene = next((run for pattern, run in SCENES if re.search(pattern, example.command)),
+                     run_to_its_end)
+        scene(self, example)
+
+
+def test_of(example):
+    return lambda self: self.run_example(example)
+
+
+def load():
+    """A test for each example; the first line of a command names it."""
+    for where, found in (("page", examples_of_page()), ("help", examples_of_help())):
+        for number, example in enumerate(found, 1):
+            name = re.sub(r"\W+", "_", example.command.splitlines()[0]).strip("_")
+            setattr(Examples, f"test_{where}_{number:02}_{name}", test_of(example))
+
+
+class Itself(unittest.TestCase):
+    """The reader of examples."""
+
+    def test_commands_and_what_they_print_are_told_apart(self):
+        session = ["what", "$ one", "1", "2", "$ two |", "  more", "# three", "3"]
+        self.assertEqual(parse(session), [Example("one", ["1", "2"]),
+                                          Example("two |\n  more", None), Example("three", ["3"])])
+
+    def test_the_page_and_the_help_have_some(self):
+        self.assertGreaterEqual(len(examples_of_page()), 6)
+        self.assertGreaterEqual(len(examples_of_help()), 5)
+
+
+if FAKE:
+    load()
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
