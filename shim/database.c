@@ -2,19 +2,38 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stddef.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "policy/format.h"
 
-static int database_check(const struct stat *file, bool own) {
+#define OTHERS_WRITE (S_IWGRP | S_IWOTH)
+
+/* Is the directory of path that user's, and nobody else's but root's to put files into? */
+static bool database_is_at_home(const char *path, uid_t user) {
+        const size_t n = (size_t)(strrchr(path, '/') - path);
+        char directory[PATH_MAX];
+        struct stat is;
+
+        if (n >= sizeof(directory))
+                return false;
+        memcpy(directory, path, n);
+        directory[n] = '\0';
+        return stat(directory, &is) == 0 && is.st_uid == user && !(is.st_mode & OTHERS_WRITE);
+}
+
+/* How it can be used: in *ret_shared whether its owner is trusted not to truncate it. */
+static int database_check(const struct stat *file, const char *path, bool own, bool *ret_shared) {
         if (!S_ISREG(file->st_mode) || file->st_size != (off_t)POLICY_FILE_BYTES)
                 return -EINVAL;
-        if (file->st_uid != 0 && !(own && file->st_uid == geteuid()))
+        if (file->st_mode & OTHERS_WRITE)
                 return -EPERM;
-        return file->st_mode & (S_IWGRP | S_IWOTH) ? -EPERM : 0;
+        *ret_shared = file->st_uid == 0 || (!own && database_is_at_home(path, file->st_uid));
+        return *ret_shared || (own && file->st_uid == geteuid()) ? 0 : -EPERM;
 }
 
 static void database_read(int fd, char *copy, size_t offset, size_t n) {
@@ -59,12 +78,13 @@ const void *database_map(const char *path, bool own) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r;
         const void *map = NULL;
         struct stat file;
+        bool shared;
 
         if (fd < 0)
                 return NULL;
-        r = fstat(fd, &file) < 0 ? -errno : database_check(&file, own);
+        r = fstat(fd, &file) < 0 ? -errno : database_check(&file, path, own, &shared);
         if (r == 0) {
-                map = file.st_uid == 0 ? database_map_shared(fd) : database_copy(fd);
+                map = shared ? database_map_shared(fd) : database_copy(fd);
                 r = map ? 0 : -errno;
         }
         (void)close(fd);
