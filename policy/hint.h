@@ -5,7 +5,9 @@
  *
  * Advisory: the daemon finds out by itself which policy the sender has. It reads cookie and token
  * of the socket, closes the descriptor, and binds what it learns to them. A hint that is lost
- * changes nothing but how well the paths suit the program.
+ * changes nothing but how well the paths suit the program. The one thing that is believed is .exe,
+ * where the kernel does not let the daemon look: a program that wants to be taken for another one
+ * of its user can have itself executed by that name as well.
  */
 #pragma once
 
@@ -14,6 +16,7 @@
 #define HINT_SOCKET  "hint"
 #define HINT_VERSION 1u
 #define HINT_TEXT    64u
+#define HINT_EXE     256u /* as long as a policy's pattern */
 
 enum hint_kind {
         HINT_CONNECT = 1, /* connect() has begun on this MPTCP socket */
@@ -32,4 +35,5 @@ struct hint {
         uint32_t user_timeout_msec; /* TCP_USER_TIMEOUT that the kernel refused, 0: none */
         char policy[HINT_TEXT];     /* name of the sender's policy, with a NUL; "": none */
         char text[HINT_TEXT];
+        char exe[HINT_EXE]; /* path of the program, with a NUL; "": none, or longer */
 };

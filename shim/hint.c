@@ -13,6 +13,7 @@
 #include "decide.h"
 #include "environment.h"
 #include "fd.h"
+#include "identity.h"
 #include "next.h"
 
 #define HINT_PATH MPTCPIZE_RUNTIME "/" HINT_SOCKET
@@ -68,6 +69,14 @@ static void hint_set_text(char *to, const char *from) {
         to[n] = '\0';
 }
 
+/* The whole path or nothing. */
+static void hint_set_exe(struct hint *hint) {
+        const struct policy_text exe = identity_get()->exe;
+
+        if (exe.n < sizeof(hint->exe))
+                memcpy(hint->exe, exe.bytes, exe.n);
+}
+
 static void hint_transmit(int to, int fd, struct hint *hint) {
         struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = HINT_PATH };
         struct iovec part = { hint, sizeof(*hint) };
@@ -109,6 +118,7 @@ void hint_send(int fd, enum hint_kind kind, uint32_t user_timeout_msec, const ch
         hint.mode = policy.mode;
         memcpy(hint.policy, policy.name, sizeof(hint.policy));
         hint_set_text(hint.text, text ? text : "");
+        hint_set_exe(&hint);
         to = next->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         if (to >= 0) {
                 hint_transmit(to, fd, &hint);

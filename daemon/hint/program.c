@@ -8,6 +8,7 @@
  */
 #include "program.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -29,11 +30,13 @@ static size_t program_read_file(int dir, const char *name, char *bytes, size_t s
         return n;
 }
 
-static struct policy_text program_read_exe(int dir, char exe[static PATH_MAX]) {
+static struct policy_text program_read_exe(int dir, const char *claim, char exe[static PATH_MAX]) {
         ssize_t n = readlinkat(dir, "exe", exe, PATH_MAX);
         const size_t tail = strlen(DELETED);
         struct policy_text text = { exe, n > 0 ? (size_t)n : 0 };
 
+        if (n < 0 && errno == EACCES)
+                return (struct policy_text){ claim, strlen(claim) };
         if (text.n > tail && memcmp(exe + text.n - tail, DELETED, tail) == 0)
                 text.n -= tail;
         return text;
@@ -53,7 +56,7 @@ static void program_clean(char *text) {
         utf8_clean(text);
 }
 
-void program_read(const struct ucred *sender, struct program *ret_program,
+void program_read(const struct ucred *sender, const char *claim, struct program *ret_program,
                   struct program_text *ret_text, struct policy_identity *ret_identity) {
         struct policy_text cgroups = { ret_text->cgroups, 0 };
         _cleanup_(closep) int dir = -1;
@@ -70,6 +73,6 @@ void program_read(const struct ucred *sender, struct program *ret_program,
         program_clean(ret_program->name);
         cgroups.n = program_read_file(dir, "cgroup", ret_text->cgroups, sizeof(ret_text->cgroups));
         ret_identity->app = (struct policy_text){ ret_program->name, strlen(ret_program->name) };
-        ret_identity->exe = program_read_exe(dir, ret_text->exe);
+        ret_identity->exe = program_read_exe(dir, claim, ret_text->exe);
         ret_identity->unit = policy_unit(cgroups);
 }

@@ -15,7 +15,9 @@ struct program_text {
 
 /*
  * Reads /proc/<pid>. A program that has ended meanwhile keeps its pid and uid; the rest is unknown
- * then. ret_identity points into ret_program and ret_text.
+ * then. claim: what it says its path is, "" if it doesn't; believed where the kernel does not let
+ * us look, which takes CAP_SYS_PTRACE for programs of other users. ret_identity points into claim,
+ * ret_program and ret_text.
  */
-void program_read(const struct ucred *sender, struct program *ret_program,
+void program_read(const struct ucred *sender, const char *claim, struct program *ret_program,
                   struct program_text *ret_text, struct policy_identity *ret_identity);

@@ -91,6 +91,7 @@ static int datagram_receive(int socket, struct datagram *ret_datagram) {
                 return -ESHUTDOWN;
         for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at))
                 datagram_take(&datagram, at);
+        datagram.hint.exe[sizeof(datagram.hint.exe) - 1] = '\0';
         datagram.n_bytes = (size_t)n;
         datagram.flags = message.msg_flags;
         *ret_datagram = datagram;
@@ -205,7 +206,8 @@ static void reader_judge(struct reader *reader, struct datagram *datagram,
         report.event.local = subject.local;
         report.event.ipv6_only = subject.ipv6_only;
         report.event.user_timeout_msec = datagram->hint.user_timeout_msec;
-        program_read(&datagram->sender, &report.event.program, &text, &identity);
+        program_read(&datagram->sender, datagram->hint.exe, &report.event.program, &text,
+                     &identity);
         reader_find_profile(reader, &identity, datagram->hint.mode, report.profile);
         report_set_text(&report, datagram->hint.text);
         *ret_report = report;

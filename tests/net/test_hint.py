@@ -29,10 +29,10 @@ PORT = 80
 TIMEOUT_MSEC = 2000
 
 
-def hint(kind, mode=0, user_timeout=0, policy="", text="", version=VERSION):
+def hint(kind, mode=0, user_timeout=0, policy="", text="", version=VERSION, exe=""):
     """struct hint."""
-    return struct.pack("=4I64s64s", version, kind, mode, user_timeout, policy.encode(),
-                       text.encode())
+    return struct.pack("=4I64s64s256s", version, kind, mode, user_timeout, policy.encode(),
+                       text.encode(), exe.encode())
 
 
 def send(daemon, data, fds=(), flags=0):
@@ -320,23 +320,24 @@ def as_nobody(function):
         os.setresuid(65534, 65534, 65534)
         function()
         os._exit(0)
-    if os.waitpid(child, 0)[1]:
-        raise Failed("the child failed")
+    check_equal(os.waitpid(child, 0)[1], 0, "status of the child")
 
 
-def test_hint_of_another_user_is_seen(lab):
-    """With no more than the capabilities of the unit: which file it runs, and its uid."""
+def test_hint_of_another_user_is_seen_or_believed(lab):
+    """CAP_SYS_PTRACE: seen which file it runs; without: as it says. Its uid is always seen."""
     start_bus(lab)
     daemon = Daemon(lab)
-    daemon.policy("narrow", {"match": {"exe": EXE, "uid": 65534}, "paths": {"max_subflows": 1}})
-    daemon.start(["setpriv", "--bounding-set=-all,+net_admin,+sys_ptrace", "--inh-caps=-all"])
-    with peer() as listener, connection(daemon, listener) as (client, _):
-        as_nobody(lambda: (send(daemon, hint(CONNECT), [client.fileno()]),
-                           wait_for(lambda: daemon.connection()["policy"], "the policy")))
-        check_equal(daemon.connection()["policy"], "narrow", "policy")
+    for name, exe, uid in (("seen", EXE, 65534), ("said", "/said", 65534), ("root", "/root", 0)):
+        daemon.policy(name, {"match": {"exe": exe, "uid": uid}, "paths": {"max_subflows": 1}})
+    cases = ((",+sys_ptrace", "/said", "seen"), ("", "/said", "said"), ("", "/root", "none"))
+    for more, said, policy in cases:
+        daemon.start(["setpriv", f"--bounding-set=-all,+net_admin{more}", "--inh-caps=-all"])
+        with peer() as listener, connection(daemon, listener) as (client, _):
+            as_nobody(lambda: (send(daemon, hint(CONNECT, exe=said), [client.fileno()]),
+                               wait_for(lambda: daemon.connection()["policy"], "the policy")))
+            check_equal(daemon.connection()["policy"], policy, f"policy with net_admin{more}")
+        daemon.stop()
 
-
-# with the library itself
 
 RUNTIME = "/run/mptcpize"  # where the library looks; /run is the sandbox's own
 CLIENT = """
@@ -585,7 +586,7 @@ harness.main([test_hint_none_is_unknown,
               test_hint_listener_speaks_for_its_connections,
               test_hint_listener_for_ipv6_only_is_not_for_ipv4,
               test_hint_demoted_and_fell_back_are_counted,
-              test_hint_of_another_user_is_seen,
+              test_hint_of_another_user_is_seen_or_believed,
               test_hint_of_the_library_brings_policy_and_user_timeout,
               test_hint_hostile_changes_nothing,
               test_hint_longer_than_ours_is_taken,
