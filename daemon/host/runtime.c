@@ -1,5 +1,6 @@
 #include "runtime.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -7,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "../util/cleanup.h"
 #include "../util/log.h"
@@ -33,4 +35,36 @@ int runtime_lock(const char *runtime) {
                 return -EBUSY;
         }
         return TAKE_FD(fd);
+}
+
+/* A file with a second name may be anybody's. */
+static void file_hand_over(int dir, const char *name, const struct stat *to) {
+        _cleanup_(closep) int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        struct stat is;
+
+        if (fd < 0 || fstat(fd, &is) < 0 || is.st_uid != 0 || is.st_nlink != 1 ||
+            !(S_ISREG(is.st_mode) || S_ISSOCK(is.st_mode)))
+                return;
+        if (fchownat(fd, "", to->st_uid, to->st_gid, AT_EMPTY_PATH) < 0)
+                log_warning("%s can't be given to the owner of its directory: %s", name,
+                            strerror(errno));
+}
+
+void runtime_hand_over(const char *runtime) {
+        DIR *dir = geteuid() == 0 ? opendir(runtime) : NULL;
+        struct dirent *entry;
+        struct stat to;
+
+        if (!dir)
+                return;
+        if (fstat(dirfd(dir), &to) == 0 && to.st_uid != 0)
+                while ((entry = readdir(dir)))
+                        file_hand_over(dirfd(dir), entry->d_name, &to);
+        (void)closedir(dir);
+}
+
+bool runtime_is_of(const char *runtime, uid_t user) {
+        struct stat is;
+
+        return user == geteuid() || (stat(runtime, &is) == 0 && is.st_uid == user);
 }

@@ -14,6 +14,7 @@
 
 #include "../util/cleanup.h"
 #include "../util/log.h"
+#include "runtime.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* Linux 5.14 */
@@ -224,19 +225,19 @@ static int state_read_slots(struct state *state, FILE *file) {
 }
 
 /* What is wrong with it, or NULL; whoever else may write to it could tell us anything. */
-static const char *file_judge(int fd) {
+static const char *file_judge(int fd, const char *runtime) {
         struct stat is;
 
         if (fstat(fd, &is) < 0)
                 return strerror(errno);
         if (!S_ISREG(is.st_mode))
                 return "it is no regular file";
-        if (is.st_uid != geteuid() || is.st_mode & (S_IWGRP | S_IWOTH))
+        if (!runtime_is_of(runtime, is.st_uid) || is.st_mode & (S_IWGRP | S_IWOTH))
                 return "others may write to it";
         return NULL;
 }
 
-static void state_read(struct state *state, const struct state_place *here) {
+static void state_read(struct state *state, const char *runtime, const struct state_place *here) {
         _cleanup_(fclosep) FILE *file = NULL;
         union state_place_bytes first = { .bytes = { 0 } };
         const char *wrong;
@@ -251,7 +252,7 @@ static void state_read(struct state *state, const struct state_place *here) {
                         close(fd);
                 return;
         }
-        wrong = file_judge(fd);
+        wrong = file_judge(fd, runtime);
         if (!wrong)
                 wrong = fread(&first, sizeof(first), 1, file) == 1 ? header_judge(&first, here)
                                                                    : "it is cut short";
@@ -406,7 +407,7 @@ int state_new(const char *runtime, const struct state_place *place, struct state
         state->fd = -1;
         snprintf(state->path, sizeof(state->path), "%s/state", runtime);
         snprintf(state->new_path, sizeof(state->new_path), "%s/state.new", runtime);
-        state_read(state, place);
+        state_read(state, runtime, place);
         r = state_open_new(state, place);
         if (r < 0) {
                 log_error("%s can't be made: %s; a restart will not know everything",
