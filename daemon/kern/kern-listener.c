@@ -173,7 +173,8 @@ int kern_listeners_hold(struct kern_listeners *listeners, const struct mptcpize_
         }
         if (r < 0)
                 snprintf(message, LIMIT_REASON, "no listener at %s: %s",
-                         address_format(address, text), strerror(-r));
+                         address_format(address, text),
+                         r == -EACCES ? "needs CAP_NET_BIND_SERVICE" : strerror(-r));
         return r;
 }
 
