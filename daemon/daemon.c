@@ -250,6 +250,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
                 takeover_follow(&daemon->takeover, setting_conf(setting));
+                runtime_hand_over(daemon->options->runtime);
                 log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
         }
         sd_notify(0, "READY=1");
@@ -376,6 +377,8 @@ static int daemon_setup_loop(struct daemon *daemon) {
         r = -pthread_sigmask(SIG_BLOCK, &mask, NULL);
         for (size_t i = 0; i < ARRAY_SIZE(signals) && r >= 0; i++)
                 r = sd_event_add_signal(daemon->event, NULL, signals[i], on_signal, daemon);
+        if (r >= 0)
+                r = sd_event_set_watchdog(daemon->event, true);
         if (r >= 0)
                 r = sd_event_add_post(daemon->event, &daemon->post, on_post, daemon);
         /* After every event, not when there are no more: actions must not wait for a lull. */
@@ -536,6 +539,7 @@ int daemon_setup(struct daemon *daemon) {
         if (r < 0)
                 return r;
         (void)state_start(daemon->options->runtime, &daemon->engine, &daemon->state);
+        runtime_hand_over(daemon->options->runtime);
         log_info("ready: plugin %s, at most %u subflows a connection",
                  setting_plugin(daemon->setting)->name,
                  setting_conf(daemon->setting)->max_subflows);
