@@ -1,0 +1,122 @@
+#!/usr/bin/python3
+"""./setup install puts everything where it is looked for, and uninstall takes all of it away.
+
+Environment: SOURCE, the top directory. In a copy of it, and below a directory (DESTDIR), so that
+neither a build of its owner nor the system is touched.
+"""
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+import unittest
+
+SOURCE = os.environ["SOURCE"]
+OPTIONS = ["-Dbuildtype=plain", "-Dlib32=disabled", "-Dlibdir=lib"]
+
+# Where their readers look. Below the prefix, but for those that begin with a slash.
+PLACES = {
+    "bin/mptcpctl": 0o755,
+    "sbin/mptcpized": 0o755,
+    "lib/libmptcpize.so": 0o755,
+    "lib/mptcpize/fullmesh.so": 0o755,
+    "lib/pkgconfig/mptcpize.pc": 0o644,
+    "lib/systemd/system/mptcpized.service": 0o644,
+    "include/mptcpize/plugin.h": 0o644,
+    "share/dbus-1/interfaces/org.mptcpize1.Manager.xml": 0o644,
+    "share/dbus-1/system-services/org.mptcpize1.service": 0o644,
+    "share/mptcpize/apps.d/sshd.json": 0o644,
+    "share/mptcpize/schema.json": 0o644,
+    "share/doc/mptcpize/examples/mptcpized.conf": 0o644,
+    "share/doc/mptcpize/examples/standby.c": 0o644,
+    "share/man/man1/mptcpctl.1": 0o644,
+    "share/man/man3/mptcpize-plugin.3": 0o644,
+    "share/man/man8/mptcpized.8": 0o644,
+}
+# Not below /usr/local, where nobody would look.
+SYSTEM_PLACES = {
+    "/usr": {"/usr/share/dbus-1/system.d/org.mptcpize1.conf": 0o644},
+    "/usr/local": {"/etc/dbus-1/system.d/org.mptcpize1.conf": 0o644},
+}
+
+
+def files(top):
+    """All that is below a directory, directories too."""
+    return {os.path.relpath(os.path.join(folder, name), top)
+            for folder, folders, names in os.walk(top) for name in folders + names}
+
+
+class Install(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.top = tempfile.mkdtemp()
+        cls.addClassCleanup(shutil.rmtree, cls.top)
+        shutil.copytree(SOURCE, f"{cls.top}/tree", symlinks=True, ignore=lambda folder, names: {
+            name for name in names if name.startswith((".git", ".cache", "__pycache__"))
+            or folder == SOURCE and name.startswith("build")})
+
+    def setUp(self):
+        self.root = tempfile.mkdtemp(dir=self.top)
+
+    def setup(self, prefix, *argv):
+        done = subprocess.run([f"{self.top}/tree/setup", *argv], capture_output=True, text=True,
+                              env={**os.environ, "DESTDIR": self.root, "PREFIX": prefix},
+                              check=False)
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done.stdout)
+        return done.stdout
+
+    def read(self, path):
+        with open(self.root + path, encoding="utf-8") as file:
+            return file.read()
+
+    def check_places(self, prefix):
+        places = {f"{prefix}/{path}": mode for path, mode in PLACES.items()}
+        for path, mode in {**places, **SYSTEM_PLACES[prefix]}.items():
+            self.assertTrue(os.path.exists(self.root + path), path)
+            found = stat.S_IMODE(os.stat(self.root + path).st_mode)
+            self.assertEqual(oct(found), oct(mode), path)
+        self.assertTrue(os.path.isdir(f"{self.root}/etc/mptcpize/apps.d"))
+
+    def check_contents(self, prefix):
+        """Paths in what is installed are those of the installed."""
+        unit = self.read(f"{prefix}/lib/systemd/system/mptcpized.service")
+        self.assertEqual(re.findall(r"^ExecStart=(\S+)", unit, re.M), [f"{prefix}/sbin/mptcpized"])
+        for path in files(self.root):
+            if not path.endswith((".so", "mptcpized", "mptcpctl")) and \
+                    os.path.isfile(f"{self.root}/{path}"):
+                text = self.read(f"/{path}")
+                self.assertNotRegex(text, r"@\w+@", path)
+                self.assertNotIn(self.top, text, path)
+
+    def test_install_everything_is_in_its_place_until_uninstall(self):
+        for prefix in SYSTEM_PLACES:
+            os.makedirs(f"{self.root}{prefix}/share")
+            before = files(self.root)
+            self.assertIn("uninstall", self.setup(prefix, "install", *OPTIONS))
+            self.check_places(prefix)
+            self.check_contents(prefix)
+            self.setup(prefix, "install", *OPTIONS)  # twice: nothing is forgotten by that
+            self.setup(prefix, "uninstall")
+            self.assertEqual(files(self.root), before)
+
+    def test_uninstall_keeps_what_is_not_ours(self):
+        self.setup("/usr/local", "install", *OPTIONS)
+        others = ["/etc/mptcpize/mptcpized.conf", "/usr/local/lib/mptcpize/another.so"]
+        for path in others:
+            with open(self.root + path, "w", encoding="ascii") as file:
+                file.write("{}\n")
+        self.assertIn("etc/mptcpize", self.setup("/usr/local", "uninstall"))
+        self.assertEqual({f"/{path}" for path in files(self.root)
+                          if os.path.isfile(f"{self.root}/{path}")}, set(others))
+
+    def test_uninstall_of_nothing_is_an_error(self):
+        done = subprocess.run([f"{self.top}/tree/setup", "uninstall"], capture_output=True,
+                              text=True, env={**os.environ, "DESTDIR": self.root}, check=False)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("nothing is known", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
