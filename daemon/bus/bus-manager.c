@@ -64,9 +64,9 @@ static int manager_get_number(sd_bus *bus, const char *path, const char *interfa
                 number = 0;
                 model_each(&host->engine->model, manager_count_undecided, &number);
         } else if (strcmp(property, "MaxSubflows") == 0)
-                number = host->engine->conf->max_subflows;
+                number = host->engine->limits.max_subflows;
         else if (strcmp(property, "MaxConnections") == 0)
-                number = host->engine->conf->max_connections;
+                number = host->engine->limits.max_connections;
         else if (strcmp(property, "DeadAfter") == 0)
                 number = *host->dead_after;
         return sd_bus_message_append(reply, "u", number);
@@ -236,7 +236,7 @@ static void manager_routing(const struct routing *routing, int32_t ifindex,
 static int manager_append_interface(sd_bus_message *reply, const struct engine *engine,
                                     const struct link *link) {
         const char *why, *reason;
-        enum mptcpize_role role = conf_role(engine->conf, link->is.name, &why);
+        enum mptcpize_role role = engine_role(engine, NULL, link->is.name, &why);
         char routing[2 * ROUTING_TEXT], name[sizeof(link->is.name)];
         int r = sd_bus_message_open_container(reply, 'a', "{sv}");
 

@@ -83,6 +83,8 @@ static int act_create(struct engine *engine, struct connection *connection, stru
         }
         added->serial = action->serial;
         added->asked = true;
+        added->ordered = action->ordered;
+        added->pinned = action->ordered && action->backup;
         engine->counters[COUNTER_SUBFLOWS_CREATED]++;
         return 0;
 }

@@ -35,8 +35,9 @@ struct action {
         int32_t ifindex; /* 0: not bound to a device */
         uint8_t local_id;
         uint8_t backup;
-        bool listen; /* ACTION_ANNOUNCE: open a listener at local, or share it, until RELEASE */
-        bool urgent; /* the connection is so young that its socket is hardly busy */
+        bool listen;  /* ACTION_ANNOUNCE: open a listener at local, or share it, until RELEASE */
+        bool ordered; /* by an operator, not by a plugin */
+        bool urgent;  /* the connection is so young that its socket is hardly busy */
         char reason[LIMIT_REASON];
 };
 

@@ -73,14 +73,16 @@ int engine_announce(struct engine *engine, struct connection *connection, struct
 
 void engine_on_announce_done(struct engine *engine, struct connection *connection,
                              const struct outcome_event *outcome) {
-        const struct local_id *id = connection_find_id(connection, outcome->action.local_id);
+        struct local_id *id = connection_find_id(connection, outcome->action.local_id);
 
         if (outcome->error == 0)
                 return;
         if (outcome->action.listen)
                 engine_release(engine, connection, &outcome->action.local);
+        if (id && outcome->action.ordered)
+                id->held = false;
         /* That of an id which the kernel had forgotten was not the plugin's wish. */
-        if (!id || !id->renewed)
+        if (!outcome->action.ordered && (!id || !id->renewed))
                 engine_tell_refused(engine, connection, outcome);
 }
 

@@ -68,6 +68,32 @@ void conf_init(struct conf *conf) {
         };
 }
 
+struct limits conf_limits(const struct conf *conf) {
+        return (struct limits){
+                .max_subflows = conf->max_subflows,
+                .max_accepted = conf->max_accepted,
+                .max_joins = conf->max_joins,
+                .max_retries = conf->max_retries,
+                .max_connections = conf->max_connections,
+        };
+}
+
+static bool number_fits(uint32_t number, uint32_t max) {
+        return number > 0 && number <= max;
+}
+
+int limits_check(const struct limits *limits) {
+        return number_fits(limits->max_subflows, LIMIT_SUBFLOWS / 2) &&
+                                               number_fits(limits->max_accepted,
+                                                           LIMIT_SUBFLOWS / 2) &&
+                                               number_fits(limits->max_joins, LIMIT_SUBFLOWS / 2) &&
+                                               number_fits(limits->max_retries, LIMIT_RETRIES) &&
+                                               number_fits(limits->max_connections,
+                                                           LIMIT_CONNECTIONS)
+                               ? 0
+                               : -EINVAL;
+}
+
 void conf_done(struct conf *conf) {
         ARRAY_DONE(&conf->roles);
         ARRAY_DONE(&conf->options);
@@ -105,12 +131,14 @@ void conf_profile_done(struct conf_profile *profile) {
         ARRAY_DONE(&profile->options);
 }
 
-enum mptcpize_role conf_profile_role(const struct conf_profile *profile, const struct conf *conf,
-                                     const char *ifname) {
+bool conf_profile_role(const struct conf_profile *profile, const char *ifname,
+                       enum mptcpize_role *ret_role) {
         for (size_t i = 0; i < profile->roles.n; i++)
-                if (fnmatch(profile->roles.items[i].pattern, ifname, 0) == 0)
-                        return profile->roles.items[i].role;
-        return conf_role(conf, ifname, NULL);
+                if (fnmatch(profile->roles.items[i].pattern, ifname, 0) == 0) {
+                        *ret_role = profile->roles.items[i].role;
+                        return true;
+                }
+        return false;
 }
 
 static int read_fail_unknown(const struct conf_reader *reader, const struct json_path *path,

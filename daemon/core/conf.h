@@ -19,6 +19,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include "../util/array.h"
 #include "../util/json.h"
 #include "../util/limits.h"
@@ -52,6 +53,15 @@ enum conf_join_initial {
         CONF_JOIN_INITIAL_DENY
 };
 
+/* Numbers that may be changed while the daemon runs. */
+struct limits {
+        uint32_t max_subflows;
+        uint32_t max_accepted;
+        uint32_t max_joins;
+        uint32_t max_retries;
+        uint32_t max_connections;
+};
+
 struct conf {
         char plugin[LIMIT_NAME];
         struct json_place plugin_place; /* line 0: the default */
@@ -80,7 +90,8 @@ struct conf_profile {
         char name[LIMIT_NAME];
         const struct mptcpize_plugin *plugin; /* NULL: none; nothing is done for them */
         uint32_t max_subflows;
-        ARRAY_OF(struct conf_role) roles;     /* before those of the file */
+        bool own_limit;                   /* it is the policy's: no other limit takes its place */
+        ARRAY_OF(struct conf_role) roles; /* before those of the file */
         ARRAY_OF(struct conf_option) options; /* after those of the file; all of its plugin */
 };
 
@@ -89,9 +100,13 @@ void conf_profile_init(struct conf_profile *profile, const struct conf *conf,
                        const struct mptcpize_plugin *plugin);
 void conf_profile_done(struct conf_profile *profile);
 
-/* The role of an interface for connections of that profile. */
-enum mptcpize_role conf_profile_role(const struct conf_profile *profile, const struct conf *conf,
-                                     const char *ifname);
+/* The role that the policy gives an interface; false: it has no word on it. */
+bool conf_profile_role(const struct conf_profile *profile, const char *ifname,
+                       enum mptcpize_role *ret_role);
+
+/* What the file says of them; whether such numbers may be: 0 or -EINVAL. */
+struct limits conf_limits(const struct conf *conf);
+int limits_check(const struct limits *limits);
 
 /* The defaults, as if the file were empty. */
 void conf_init(struct conf *conf);

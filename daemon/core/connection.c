@@ -208,9 +208,21 @@ struct local_id *connection_find_id(struct connection *connection, uint8_t id) {
         return NULL;
 }
 
+struct local_id *connection_find_address(struct connection *connection,
+                                         const struct mptcpize_address *address) {
+        for (size_t i = 0; i < connection->ids.n; i++)
+                if (address_equal(&connection->ids.items[i].address, address))
+                        return &connection->ids.items[i];
+        return NULL;
+}
+
 int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t id) {
-        struct local_id entry = { .address = *address, .id = id };
+        const struct local_id *known = connection_find_address(connection, address);
+        struct local_id entry = { .address = *address,
+                                  .id = id,
+                                  .held = known && known->held,
+                                  .barred = known && known->barred };
 
         for (size_t i = connection->ids.n; i-- > 0;)
                 if (connection->ids.items[i].id == id ||
@@ -256,6 +268,32 @@ struct refusal *connection_find_refusal(struct connection *connection,
                     address_equal(&connection->refusals.items[i].remote, remote))
                         return &connection->refusals.items[i];
         return NULL;
+}
+
+void connection_forget_refusal(struct connection *connection, const struct mptcpize_address *local,
+                               const struct mptcpize_address *remote) {
+        const struct refusal *refusal = connection_find_refusal(connection, local, remote);
+
+        if (refusal)
+                ARRAY_REMOVE(&connection->refusals, (size_t)(refusal - connection->refusals.items));
+}
+
+bool connection_forget_orders(struct connection *connection) {
+        bool found = false;
+
+        for (size_t i = connection->refusals.n; i-- > 0;)
+                if (connection->refusals.items[i].ordered) {
+                        ARRAY_REMOVE(&connection->refusals, i);
+                        found = true;
+                }
+        return found;
+}
+
+void connection_drop_orders(struct connection *connection) {
+        for (size_t i = 0; i < connection->subflows.n; i++) {
+                connection->subflows.items[i].ordered = false;
+                connection->subflows.items[i].pinned = false;
+        }
 }
 
 /* An entry that refuses nothing: it only keeps the log from repeating itself. */

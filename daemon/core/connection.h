@@ -21,6 +21,10 @@ struct subflow {
         bool late;            /* established without an event: the plugin is to be told */
         bool measuring;       /* its numbers are on their way */
         bool seen;            /* in the snapshot that is being compared */
+        bool ordered;         /* added by an operator: the plugin may not destroy it */
+        bool pinned;          /* its backup flag was set by an operator: the plugin may not */
+        bool told;            /* that the plugin wanted to has been noted */
+        bool unwanted;        /* closing: removed by an operator before there was an answer */
         bool lost;            /* dead by what was measured: only what arrives proves it alive */
         uint8_t deliveries;   /* see DOWNLOAD_DELIVERIES; 0 after a pause */
         uint8_t holds;        /* probes that were answered */
@@ -54,6 +58,8 @@ struct local_id {
         struct mptcpize_address address; /* port 0 unless announced with one */
         uint8_t id;
         bool free;    /* taken back: the kernel has forgotten it, and another address may have it */
+        bool held;    /* announced by an operator: the plugin may not take it back */
+        bool barred;  /* taken back by an operator: the plugin may not announce it */
         bool renewed; /* the kernel had forgotten it, and was told again in order to take it back */
 };
 
@@ -70,6 +76,7 @@ struct refusal {
         int error;           /* negative errno */
         uint8_t tries;       /* failures in a row */
         bool final;          /* only a fresh announcement makes it possible again */
+        bool ordered;        /* removed by an operator, and final while there is something else */
         bool stripped;       /* something on the way takes MPTCP out: another route won't help */
         bool held;           /* it was put off, as one retry too many, and that was noted */
         uint64_t since_usec; /* when it failed last */
@@ -190,6 +197,10 @@ int connection_local_id(struct connection *connection, const struct mptcpize_add
 /* What is known of a local id, or NULL. */
 struct local_id *connection_find_id(struct connection *connection, uint8_t id);
 
+/* The same by its address and port. */
+struct local_id *connection_find_address(struct connection *connection,
+                                         const struct mptcpize_address *address);
+
 /* Notes an id that the kernel uses; replaces what was known of this address or id. */
 int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t id);
@@ -212,6 +223,16 @@ struct refusal *connection_find_refusal(struct connection *connection,
 
 /* Takes whose socket it is; UINT32_MAX, of one that is not accepted or closed, says nothing. */
 void connection_learn_uid(struct connection *connection, uint32_t uid);
+
+/* What failed between these addresses is forgotten. */
+void connection_forget_refusal(struct connection *connection, const struct mptcpize_address *local,
+                               const struct mptcpize_address *remote);
+
+/* The same of all that operators have removed; true if there was any. */
+bool connection_forget_orders(struct connection *connection);
+
+/* Plugins may change again what operators have added or set. */
+void connection_drop_orders(struct connection *connection);
 
 const char *connection_state_name(enum connection_state state);
 const char *subflow_state_name(uint32_t state);

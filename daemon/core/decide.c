@@ -166,7 +166,7 @@ static int decision_check_create(const struct decision *decision,
         if (decision_is_refused(decision, wanted) || !engine_has_hope(engine, connection))
                 return -ECONNREFUSED;
         if (connection_count(connection, SUBFLOWS_LIVE, NULL) + decision->n_creates >=
-            engine_profile(engine, connection)->conf->max_subflows)
+            engine_max_subflows(engine, connection))
                 return -E2BIG;
         if (engine_has_joins_enough(engine, connection, decision->n_creates))
                 return -EBUSY;
@@ -178,19 +178,60 @@ static int decision_check_create(const struct decision *decision,
         return 0;
 }
 
-static const struct mptcpize_subflow *decision_subflow(const struct decision *decision,
-                                                       const struct mptcpize_action *wanted) {
+static struct subflow *decision_subflow(const struct decision *decision,
+                                        const struct mptcpize_action *wanted) {
         struct subflow *subflow = connection_find_subflow(decision->connection, &wanted->local,
                                                           &wanted->remote);
 
-        return subflow && (subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED ||
-                           subflow->is.state == MPTCPIZE_SUBFLOW_DEAD)
-                               ? &subflow->is
-                               : NULL;
+        return subflow && SUBFLOWS_KEPT & 1u << subflow->is.state ? subflow : NULL;
+}
+
+/* An operator wanted it otherwise; the log says so once. */
+static int decision_deny(const struct decision *decision, const struct mptcpize_action *wanted,
+                         struct subflow *subflow) {
+        struct trace_line line = {
+                .usec = decision->engine->now_usec,
+                .token = decision->connection->token,
+                .kind = TRACE_REFUSED,
+                .action = (enum action_type)(wanted->type - MPTCPIZE_ACTION_CREATE),
+                .error = -EPERM,
+                .local = wanted->local,
+                .remote = wanted->remote,
+        };
+
+        if (!subflow->told) {
+                snprintf(line.reason, sizeof(line.reason), "the operator's word stands against: %s",
+                         wanted->reason ? wanted->reason : "");
+                trace_add(&decision->engine->trace, &line);
+        }
+        subflow->told = true;
+        return -EPERM;
+}
+
+static int decision_check_destroy(const struct decision *decision,
+                                  const struct mptcpize_action *wanted) {
+        struct subflow *subflow = decision_subflow(decision, wanted);
+
+        if (!subflow)
+                return -ENOENT;
+        return subflow->ordered ? decision_deny(decision, wanted, subflow) : 0;
+}
+
+static int decision_check_backup(const struct decision *decision,
+                                 const struct mptcpize_action *wanted) {
+        struct subflow *subflow = decision_subflow(decision, wanted);
+
+        if (!subflow)
+                return -ENOENT;
+        if (!(subflow->is.flags & MPTCPIZE_SUBFLOW_BACKUP) == !wanted->backup)
+                return 1;
+        return subflow->pinned ? decision_deny(decision, wanted, subflow) : 0;
 }
 
 static int decision_check_announce(const struct decision *decision,
                                    const struct mptcpize_action *wanted) {
+        const struct local_id *id;
+
         if (decision->connection->state != CONNECTION_ESTABLISHED)
                 return -ENOTCONN;
         if (!decision_local(decision, wanted))
@@ -198,30 +239,25 @@ static int decision_check_announce(const struct decision *decision,
         /* The peer knows the address that it talks to; it has id 0, which can't be announced. */
         if (!wanted->local.port && address_same_host(&wanted->local, &decision->connection->local))
                 return 1;
-        return 0;
+        id = connection_find_address(decision->connection, &wanted->local);
+        return id && id->barred;
 }
 
 static int decision_check_withdraw(const struct decision *decision,
                                    const struct mptcpize_action *wanted) {
-        for (size_t i = 0; i < decision->connection->ids.n; i++)
-                if (address_equal(&decision->connection->ids.items[i].address, &wanted->local))
-                        return 0;
-        return -ENOENT;
+        const struct local_id *id = connection_find_address(decision->connection, &wanted->local);
+
+        return id ? id->held : -ENOENT;
 }
 
 static int decision_check(const struct decision *decision, const struct mptcpize_action *wanted) {
-        const struct mptcpize_subflow *subflow;
-
         switch ((enum mptcpize_action_type)wanted->type) {
         case MPTCPIZE_ACTION_CREATE:
                 return decision_check_create(decision, wanted);
         case MPTCPIZE_ACTION_DESTROY:
-                return decision_subflow(decision, wanted) ? 0 : -ENOENT;
+                return decision_check_destroy(decision, wanted);
         case MPTCPIZE_ACTION_BACKUP:
-                subflow = decision_subflow(decision, wanted);
-                if (!subflow)
-                        return -ENOENT;
-                return !(subflow->flags & MPTCPIZE_SUBFLOW_BACKUP) == !wanted->backup;
+                return decision_check_backup(decision, wanted);
         case MPTCPIZE_ACTION_ANNOUNCE:
                 return decision_check_announce(decision, wanted);
         case MPTCPIZE_ACTION_WITHDRAW:
@@ -380,7 +416,7 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
                                                                       : 0),
                 .now_usec = engine->now_usec,
                 .random = engine_random(engine),
-                .max_subflows = engine_profile(engine, connection)->conf->max_subflows,
+                .max_subflows = engine_max_subflows(engine, connection),
                 .locals = arrays->locals,
                 .n_locals = locals->n,
                 .remotes = arrays->remotes,
@@ -388,6 +424,13 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
                 .subflows = arrays->subflows,
                 .n_subflows = connection->subflows.n,
         };
+}
+
+/* Has the plugin been asked, and there is neither a subflow that works nor a join for one? */
+static bool engine_is_stranded(const struct engine *engine, const struct connection *connection) {
+        return connection->state == CONNECTION_ESTABLISHED && connection->ids_known &&
+               engine_has_hope(engine, connection) &&
+               !connection_count(connection, SUBFLOWS_LIVE, NULL);
 }
 
 void engine_decide(struct engine *engine, struct connection *connection,
@@ -413,6 +456,11 @@ void engine_decide(struct engine *engine, struct connection *connection,
                 decision_apply(&decision);
         else
                 engine_restart_plugin(engine, connection);
+        if (engine_is_stranded(engine, connection) && connection_forget_orders(connection)) {
+                engine_trace_note(engine, connection, NULL,
+                                  "nothing else is left: what the operator removed may come back");
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
+        }
         engine_schedule(engine, connection);
 }
 

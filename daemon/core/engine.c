@@ -62,6 +62,7 @@ void engine_done(struct engine *engine) {
         ARRAY_DONE(&engine->gone);
         ARRAY_DONE(&engine->strays);
         ARRAY_DONE(&engine->changed);
+        ARRAY_DONE(&engine->roles);
         routing_done(&engine->routing);
         *engine = (struct engine){ 0 };
 }
@@ -88,12 +89,16 @@ static int engine_add_initial(struct engine *engine, struct connection *connecti
 
 struct connection *engine_add(struct engine *engine, uint32_t token,
                               const struct mptcpize_address *local,
-                              const struct mptcpize_address *remote, uint32_t flags) {
+                              const struct mptcpize_address *remote, uint32_t flags,
+                              const char *how) {
         struct connection *connection;
 
-        if (engine->model.n_connections >= engine->conf->max_connections ||
-            model_add(&engine->model, token, local, remote, &connection) < 0)
+        if (engine->model.n_connections >= engine->limits.max_connections ||
+            model_add(&engine->model, token, local, remote, &connection) < 0) {
+                engine_show(engine, TRACE_NOTE, token, local, remote,
+                            "not managed: there are as many connections as may be");
                 return NULL;
+        }
         connection->flags = flags;
         connection->created_usec = engine->now_usec;
         engine_route_remotes(engine, connection);
@@ -102,6 +107,10 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
                 connection->state = CONNECTION_LOCAL;
         else if (connection->state != CONNECTION_KERNEL)
                 engine_start_plugin(engine, connection);
+        engine_show(engine, TRACE_ADDED, token, local, remote,
+                    connection->state == CONNECTION_LOCAL    ? "left alone: its peer is this host"
+                    : connection->state == CONNECTION_KERNEL ? "left alone: not ours"
+                                                             : how);
         engine_touch(engine, connection);
         if (!engine->sweep_usec)
                 engine->sweep_usec = engine->now_usec + ENGINE_SWEEP_USEC;
@@ -109,7 +118,9 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
         return connection;
 }
 
-void engine_remove(struct engine *engine, struct connection *connection) {
+void engine_remove(struct engine *engine, struct connection *connection, const char *reason) {
+        engine_show(engine, TRACE_REMOVED, connection->token, &connection->local,
+                    &connection->remotes.items[0].address, reason);
         engine_stop_plugin(engine, connection);
         engine_release_all(engine, connection);
         engine_note_gone(engine, connection, NULL);
@@ -157,14 +168,16 @@ static struct connection *engine_known(struct engine *engine, const struct mptcp
                 engine_tell(engine, connection, engine_flags(event));
         } else {
                 connection = engine_add(engine, event->token, &event->local, &event->remote,
-                                        engine_flags(event));
+                                        engine_flags(event),
+                                        event->flags & EVENT_MPTCP_SERVER ? "opened by the peer"
+                                                                          : "opened by this host");
                 if (!connection) {
                         engine->counters[COUNTER_CONNECTIONS_REFUSED]++;
                         return NULL;
                 }
                 connection->ids_known = connection->heard = true;
                 if (engine_add_initial(engine, connection, &event->remote, connection->flags) < 0) {
-                        engine_remove(engine, connection);
+                        engine_remove(engine, connection, "there is no memory for it");
                         return NULL;
                 }
         }
@@ -176,7 +189,7 @@ static void engine_on_created(struct engine *engine, const struct event *event) 
 
         /* A token is reused only after the end of a connection: its end was lost. */
         if (stale && !address_equal(&stale->local, &event->mptcp.local))
-                engine_remove(engine, stale);
+                engine_remove(engine, stale, "another one has its token: its end was lost");
         (void)engine_known(engine, &event->mptcp);
 }
 
@@ -191,7 +204,7 @@ static void engine_on_closed(struct engine *engine, const struct event *event) {
         struct connection *connection = model_find(&engine->model, event->mptcp.token);
 
         if (connection)
-                engine_remove(engine, connection);
+                engine_remove(engine, connection, "closed");
 }
 
 static void engine_on_announced(struct engine *engine, const struct event *event) {
@@ -301,6 +314,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         /* The profile may be another one than when it was asked for. */
         engine_judge_paths(engine, connection);
         engine_trim(engine, connection);
+        engine_end_unwanted(engine, connection);
         if (former)
                 engine_decide_simple(engine, connection, MPTCPIZE_EVENT_ADOPTED);
 }
@@ -476,6 +490,7 @@ static void engine_reconfigure(struct connection *connection, void *userdata) {
 static void engine_on_configured(struct engine *engine, const struct event *event) {
         model_each(&engine->model, engine_stop_each, engine);
         engine->conf = event->configured.conf;
+        engine->limits = conf_limits(engine->conf);
         engine_set_profiles(engine, &event->configured);
         engine->net_changed = true; /* roles */
         engine_settle(engine);

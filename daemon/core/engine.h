@@ -11,6 +11,8 @@
  *   decide.c     view -> plugin -> checked actions
  *   act.c        checked actions -> model and queue
  *   tell.c       lines of the log
+ *   order.c      what an operator wants of a connection: see order.h
+ *   steer.c      roles and limits that are set at run time
  *   announce.c   listeners of announced ports
  *   outcome.c    the kernel's answers to actions
  *   join.c       joins that are under way, and limits of them
@@ -115,11 +117,19 @@ struct listener {
         struct advice advice;
 };
 
+/* The role that an interface was given at run time. */
+struct set_role {
+        char name[16];
+        enum mptcpize_role role;
+};
+
 struct engine {
         struct model model;
         struct trace trace;
         struct action_queue queue;
         const struct conf *conf;
+        struct limits limits;                    /* in force */
+        ARRAY_OF(struct set_role) roles;         /* set at run time */
         struct profile profiles[LIMIT_PROFILES]; /* the first is that of conf itself */
         size_t n_profiles;
         struct routing routing;           /* of all addresses that any profile uses */
@@ -196,6 +206,16 @@ uint64_t engine_deadline(const struct engine *engine);
  * that a profile has. Its index, or -ENOENT.
  */
 int engine_meant_profile(const struct engine *engine, const char *word);
+
+/*
+ * The role of an interface for connections of a profile (NULL: those that no policy speaks of), and
+ * in ret_why (may be NULL) where it comes from: as conf_role() has it, or "set at run time".
+ */
+enum mptcpize_role engine_role(const struct engine *engine, const struct conf_profile *profile,
+                               const char *ifname, const char **ret_why);
+
+/* How many subflows a connection may have, its initial one included. */
+uint32_t engine_max_subflows(const struct engine *engine, const struct connection *connection);
 
 /* Can a connection be handed to another profile? Those that are not managed can't. */
 bool engine_is_assignable(const struct connection *connection);
@@ -313,15 +333,24 @@ void engine_trace_note(struct engine *engine, const struct connection *connectio
 void engine_trace_event(struct engine *engine, enum event_type type,
                         const struct mptcp_event *event);
 
+/* A line for the tap alone. */
+void engine_show(const struct engine *engine, enum trace_kind kind, uint32_t token,
+                 const struct mptcpize_address *local, const struct mptcpize_address *remote,
+                 const char *reason);
+
 /* engine.c */
 /* An event of a connection, as if it came now. */
 void engine_handle(struct engine *engine, const struct event *event);
 
-/* Adds the connection with its plugin; NULL if it is over the limit or there is no memory. */
+/*
+ * Adds the connection with its plugin; NULL if it is over the limit or there is no memory. how: it
+ * has become known.
+ */
 struct connection *engine_add(struct engine *engine, uint32_t token,
                               const struct mptcpize_address *local,
-                              const struct mptcpize_address *remote, uint32_t flags);
-void engine_remove(struct engine *engine, struct connection *connection);
+                              const struct mptcpize_address *remote, uint32_t flags,
+                              const char *how);
+void engine_remove(struct engine *engine, struct connection *connection, const char *reason);
 
 /* Joins are possible from now on. */
 void engine_establish(struct engine *engine, struct connection *connection);
@@ -412,6 +441,10 @@ void engine_destroy_surplus(struct engine *engine, struct connection *connection
 /* Gives up those that have had their time. */
 void engine_expire_joins(struct engine *engine, struct connection *connection);
 
+/* Aborts a join under way; what follows from that is the caller's. As engine_push(). */
+int engine_give_up_join(struct engine *engine, const struct connection *connection,
+                        struct subflow *subflow, const char *reason);
+
 /* Why a join under way is to be given up, or NULL. */
 typedef const char *(*join_judge_fn)(const struct engine *engine,
                                      const struct connection *connection,
@@ -420,6 +453,10 @@ typedef const char *(*join_judge_fn)(const struct engine *engine,
 /* Aborts the joins under way that judge condemns; they have failed with that (positive) errno. */
 void engine_give_up_joins(struct engine *engine, struct connection *connection, join_judge_fn judge,
                           int error);
+
+/* order.c */
+/* Closes what was removed as a join under way, and has been established all the same. */
+void engine_end_unwanted(struct engine *engine, struct connection *connection);
 
 /* outcome.c */
 void engine_on_outcome(struct engine *engine, const struct outcome_event *outcome);

@@ -48,13 +48,15 @@ uint64_t engine_join_deadline(const struct connection *connection) {
         return deadline;
 }
 
-static void engine_give_up_join(struct engine *engine, const struct connection *connection,
-                                struct subflow *subflow, const char *reason) {
-        (void)engine_push_close(engine, connection, ACTION_ABORT, &subflow->is.local,
-                                &subflow->is.remote, subflow->is.ifindex, reason);
+int engine_give_up_join(struct engine *engine, const struct connection *connection,
+                        struct subflow *subflow, const char *reason) {
+        int r = engine_push_close(engine, connection, ACTION_ABORT, &subflow->is.local,
+                                  &subflow->is.remote, subflow->is.ifindex, reason);
+
         subflow->is.state = MPTCPIZE_SUBFLOW_CLOSING;
         subflow->is.changed_usec = engine->now_usec;
         subflow->expired = true;
+        return r;
 }
 
 void engine_give_up_joins(struct engine *engine, struct connection *connection, join_judge_fn judge,
@@ -69,7 +71,7 @@ void engine_give_up_joins(struct engine *engine, struct connection *connection, 
 
                 if (!reason || !engine_may_act(engine, connection))
                         continue;
-                engine_give_up_join(engine, connection, subflow, reason);
+                (void)engine_give_up_join(engine, connection, subflow, reason);
                 gone[n++] = subflow->is;
         }
         for (size_t i = 0; i < n; i++)
@@ -97,14 +99,14 @@ bool engine_has_joins_enough(const struct engine *engine, const struct connectio
                              size_t planned) {
         for (size_t i = 0; i < connection->subflows.n; i++)
                 planned += subflow_is_join(&connection->subflows.items[i]);
-        return planned >= engine->conf->max_joins;
+        return planned >= engine->limits.max_joins;
 }
 
 bool engine_take_retry(struct engine *engine, const struct connection *connection,
                        struct refusal *refusal) {
         const struct mptcpize_subflow pair = { .local = refusal->local, .remote = refusal->remote };
-        const uint64_t each = MINUTE_USEC / engine->conf->max_retries;
-        const uint64_t empty = engine->now_usec + each * engine->conf->max_retries;
+        const uint64_t each = MINUTE_USEC / engine->limits.max_retries;
+        const uint64_t empty = engine->now_usec + each * engine->limits.max_retries;
         uint64_t full = engine->retries_usec > engine->now_usec ? engine->retries_usec
                                                                 : engine->now_usec;
 
@@ -135,7 +137,7 @@ void engine_destroy_surplus(struct engine *engine, struct connection *connection
                 return;
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 if (!subflow_is_accepted(&connection->subflows.items[i]) ||
-                    ++n <= engine->conf->max_accepted)
+                    ++n <= engine->limits.max_accepted)
                         continue;
                 if (!engine_may_act(engine, connection))
                         return;

@@ -78,7 +78,8 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
 
                 (void)engine_push(engine, &query);
         }
-        engine_tell_refused(engine, connection, outcome);
+        if (!outcome->action.ordered)
+                engine_tell_refused(engine, connection, outcome);
 }
 
 static void engine_on_destroy_done(struct engine *engine, struct connection *connection,
@@ -108,8 +109,12 @@ static void engine_on_backup_done(struct connection *connection,
         struct subflow *subflow = connection_find_subflow(connection, &outcome->action.local,
                                                           &outcome->action.remote);
 
-        if (!subflow || subflow->is.state == MPTCPIZE_SUBFLOW_PENDING || outcome->error < 0)
+        if (!subflow || subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
                 return;
+        if (outcome->error < 0) {
+                subflow->pinned &= !outcome->action.ordered;
+                return;
+        }
         subflow->is.flags &= ~MPTCPIZE_SUBFLOW_BACKUP;
         if (outcome->action.backup)
                 subflow->is.flags |= MPTCPIZE_SUBFLOW_BACKUP;

@@ -48,11 +48,6 @@ bool engine_is_own(const struct engine *engine, const struct mptcpize_address *a
 
 /* Usable local addresses */
 
-static enum mptcpize_role path_role(const struct engine *engine, const struct profile *profile,
-                                    const struct link *link) {
-        return conf_profile_role(profile->conf, engine->conf, link->is.name);
-}
-
 static bool path_is_usable(const struct address *address, const struct link *link) {
         return address->is.usable && link && link->is.up && !link->is.loopback &&
                !address_is_loopback(&address->is.address) &&
@@ -96,7 +91,7 @@ static struct locals engine_collect_locals(const struct engine *engine,
                         continue;
                 local.is.address = address_without_port(&address->is.address);
                 local.is.ifindex = address->is.ifindex;
-                local.is.role = path_role(engine, profile, link);
+                local.is.role = engine_role(engine, profile->conf, link->is.name, NULL);
                 memcpy(local.name, link->is.name, sizeof(local.name));
                 if (local.is.role != MPTCPIZE_ROLE_OFF)
                         (void)ARRAY_APPEND(&locals, local, LIMIT_LOCALS);
@@ -162,7 +157,8 @@ static const char *path_lost(const struct engine *engine, const struct connectio
                 return "path lost: the link is down";
         if (subflow->flags & MPTCPIZE_SUBFLOW_OURS &&
             !(subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) &&
-            path_role(engine, engine_profile(engine, connection), link) == MPTCPIZE_ROLE_OFF)
+            engine_role(engine, engine_profile(engine, connection)->conf, link->is.name, NULL) ==
+                            MPTCPIZE_ROLE_OFF)
                 return "the interface's role is off";
         return NULL;
 }

@@ -110,7 +110,7 @@ void engine_set_profiles(struct engine *engine, const struct configured_event *c
 /* What is over the limit */
 
 void engine_trim(struct engine *engine, struct connection *connection) {
-        const size_t max = engine_profile(engine, connection)->conf->max_subflows;
+        const size_t max = engine_max_subflows(engine, connection);
         size_t live;
 
         engine_destroy_surplus(engine, connection);
@@ -138,7 +138,8 @@ static void engine_note_profile(struct engine *engine, const struct connection *
 
         snprintf(text, sizeof(text), "policy %.24s: plugin %.24s, at most %u subflows",
                  profile->name[0] ? profile->name : "none",
-                 profile->plugin ? profile->plugin->name : "none", profile->max_subflows);
+                 profile->plugin ? profile->plugin->name : "none",
+                 engine_max_subflows(engine, connection));
         engine_trace_note(engine, connection, NULL, text);
 }
 
@@ -247,6 +248,7 @@ void engine_on_assigned(struct engine *engine, const struct event *event) {
                 return;
         advice = connection->advice;
         advice.assigned = true;
+        connection_drop_orders(connection);
         advice.profile = (uint16_t)profile;
         engine_trace_note(engine, connection, NULL, "given another policy by hand");
         engine_advise(engine, connection, &advice);

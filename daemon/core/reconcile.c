@@ -146,7 +146,7 @@ static void comparison_begin(struct connection *connection, void *userdata) {
 static void comparison_adopt(struct comparison *comparison, const struct snapshot_connection *row) {
         struct engine *engine = comparison->engine;
         struct connection *connection = engine_add(engine, row->token, &row->local, &row->remote,
-                                                   MPTCPIZE_VIEW_SERVER);
+                                                   MPTCPIZE_VIEW_SERVER, "found alive");
 
         if (!connection) {
                 /* Those that there was an event of are counted already. */
@@ -261,6 +261,9 @@ static void comparison_establish(struct comparison *comparison, const struct con
         subflow->is.remote_id = row->remote_id;
         subflow->expired = false;
         subflow->late = connection->created_usec < comparison->snapshot->started_usec;
+        if (subflow->late)
+                engine_trace_note(comparison->engine, connection, &subflow->is,
+                                  "subflow established without an event");
 }
 
 /*
@@ -349,7 +352,7 @@ static void comparison_end(struct connection *connection, void *userdata) {
         if (!connection->seen && connection->created_usec < comparison->snapshot->started_usec) {
                 engine->counters[COUNTER_CONNECTIONS_LOST]++;
                 engine_trace_note(engine, connection, NULL, "ended without an event");
-                engine_remove(engine, connection);
+                engine_remove(engine, connection, "ended without an event");
                 return;
         }
         connection->doubted = connection->seen && !connection->listed &&
@@ -362,6 +365,7 @@ static void comparison_end(struct connection *connection, void *userdata) {
                 engine_establish(engine, connection);
         comparison_tell_late(comparison, connection);
         engine_destroy_surplus(engine, connection);
+        engine_end_unwanted(engine, connection);
         engine_schedule(engine, connection); /* joins under way that were found have their time */
         /* There was no room for the question, or it had no answer. */
         if (connection->ids_wanted)

@@ -11,6 +11,8 @@
  * without MP_JOIN, from something on the way (RFC 8684, 3.2) anything else    after 1, 2, 4 .. 64 s
  * and up to a quarter more, eight times; all anew when a link comes up or an address appears
  *
+ * What an operator has removed is like refused, but is tried when there is nothing else: decide.c.
+ *
  * Of a plain RST the kernel tells as of an MP_TCPRST with T and reason 0: it has cut a working path
  * for a moment, as a firewall does that has lost its state, and is no refusal.
  */
@@ -89,6 +91,8 @@ static void engine_note_verdict(struct engine *engine, const struct connection *
 static void engine_fail(struct engine *engine, struct connection *connection,
                         struct refusal *refusal, int error, uint64_t lived_usec,
                         enum verdict verdict) {
+        if (refusal && refusal->ordered)
+                return;
         engine->counters[COUNTER_SUBFLOWS_FAILED]++;
         if (!refusal)
                 return;

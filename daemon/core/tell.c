@@ -1,7 +1,10 @@
 /*
- * What people are told of: lines of the log.
+ * What people are told of: lines of the log, and what only those see who watch it.
+ *
+ * That a connection is there or gone says an event, or a note; so the log does without, and has
+ * room for more. Whoever watches all connections wants one line for each, whatever made it known.
  */
-#include "engine.h"
+#include "order.h"
 
 #include <stdio.h>
 
@@ -38,4 +41,26 @@ void engine_trace_event(struct engine *engine, enum event_type type,
                 snprintf(line.reason, sizeof(line.reason), "the peer %s",
                          event->backup ? "asks for backup" : "no longer asks for backup");
         trace_add(&engine->trace, &line);
+}
+
+void engine_set_tap(struct engine *engine, trace_fn fn, void *userdata) {
+        engine->trace.tap = fn;
+        engine->trace.tap_userdata = userdata;
+}
+
+void engine_show(const struct engine *engine, enum trace_kind kind, uint32_t token,
+                 const struct mptcpize_address *local, const struct mptcpize_address *remote,
+                 const char *reason) {
+        struct trace_line line = {
+                .usec = engine->now_usec,
+                .token = token,
+                .kind = kind,
+                .local = *local,
+                .remote = *remote,
+        };
+
+        if (!engine->trace.tap)
+                return;
+        snprintf(line.reason, sizeof(line.reason), "%s", reason);
+        trace_show(&engine->trace, &line);
 }

@@ -24,6 +24,12 @@ void trace_add(struct trace *trace, const struct trace_line *line) {
         trace->head = (trace->head + 1) % TRACE_LINES;
         if (trace->n < TRACE_LINES)
                 trace->n++;
+        trace_show(trace, line);
+}
+
+void trace_show(const struct trace *trace, const struct trace_line *line) {
+        if (trace->tap)
+                trace->tap(line, trace->tap_userdata);
 }
 
 /* The line that is age lines older than the newest. */
@@ -60,6 +66,38 @@ static void trace_format_pair(const struct trace_line *line, char *buffer, size_
                  line->kind == TRACE_REFUSED ? " (not tried)" : "");
 }
 
+const char *trace_kind_name(enum trace_kind kind) {
+        static const char *const names[] = {
+                [TRACE_EVENT] = "event",
+                [TRACE_ACTION] = "action",
+                [TRACE_FAILED] = "failed",
+                [TRACE_REFUSED] = "refused",
+                [TRACE_NOTE] = "note",
+                [TRACE_ADDED] = "connection-added",
+                [TRACE_REMOVED] = "connection-removed",
+        };
+
+        return names[kind];
+}
+
+static const char *trace_what(const struct trace_line *line) {
+        switch (line->kind) {
+        case TRACE_EVENT:
+                return event_name(line->event);
+        case TRACE_ACTION:
+        case TRACE_FAILED:
+        case TRACE_REFUSED:
+                return action_name(line->action);
+        case TRACE_ADDED:
+                return "connection added";
+        case TRACE_REMOVED:
+                return "connection removed";
+        case TRACE_NOTE:
+        default:
+                return "note";
+        }
+}
+
 const char *trace_format(const struct trace_line *line, char *buffer, size_t size) {
         static const char *const prefix[] = {
                 [TRACE_EVENT] = "",
@@ -67,10 +105,10 @@ const char *trace_format(const struct trace_line *line, char *buffer, size_t siz
                 [TRACE_FAILED] = "failed: ",
                 [TRACE_NOTE] = "",
                 [TRACE_REFUSED] = "left out: ",
+                [TRACE_ADDED] = "",
+                [TRACE_REMOVED] = "",
         };
-        const char *what = line->kind == TRACE_NOTE    ? "note"
-                           : line->kind == TRACE_EVENT ? event_name(line->event)
-                                                       : action_name(line->action);
+        const char *what = trace_what(line);
         char pair[2 * ADDRESS_TEXT + 32];
 
         trace_format_pair(line, pair, sizeof(pair));

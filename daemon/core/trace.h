@@ -15,7 +15,9 @@ enum trace_kind {
         TRACE_ACTION,  /* sent to the kernel: .action */
         TRACE_FAILED,  /* an action that the kernel refused: .action, .error */
         TRACE_REFUSED, /* an action of a plugin that a check refused: .action, .error */
-        TRACE_NOTE     /* words of a plugin or of the engine */
+        TRACE_NOTE,    /* words of a plugin or of the engine */
+        TRACE_ADDED,   /* a connection is known from now on; only for the tap */
+        TRACE_REMOVED  /* and no more; the same */
 };
 
 struct trace_line {
@@ -30,7 +32,12 @@ struct trace_line {
         char reason[LIMIT_REASON];
 };
 
+/* Must not change anything that there are lines of. */
+typedef void (*trace_fn)(const struct trace_line *line, void *userdata);
+
 struct trace {
+        trace_fn tap; /* sees each line when it is written; NULL: nobody does */
+        void *tap_userdata;
         struct trace_line *lines;
         uint32_t head; /* where the next line goes */
         uint32_t n;
@@ -40,12 +47,18 @@ int trace_init(struct trace *trace); /* 0 or -ENOMEM */
 void trace_done(struct trace *trace);
 void trace_add(struct trace *trace, const struct trace_line *line);
 
+/* Shows a line to the tap, if there is one, and keeps nothing. */
+void trace_show(const struct trace *trace, const struct trace_line *line);
+
 /*
  * Calls fn for the last max lines of token, oldest first; stops at its first non-zero return and
  * returns that, else 0.
  */
 int trace_each(const struct trace *trace, uint32_t token, size_t max,
                int (*fn)(const struct trace_line *line, void *userdata), void *userdata);
+
+/* "event", "action", "failed", "refused", "note", "connection-added", "connection-removed". */
+const char *trace_kind_name(enum trace_kind kind);
 
 /* One line for people: "create 192.0.2.1 -> 203.0.113.1:80". Returns buffer. */
 const char *trace_format(const struct trace_line *line, char *buffer, size_t size);

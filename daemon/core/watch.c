@@ -495,7 +495,7 @@ void engine_on_measured(struct engine *engine, const struct event *event) {
 }
 
 /* The plugin sees the numbers when all of them are there. */
-static void engine_show(struct engine *engine, struct connection *connection) {
+static void engine_show_sample(struct engine *engine, struct connection *connection) {
         if (!connection->watch_usec || !connection->moved || watch_is_asked(connection) ||
             engine->now_usec + WATCH_TICK_USEC < connection->shown_usec + connection->watch_usec)
                 return;
@@ -512,5 +512,5 @@ void engine_on_measure_done(struct engine *engine, struct connection *connection
                 return;
         subflow->measuring = false;
         if (!outcome->error)
-                engine_show(engine, connection);
+                engine_show_sample(engine, connection);
 }

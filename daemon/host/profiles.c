@@ -209,6 +209,7 @@ static void profile_read_options(struct conf_profile *profile, const struct sour
 static void profile_set_off(struct conf_profile *profile) {
         profile->plugin = NULL;
         profile->max_subflows = 1;
+        profile->own_limit = true;
 }
 
 static void profiles_read_app(struct profiles *profiles, struct conf_profile *profile,
@@ -220,6 +221,7 @@ static void profiles_read_app(struct profiles *profiles, struct conf_profile *pr
                 (void)source_copy(source, &app->plugin, wanted, sizeof(wanted));
         else if (app->mode < _POLICY_MODE_MAX)
                 snprintf(wanted, sizeof(wanted), "%s", mode_plugins[app->mode]);
+        profile->own_limit = app->max_subflows != 0;
         if (app->max_subflows)
                 profile->max_subflows = app->max_subflows < LIMIT_SUBFLOWS / 2 ? app->max_subflows
                                                                                : LIMIT_SUBFLOWS / 2;

@@ -30,6 +30,7 @@
 #define LIMIT_ACTIONS          65536u /* waiting for the kernel */
 #define LIMIT_SAMPLES          4000u  /* of subflows, a second, for all that are watched */
 #define LIMIT_ROLE_PATTERNS    256u
+#define LIMIT_SET_ROLES        64u /* interfaces with a role that was set at run time */
 #define LIMIT_PLUGIN_OPTIONS   64u
 #define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
 #define LIMIT_VALUE            256u /* an option's value, with its NUL */

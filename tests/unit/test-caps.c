@@ -140,7 +140,7 @@ static void fail_all(struct world *world) {
 static void test_retries_at_the_limit_wait(void **state) {
         struct world *world = *state;
 
-        world->conf.max_retries = 7;
+        world->engine.limits.max_retries = 7;
         fail_all(world);
         later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), 7);
@@ -152,7 +152,7 @@ static void test_retries_at_the_limit_wait(void **state) {
 static void test_retries_below_the_limit_go(void **state) {
         struct world *world = *state;
 
-        world->conf.max_retries = CONNECTIONS;
+        world->engine.limits.max_retries = CONNECTIONS;
         fail_all(world);
         later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), CONNECTIONS);
@@ -164,7 +164,7 @@ static void test_retries_come_at_that_rate(void **state) {
         const uint64_t each = MINUTE_USEC / 6;
         size_t n;
 
-        world->conf.max_retries = 6;
+        world->engine.limits.max_retries = 6;
         fail_all(world);
         later(world, 1250000);
         n = take(world, ACTION_CREATE);
@@ -183,7 +183,7 @@ static void test_retries_come_at_that_rate(void **state) {
 static void test_retries_put_off_are_noted_once(void **state) {
         struct world *world = *state;
 
-        world->conf.max_retries = 1;
+        world->engine.limits.max_retries = 1;
         fail_all(world);
         for (unsigned int i = 0; i < 5; i++)
                 later(world, 1250000);
@@ -196,7 +196,7 @@ static void test_retries_put_off_are_noted_once(void **state) {
 static void test_retries_first_tries_are_none(void **state) {
         struct world *world = *state;
 
-        world->conf.max_retries = 1;
+        world->engine.limits.max_retries = 1;
         fail_all(world);
         assert_int_equal(world->engine.counters[COUNTER_SUBFLOWS_CREATED], CONNECTIONS);
 }
@@ -204,7 +204,7 @@ static void test_retries_first_tries_are_none(void **state) {
 static void test_retries_without_any_subflow_do_not_wait(void **state) {
         struct world *world = *state;
 
-        world->conf.max_retries = 1;
+        world->engine.limits.max_retries = 1;
         fail_all(world);
         later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), 1);
@@ -240,7 +240,7 @@ static void test_accepted_beyond_the_limit_is_destroyed(void **state) {
 static void test_accepted_end_of_one_makes_room(void **state) {
         struct world *world = *state;
 
-        world->conf.max_accepted = 2;
+        world->engine.limits.max_accepted = 2;
         world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
         accept_join(world, 1);
         accept_join(world, 2);
@@ -254,7 +254,7 @@ static void test_accepted_end_of_one_makes_room(void **state) {
 static void test_accepted_joins_of_ours_do_not_count(void **state) {
         struct world *world = *state;
 
-        world->conf.max_accepted = 1;
+        world->engine.limits.max_accepted = 1;
         world_connect(world, TOKEN, 0);
         world_join(world, LTE, SERVER);
         accept_join(world, 1);
@@ -266,7 +266,7 @@ static void test_accepted_joins_of_ours_do_not_count(void **state) {
 static void test_accepted_without_a_plugin_is_bounded_too(void **state) {
         struct world *world = *state;
 
-        world->conf.max_accepted = 1;
+        world->engine.limits.max_accepted = 1;
         world->profiles[0].plugin = NULL;
         world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
         accept_join(world, 1);
@@ -299,7 +299,7 @@ static void test_accepted_beyond_the_limit_is_destroyed_when_found(void **state)
                                      .subflows = { .items = rows, .n = 4 } };
         struct action action;
 
-        world->conf.max_accepted = 2;
+        world->engine.limits.max_accepted = 2;
         for (size_t i = 0; i < 4; i++) {
                 rows[i] = (struct snapshot_subflow){
                         .token = TOKEN,

@@ -150,10 +150,10 @@ static void test_create_denied_initial_address_is_refused(void **state) {
 static void test_create_over_the_limit_is_refused(void **state) {
         struct world *world = *state;
 
-        world->profiles[0].max_subflows = 1;
+        world->engine.limits.max_subflows = 1;
         world_connect(world, TOKEN, 0);
         assert_int_equal(try_create(world, LTE, SERVER, 3), -E2BIG);
-        world->profiles[0].max_subflows = 2;
+        world->engine.limits.max_subflows = 2;
         assert_int_equal(try_create(world, LTE, SERVER, 3), 0);
 }
 
@@ -161,7 +161,7 @@ static void test_create_over_the_joins_under_way_is_busy(void **state) {
         struct world *world = *state;
         uint32_t before;
 
-        world->conf.max_joins = 1;
+        world->engine.limits.max_joins = 1;
         world_address(world, 3, "198.51.100.2", true);
         world_settle(world);
         world_connect(world, TOKEN, 0);
@@ -180,7 +180,7 @@ static void test_create_refused_twice_is_traced_once(void **state) {
         struct world *world = *state;
         uint32_t before;
 
-        world->profiles[0].max_subflows = 1;
+        world->engine.limits.max_subflows = 1;
         world_connect(world, TOKEN, 0);
         before = world->engine.trace.n;
         for (int i = 0; i < 3; i++)

@@ -460,7 +460,7 @@ static void test_created_with_used_token_starts_afresh(void **state) {
 static void test_add_over_the_limit_is_counted(void **state) {
         struct world *world = *state;
 
-        world->conf.max_connections = 1;
+        world->engine.limits.max_connections = 1;
         world_connect(world, TOKEN, 0);
         world_connect(world, TOKEN + 1, 0);
         assert_int_equal(world->engine.model.n_connections, 1);
@@ -482,7 +482,7 @@ static void test_add_over_the_limit_is_counted_once(void **state) {
         };
         struct snapshot snapshot = { .connections = { .items = rows, .n = 2 } };
 
-        world->conf.max_connections = 1;
+        world->engine.limits.max_connections = 1;
         world_connect(world, TOKEN, 0);
         world_mptcp(world, EVENT_CREATED, TOKEN + 1, "192.0.2.1:40001", SERVER, 0, 0, 0);
         assert_int_equal(world->engine.counters[COUNTER_CONNECTIONS_REFUSED], 1);

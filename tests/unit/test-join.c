@@ -215,7 +215,7 @@ static void test_join_established_unseen_is_told_to_the_plugin(void **state) {
         struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
                                      .subflows = { .items = rows, .n = 2 } };
 
-        world->conf.max_joins = 1;
+        world->engine.limits.max_joins = 1;
         (void)dial(world);
         world_address(world, 3, "198.51.100.2", true);
         world_settle(world);

@@ -171,8 +171,8 @@ static void test_hint_late_closes_a_pending_one_when_it_comes(void **state) {
 static void test_hint_late_from_less_to_more_joins(void **state) {
         struct world *world = *state;
 
-        world->profiles[0].max_subflows = 1;
         world->conf.max_subflows = 1;
+        world->profiles[3].own_limit = true;
         world_configure(world);
         world_connect(world, TOKEN, 0);
         world_expect_nothing(world);

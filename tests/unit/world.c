@@ -199,9 +199,11 @@ void world_add_profiles(struct world *world) {
                 conf_profile_init(&world->profiles[i], &world->conf, world->profiles[0].plugin);
         strcpy(world->profiles[1].name, "narrow");
         world->profiles[1].max_subflows = 1;
+        world->profiles[1].own_limit = true;
         strcpy(world->profiles[2].name, "off");
         world->profiles[2].plugin = NULL;
         world->profiles[2].max_subflows = 1;
+        world->profiles[2].own_limit = true;
         strcpy(world->profiles[3].name, "backup");
         world->n_profiles = 4;
 }
