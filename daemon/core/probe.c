@@ -63,7 +63,8 @@ static void engine_end_probe(struct engine *engine, struct connection *connectio
         struct probe *probe = connection->probe;
         struct mptcpize_address local = address_without_port(&probe->local);
 
-        for (uint8_t i = 0; i < probe->open; i++)
+        /* The kernel has none of a connection that fell back. */
+        for (uint8_t i = 0; i < probe->open && engine_may_act(engine, connection); i++)
                 (void)engine_push_close(engine, connection, ACTION_ABORT, &local,
                                         &connection->probe->target, 0, reason);
         probe->open = 0;

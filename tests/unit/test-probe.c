@@ -345,6 +345,19 @@ static void test_probe_in_a_snapshot_is_no_subflow(void **state) {
         assert_int_equal(world_connection(watched.world)->subflows.n, 2);
 }
 
+static void test_probe_of_what_fell_back_ends_by_itself(void **state) {
+        struct watched watched;
+
+        (void)probe_once(&watched, *state);
+        world_connection(watched.world)->state = CONNECTION_FALLBACK;
+        world_connection(watched.world)->subflows.items[0].is.state = MPTCPIZE_SUBFLOW_CLOSING;
+        watched.world->now += 1000 * MSEC;
+        world_feed(watched.world, (struct event){ .type = EVENT_TICK });
+        (void)world_expect(watched.world, ACTION_MEASURE); /* of the other one */
+        world_expect_nothing(watched.world);
+        assert_false(world_connection(watched.world)->probe->running);
+}
+
 static void test_probe_of_a_closed_subflow_ends(void **state) {
         struct watched watched;
         struct action action;
@@ -383,6 +396,7 @@ int main(void) {
                 TEST(test_download_without_a_join_is_not_probed),
                 TEST(test_probe_goes_to_where_joins_are_taken),
                 TEST(test_probe_in_a_snapshot_is_no_subflow),
+                TEST(test_probe_of_what_fell_back_ends_by_itself),
                 TEST(test_probe_of_a_closed_subflow_ends),
         };
 
