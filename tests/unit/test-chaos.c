@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../daemon/core/order.h"
 #include "world.h"
 
 #define SEEDS  300u
@@ -62,7 +63,7 @@ static void check_joins(const struct chaos *chaos, const struct connection *conn
         for (size_t i = 0; i < connection->subflows.n; i++)
                 joins += connection->subflows.items[i].serial &&
                          connection->subflows.items[i].is.state == MPTCPIZE_SUBFLOW_PENDING;
-        assert_true(joins <= chaos->world->conf.max_joins);
+        assert_true(joins <= chaos->world->engine.limits.max_joins);
         assert_true(connection->subflows.n <= LIMIT_SUBFLOWS);
 }
 
@@ -71,9 +72,23 @@ static bool changes_something(const struct action *action) {
                action->type != ACTION_QUERY && action->type != ACTION_RELEASE;
 }
 
+/* Nothing but an order does what an operator has ruled out. */
+static void check_orders(const struct action *action, struct connection *connection) {
+        const struct refusal *refusal =
+                        connection_find_refusal(connection, &action->local, &action->remote);
+        const struct subflow *subflow =
+                        connection_find_subflow(connection, &action->local, &action->remote);
+
+        if (action->ordered)
+                return;
+        if (action->type == ACTION_CREATE && refusal)
+                assert_false(refusal->ordered);
+        if (action->type == ACTION_BACKUP && subflow)
+                assert_false(subflow->pinned);
+}
+
 static void check_action(const struct chaos *chaos, const struct action *action) {
-        const struct connection *connection =
-                        model_find(&chaos->world->engine.model, action->token);
+        struct connection *connection = model_find(&chaos->world->engine.model, action->token);
 
         if (!connection || !changes_something(action))
                 return;
@@ -90,6 +105,7 @@ static void check_action(const struct chaos *chaos, const struct action *action)
         default:
                 break;
         }
+        check_orders(action, connection);
         if (action->type == ACTION_CREATE && connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL)
                 assert_false(address_equal(&action->remote, &connection->remotes.items[0].address));
 }
@@ -354,8 +370,48 @@ static void any_order(struct chaos *chaos) {
         check(chaos);
 }
 
+static void any_wish(struct chaos *chaos) {
+        struct order order = { .type = any(chaos, ORDER_WITHDRAW + 1),
+                               .token = TOKEN + any(chaos, TOKENS),
+                               .local = any_local(chaos, any(chaos, 4) == 0),
+                               .ifindex = (int32_t)(any(chaos, 8) == 0 ? 2 + any(chaos, 2) : 0),
+                               .backup = any(chaos, 2) };
+        char reason[LIMIT_REASON] = "";
+        uint32_t serial = 0;
+        int r;
+
+        if (any(chaos, 2))
+                order.remote = any_remote(chaos);
+        if (any(chaos, 4) == 0)
+                order.local = ADDRESS_NULL;
+        r = engine_order(&chaos->world->engine, &order, &serial, reason);
+        assert_true(r < 0 ? reason[0] && !serial : serial > 0);
+        if (r == 0 && order.type == ORDER_REMOVE)
+                assert_true(connection_count(model_find(&chaos->world->engine.model, order.token),
+                                             SUBFLOWS_CARRYING, NULL) > 0);
+        check(chaos);
+}
+
+static void any_role(struct chaos *chaos) {
+        assert_int_equal(engine_set_role(&chaos->world->engine, any(chaos, 2) ? "wifi0" : "lte0",
+                                         (int)any(chaos, MPTCPIZE_ROLE_OFF + 2) - 1),
+                         0);
+        world_settle(chaos->world);
+        check(chaos);
+}
+
+static void any_limits(struct chaos *chaos) {
+        struct limits limits = conf_limits(&chaos->world->conf);
+
+        limits.max_subflows = 1 + any(chaos, 4);
+        limits.max_accepted = 1 + any(chaos, 4);
+        limits.max_connections = 2 + any(chaos, 4);
+        assert_int_equal(engine_set_limits(&chaos->world->engine, &limits), 0);
+        check(chaos);
+}
+
 static void any_event(struct chaos *chaos) {
-        switch (any(chaos, 17)) {
+        switch (any(chaos, 21)) {
         case 0:
                 any_network(chaos);
                 break;
@@ -384,6 +440,16 @@ static void any_event(struct chaos *chaos) {
                 break;
         case 12:
                 any_order(chaos);
+                break;
+        case 13:
+                any_role(chaos);
+                break;
+        case 14:
+                any_limits(chaos);
+                break;
+        case 15:
+        case 16:
+                any_wish(chaos);
                 break;
         default:
                 any_mptcp(chaos);
@@ -481,7 +547,7 @@ static void check_carried(const struct connection *connection) {
             connection->flags & (MPTCPIZE_VIEW_DENY_JOIN_INITIAL | MPTCPIZE_VIEW_SERVER))
                 return;
         for (size_t i = 0; i < connection->refusals.n; i++)
-                if (connection->refusals.items[i].final)
+                if (connection->refusals.items[i].final && !connection->refusals.items[i].ordered)
                         return;
         assert_true(connection_count(connection, SUBFLOWS_CARRYING, NULL) > 0);
 }
@@ -503,6 +569,7 @@ static void test_chaos_ends_well(void **state) {
                 world_settle(world);
                 world_link(world, 2, "wifi0", true);
                 world_address(world, 2, "192.0.2.1", true);
+                (void)engine_set_role(&chaos.world->engine, "wifi0", ROLE_UNSET);
                 world_settle(world);
                 check(&chaos);
                 calm_down(&chaos);
