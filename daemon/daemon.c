@@ -462,6 +462,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .dead_after = &daemon->takeover.dead_after,
                 .rules = daemon->rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
+                .plugins = daemon->options->plugins,
                 .reload = daemon_reload,
                 .userdata = daemon,
         };

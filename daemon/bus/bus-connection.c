@@ -2,7 +2,7 @@
  * /org/mptcpize1/connection/<token>: one connection, its subflows with the kernel's numbers, and
  * its log.
  */
-#include "bus.h"
+#include "bus-private.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +10,6 @@
 
 #include "../util/clock.h"
 #include "../util/utf8.h"
-
-#define CONNECTION_INTERFACE "org.mptcpize1.Connection"
 
 /* Eight hexadecimal digits behind the prefix: what bus_connection_path() makes. */
 static int connection_token(const char *path, uint32_t *ret_token) {
@@ -26,11 +24,17 @@ static int connection_token(const char *path, uint32_t *ret_token) {
         return 0;
 }
 
+static const struct bus_host *connection_host(void *userdata) {
+        const struct bus *bus = userdata;
+
+        return &bus->host;
+}
+
 static struct connection *connection_of(const char *path, void *userdata) {
-        const struct bus_host *host = userdata;
+        const struct model *model = &connection_host(userdata)->engine->model;
         uint32_t token;
 
-        return connection_token(path, &token) < 0 ? NULL : model_find(&host->engine->model, token);
+        return connection_token(path, &token) < 0 ? NULL : model_find(model, token);
 }
 
 static int connection_find(sd_bus *bus, const char *path, const char *interface, void *userdata,
@@ -48,7 +52,7 @@ static int connection_get_text(sd_bus *bus, const char *path, const char *interf
                                const char *property, sd_bus_message *reply, void *userdata,
                                sd_bus_error *error) {
         const struct connection *connection = connection_of(path, userdata);
-        const char *text = bus_plugin(userdata, connection);
+        const char *text = bus_plugin(connection);
 
         (void)bus, (void)interface, (void)error;
         if (strcmp(property, "State") == 0)
@@ -58,7 +62,7 @@ static int connection_get_text(sd_bus *bus, const char *path, const char *interf
         else if (strcmp(property, "Program") == 0)
                 text = connection->advice.program.name;
         else if (strcmp(property, "Policy") == 0)
-                text = bus_policy(userdata, connection);
+                text = bus_policy(connection_host(userdata), connection);
         return sd_bus_message_append(reply, "s", text);
 }
 
@@ -83,7 +87,7 @@ static int connection_get_number(sd_bus *bus, const char *path, const char *inte
 
         (void)bus, (void)interface, (void)error;
         if (strcmp(property, "Uid") == 0)
-                number = bus_uid(userdata, connection, &questions);
+                number = bus_uid(connection_host(userdata), connection, &questions);
         else if (strcmp(property, "Pid") == 0)
                 number = (uint32_t)connection->advice.program.pid;
         else if (strcmp(property, "UserTimeoutMsec") == 0)
@@ -148,7 +152,8 @@ static int connection_get_subflows(sd_bus *bus, const char *path, const char *in
 
         (void)bus, (void)interface, (void)property, (void)error;
         for (size_t i = 0; i < connection->subflows.n && r >= 0; i++)
-                r = connection_append_subflow(reply, userdata, &connection->subflows.items[i].is);
+                r = connection_append_subflow(reply, connection_host(userdata),
+                                              &connection->subflows.items[i].is);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -193,7 +198,7 @@ static int connection_append_line(const struct trace_line *line, void *userdata)
 static int connection_get_log(sd_bus *bus, const char *path, const char *interface,
                               const char *property, sd_bus_message *reply, void *userdata,
                               sd_bus_error *error) {
-        const struct bus_host *host = userdata;
+        const struct bus_host *host = connection_host(userdata);
         struct log_reply log = { .reply = reply };
         int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
 
@@ -207,8 +212,13 @@ static int connection_get_log(sd_bus *bus, const char *path, const char *interfa
 
 /* Changes */
 
-static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        const struct bus_host *host = userdata;
+/* It was there when it was called, but not when the call was allowed. */
+static int connection_missing(sd_bus_error *error) {
+        return sd_bus_error_set(error, BUS_ERROR_NO_CONNECTION, "the connection has ended");
+}
+
+static int connection_set_mode_allowed(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct bus_host *host = connection_host(userdata);
         struct event event = { .type = EVENT_ASSIGNED, .usec = clock_usec() };
         char shown[LIMIT_NAME];
         const struct connection *connection =
@@ -217,6 +227,8 @@ static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_erro
 
         if (r < 0)
                 return r;
+        if (!connection)
+                return connection_missing(error);
         if (engine_meant_profile(host->engine, event.assigned.profile) < 0)
                 return sd_bus_error_setf(error, BUS_ERROR_NO_MODE,
                                          "there is no mode, policy or plugin \"%s\"",
@@ -230,10 +242,14 @@ static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_erro
         return sd_bus_reply_method_return(call, NULL);
 }
 
+static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return bus_access(userdata, call, connection_set_mode_allowed, error);
+}
+
 static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT,
-                                connection_set_mode, 0),
+                                connection_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Token", "u", connection_get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("State", "s", connection_get_text, 0, 0),
         SD_BUS_PROPERTY("Role", "s", connection_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
@@ -251,10 +267,7 @@ static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_VTABLE_END,
 };
 
-int bus_add_connections(sd_bus *bus, const struct bus_host *host) {
-        void *userdata;
-
-        memcpy(&userdata, &host, sizeof(userdata));
-        return sd_bus_add_fallback_vtable(bus, NULL, BUS_PATH "/connection", CONNECTION_INTERFACE,
-                                          connection_vtable, connection_find, userdata);
+int bus_add_connections(struct bus *bus) {
+        return sd_bus_add_fallback_vtable(bus->bus, NULL, BUS_PATH "/connection", BUS_CONNECTION,
+                                          connection_vtable, connection_find, bus);
 }

@@ -1,9 +1,10 @@
-#include "bus.h"
+#include "bus-private.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 
 #include "../util/cleanup.h"
@@ -11,18 +12,12 @@
 
 #define BUS_RETRY_USEC 1000000u
 
-struct bus {
-        sd_bus *bus;
-        sd_event *event;
-        sd_event_source *retry;
-        struct bus_host host;
-};
-
 DEFINE_CLEANUP(struct bus *, bus_free)
 
 static void bus_disconnect(struct bus *bus) {
         if (!bus->bus)
                 return;
+        bus_access_done(bus);
         sd_bus_detach_event(bus->bus);
         bus->bus = sd_bus_flush_close_unref(bus->bus);
 }
@@ -33,6 +28,7 @@ void bus_free(struct bus *bus) {
         bus_disconnect(bus);
         sd_event_source_disable_unref(bus->retry);
         sd_event_unref(bus->event);
+        bus_census_done(bus);
         free(bus);
 }
 
@@ -47,6 +43,19 @@ static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error
         return 0;
 }
 
+/* Connections are no managed objects: there may be too many for one answer. */
+static int bus_add_objects(struct bus *bus) {
+        int r = sd_bus_add_object_manager(bus->bus, NULL, BUS_PATH);
+
+        if (r >= 0)
+                r = bus_add_manager(bus);
+        if (r >= 0)
+                r = bus_add_connections(bus);
+        if (r >= 0)
+                r = bus_add_interfaces(bus);
+        return r < 0 ? r : bus_add_plugins(bus);
+}
+
 /* On failure there is no connection. */
 static int bus_connect(struct bus *bus) {
         int r = sd_bus_open_system(&bus->bus);
@@ -57,9 +66,7 @@ static int bus_connect(struct bus *bus) {
                                      "path='/org/freedesktop/DBus/Local',member='Disconnected'",
                                      on_disconnected, bus);
         if (r >= 0)
-                r = bus_add_manager(bus->bus, &bus->host);
-        if (r >= 0)
-                r = bus_add_connections(bus->bus, &bus->host);
+                r = bus_add_objects(bus);
         if (r >= 0)
                 r = sd_bus_request_name(bus->bus, BUS_NAME, 0);
         if (r >= 0)
@@ -111,8 +118,7 @@ const char *bus_role(const struct connection *connection) {
         return connection->flags & MPTCPIZE_VIEW_SERVER ? "server" : "client";
 }
 
-const char *bus_plugin(const struct bus_host *host, const struct connection *connection) {
-        (void)host;
+const char *bus_plugin(const struct connection *connection) {
         return connection->plugin ? connection->plugin->name : "";
 }
 
@@ -142,4 +148,19 @@ int bus_append_address(sd_bus_message *message, const char *key,
         char text[ADDRESS_TEXT];
 
         return sd_bus_message_append(message, "{sv}", key, "s", address_format(address, text));
+}
+
+bool bus_path_name(const char *path, const char *prefix, char name[static LIMIT_NAME]) {
+        _cleanup_(freep) char *found = NULL;
+
+        if (sd_bus_path_decode(path, prefix, &found) <= 0 || strlen(found) >= LIMIT_NAME)
+                return false;
+        snprintf(name, LIMIT_NAME, "%s", found);
+        return true;
+}
+
+void bus_free_nodes(char **nodes) {
+        for (char **node = nodes; node && *node; node++)
+                free(*node);
+        free(nodes);
 }

@@ -17,6 +17,7 @@
 #define BUS_PATH     "/org/mptcpize1"
 #define BUS_PRIORITY SD_EVENT_PRIORITY_IDLE /* path management comes first */
 
+#define BUS_ERROR_TOO_MANY      "org.mptcpize1.Error.TooMany"
 #define BUS_ERROR_NO_CONNECTION "org.mptcpize1.Error.NoSuchConnection"
 #define BUS_ERROR_BAD_CONF      "org.mptcpize1.Error.BadConfiguration"
 #define BUS_ERROR_NO_MODE       "org.mptcpize1.Error.NoSuchMode"
@@ -31,6 +32,7 @@ struct bus_host {
         const uint32_t *dead_after;        /* seconds that a connection without a path lives */
         const struct rules *rules;         /* policies */
         const struct blackholes *blackholes;
+        const char *plugins; /* the directory that they were loaded from */
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;
@@ -44,25 +46,3 @@ struct bus;
  */
 int bus_new(sd_event *event, const struct bus_host *host, struct bus **ret_bus);
 void bus_free(struct bus *bus);
-
-/* bus-manager.c, bus-connection.c */
-int bus_add_manager(sd_bus *bus, const struct bus_host *host);
-int bus_add_connections(sd_bus *bus, const struct bus_host *host);
-
-/* bus.c: pieces of replies */
-
-/* Object path of a connection. */
-#define BUS_CONNECTION_PATH 48
-const char *bus_connection_path(uint32_t token, char path[static BUS_CONNECTION_PATH]);
-const char *bus_role(const struct connection *connection);
-const char *bus_plugin(const struct bus_host *host, const struct connection *connection);
-/* Asks the kernel if it is not known yet, and questions, which it counts down, is not 0. */
-uint32_t bus_uid(const struct bus_host *host, const struct connection *connection,
-                 uint32_t *questions);
-
-/* "": there was no hint; "none": no policy speaks of the program. */
-const char *bus_policy(const struct bus_host *host, const struct connection *connection);
-
-/* Appends {sv} with an address as text. */
-int bus_append_address(sd_bus_message *message, const char *key,
-                       const struct mptcpize_address *address);

@@ -21,6 +21,8 @@ NAME = "org.mptcpize1"
 MANAGER = "/org/mptcpize1"
 MANAGER_INTERFACE = "org.mptcpize1.Manager"
 CONNECTION_INTERFACE = "org.mptcpize1.Connection"
+INTERFACE_INTERFACE = "org.mptcpize1.Interface"
+PLUGIN_INTERFACE = "org.mptcpize1.Plugin"
 PROGRAMS = ("busctl", "dbus-send", "setpriv")
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 

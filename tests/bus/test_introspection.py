@@ -5,7 +5,8 @@ import difflib
 import xml.etree.ElementTree as ElementTree
 
 import buscalls
-from buscalls import CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, connections, stage
+from buscalls import (CONNECTION_INTERFACE, INTERFACE_INTERFACE, MANAGER, MANAGER_INTERFACE,
+                      PLUGIN_INTERFACE, connections, stage)
 from harness import check
 from lab import Failed
 
@@ -79,13 +80,27 @@ def test_introspection_connection_is_the_xml(lab):
         agree(buscalls.connection_path(rows[0]["Token"]), CONNECTION_INTERFACE)
 
 
+def test_introspection_interface_is_the_xml(lab):
+    """An object below /org/mptcpize1/interface"""
+    stage(lab)
+    agree(f"{MANAGER}/interface/lo", INTERFACE_INTERFACE)
+
+
+def test_introspection_plugin_is_the_xml(lab):
+    """An object below /org/mptcpize1/plugin"""
+    stage(lab)
+    agree(f"{MANAGER}/plugin/fullmesh", PLUGIN_INTERFACE)
+
+
 def test_introspection_every_property_can_be_read(lab):
     """All that the XML names, with the type that it says."""
     stage(lab)
     with connections(1):
         rows = buscalls.list_rows(0, 10)[0]
         for path, name in ((MANAGER, MANAGER_INTERFACE),
-                           (buscalls.connection_path(rows[0]["Token"]), CONNECTION_INTERFACE)):
+                           (buscalls.connection_path(rows[0]["Token"]), CONNECTION_INTERFACE),
+                           (f"{MANAGER}/interface/lo", INTERFACE_INTERFACE),
+                           (f"{MANAGER}/plugin/backup", PLUGIN_INTERFACE)):
             root = ElementTree.parse(f"{buscalls.DATA}/{name}.xml").getroot()
             names = [each.get("name") for each in root.iter("property")]
             check(len(buscalls.get(path, name, *names)) == len(names),
@@ -94,4 +109,6 @@ def test_introspection_every_property_can_be_read(lab):
 
 buscalls.main([test_introspection_manager_is_the_xml,
                test_introspection_connection_is_the_xml,
+               test_introspection_interface_is_the_xml,
+               test_introspection_plugin_is_the_xml,
                test_introspection_every_property_can_be_read])

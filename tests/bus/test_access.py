@@ -1,0 +1,152 @@
+#!/usr/bin/python3
+"""Who may change things: root, and whom polkit allows it; and what a bad polkit can't do."""
+
+import os
+import subprocess
+
+import buscalls
+import programs
+from buscalls import CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY, connections, stage
+from harness import check, check_equal
+from lab import Failed, wait_for
+
+DENIED = "org.freedesktop.DBus.Error.AccessDenied"
+TOO_MANY = "org.mptcpize1.Error.TooMany"
+QUESTIONS = 16  # of one caller, see limits.h
+ASKED = 64  # of polkit, of all callers
+
+
+class Polkit:
+    """One that always gives the same answer."""
+
+    def __init__(self, lab, answer):
+        path = f"{programs.Build.find().root}/tests/bus/fake-polkitd"
+        self.process = lab.add(programs.Process([path, answer], "fake-polkitd",
+                                                stdout=subprocess.PIPE))
+        if self.line() != ["ready"]:
+            raise Failed(f"no polkit: {self.process.log_text()}")
+
+    def line(self):
+        return self.process.popen.stdout.readline().decode().split()
+
+
+def flood(number, answered):
+    """A caller that wants that many Reloads at once; when so many are answered: the answers."""
+    program = f"{programs.Build.find().root}/tests/bus/flood"
+    return programs.Process([*NOBODY, program, "reload", str(number), str(answered)], "flood",
+                            stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def limit():
+    return buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows")[0]
+
+
+def changed(lab, answer):
+    """A daemon with another limit in its file than in force, and that polkit."""
+    daemon = stage(lab)
+    daemon.configure({"limits": {"max_subflows": 1}})
+    return daemon, Polkit(lab, answer)
+
+
+def test_polkit_allows_and_it_is_done(lab):
+    """It is asked for our action, of that very caller; another one has no say."""
+    _, polkit = changed(lab, "allow")
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload", prefix=NOBODY)
+    action, flags, kind, key, name = polkit.line()
+    check_equal((action, flags, kind, key), ("org.mptcpize1.manage", "1", "system-bus-name",
+                                             "name"), "what it is asked (busctl can wait)")
+    check(name.startswith(":1."), f"the caller is named: {name}")
+    check_equal(limit(), 1, "limit")
+
+
+def test_polkit_allows_a_connection_to_be_changed(lab):
+    """Methods of connections, too."""
+    _, _ = changed(lab, "allow")
+    with connections(1):
+        token = buscalls.list_rows(0, 1)[0][0]["Token"]
+        path = buscalls.connection_path(token)
+        buscalls.call(path, CONNECTION_INTERFACE, "SetMode", "s", "off", prefix=NOBODY)
+        check_equal(buscalls.get(path, CONNECTION_INTERFACE, "Policy"), ["mode/off"], "policy")
+
+
+def test_polkit_denies_and_nothing_is_done(lab):
+    """An error that says so."""
+    _, polkit = changed(lab, "deny")
+    name, text = buscalls.error_of("Reload", prefix=NOBODY)
+    check_equal(name, DENIED, "error")
+    check("polkit does not allow" in text, f"it says why: {text}")
+    check_equal(polkit.line()[1], "0", "flags: nobody can be asked for a password")
+    check_equal(limit(), 4, "limit as before")
+
+
+def test_polkit_wants_a_password_is_an_error_of_its_own(lab):
+    """So that the caller may ask again, and wait."""
+    changed(lab, "challenge")
+    check_equal(buscalls.error_of("Reload", prefix=NOBODY)[0],
+                "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired", "error")
+    check_equal(limit(), 4, "limit as before")
+
+
+def test_polkit_is_not_asked_about_root(lab):
+    """Root may, whatever polkit says."""
+    changed(lab, "deny")
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+    check_equal(limit(), 1, "limit")
+
+
+def test_polkit_absent_only_root_may(lab):
+    """And others are told why not."""
+    stage(lab)
+    name, text = buscalls.error_of("Reload", prefix=NOBODY)
+    check_equal(name, DENIED, "error")
+    check("only root" in text, f"it says so: {text}")
+
+
+def test_polkit_dies_while_it_is_asked(lab):
+    """As good as a no, at once."""
+    changed(lab, "die")
+    name, text = buscalls.error_of("Reload", prefix=NOBODY)
+    check_equal(name, DENIED, "error")
+    check("has not answered" in text, f"it says so: {text}")
+    check_equal(limit(), 4, "limit as before")
+
+
+def test_polkit_silent_callers_wait_and_others_do_not(lab):
+    """One caller has only so many questions open; root and readers don't notice."""
+    changed(lab, "silent")
+    caller = lab.add(flood(QUESTIONS + 5, 5))
+    answers = [caller.popen.stdout.readline().decode().strip() for _ in range(5)]
+    check_equal(answers, [TOO_MANY] * 5, "what is more than may wait is refused at once")
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+    check_equal(limit(), 1, "limit, by root")
+
+
+def test_polkit_silent_many_callers_are_bounded(lab):
+    """All together, too; and when they leave, root can still do it."""
+    changed(lab, "silent")
+    callers = [lab.add(flood(QUESTIONS, 0)) for _ in range(ASKED // QUESTIONS)]
+    for caller in callers:
+        check_equal(caller.popen.stdout.readline().decode().strip(), "sent", "caller")
+    wait_for(lambda: buscalls.error_of("Reload", prefix=NOBODY)[0] == TOO_MANY, "refusal")
+    for caller in callers:
+        caller.end()
+    buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
+    check_equal(limit(), 1, "limit, by root")
+
+
+def test_policy_file_names_the_action(_lab):
+    """What polkit knows is what the daemon asks for."""
+    with open(os.path.join(buscalls.DATA, "org.mptcpize1.policy"), encoding="utf-8") as file:
+        check('<action id="org.mptcpize1.manage">' in file.read(), "the action")
+
+
+buscalls.main([test_polkit_allows_and_it_is_done,
+               test_polkit_allows_a_connection_to_be_changed,
+               test_polkit_denies_and_nothing_is_done,
+               test_polkit_wants_a_password_is_an_error_of_its_own,
+               test_polkit_is_not_asked_about_root,
+               test_polkit_absent_only_root_may,
+               test_polkit_dies_while_it_is_asked,
+               test_polkit_silent_callers_wait_and_others_do_not,
+               test_polkit_silent_many_callers_are_bounded,
+               test_policy_file_names_the_action])
