@@ -99,18 +99,24 @@ void conf_done(struct conf *conf) {
         ARRAY_DONE(&conf->options);
 }
 
-enum mptcpize_role conf_role(const struct conf *conf, const char *ifname, const char **ret_why) {
-        enum mptcpize_role role = MPTCPIZE_ROLE_ON;
-        const char *why = NULL;
-        size_t i;
+/* The first entry of the file that fits, or NULL. */
+static const struct conf_role *conf_find_role(const struct conf *conf, const char *ifname) {
+        for (size_t i = 0; i < conf->roles.n; i++)
+                if (fnmatch(conf->roles.items[i].pattern, ifname, 0) == 0)
+                        return &conf->roles.items[i];
+        return NULL;
+}
 
-        for (i = 0; i < conf->roles.n && !why; i++) {
-                if (fnmatch(conf->roles.items[i].pattern, ifname, 0) == 0) {
-                        why = conf->roles.items[i].pattern;
-                        role = conf->roles.items[i].role;
-                }
-        }
-        for (i = 0; i < ARRAY_SIZE(off_by_default) && !why; i++) {
+bool conf_names(const struct conf *conf, const char *ifname) {
+        return conf_find_role(conf, ifname);
+}
+
+enum mptcpize_role conf_role(const struct conf *conf, const char *ifname, const char **ret_why) {
+        const struct conf_role *said = conf_find_role(conf, ifname);
+        enum mptcpize_role role = said ? said->role : MPTCPIZE_ROLE_ON;
+        const char *why = said ? said->pattern : NULL;
+
+        for (size_t i = 0; i < ARRAY_SIZE(off_by_default) && !why; i++) {
                 if (fnmatch(off_by_default[i], ifname, 0) == 0) {
                         why = off_by_default[i];
                         role = MPTCPIZE_ROLE_OFF;

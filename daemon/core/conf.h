@@ -124,6 +124,9 @@ int conf_parse(const char *text, size_t len, struct conf *ret_conf, struct json_
  */
 enum mptcpize_role conf_role(const struct conf *conf, const char *ifname, const char **ret_why);
 
+/* Has the file a role for that interface? */
+bool conf_names(const struct conf *conf, const char *ifname);
+
 /* "on", "master", "backup", "off". */
 const char *role_name(enum mptcpize_role role);
 int role_parse(const char *text, enum mptcpize_role *ret_role);

@@ -63,6 +63,7 @@ void engine_done(struct engine *engine) {
         ARRAY_DONE(&engine->strays);
         ARRAY_DONE(&engine->changed);
         ARRAY_DONE(&engine->roles);
+        ARRAY_DONE(&engine->advised);
         routing_done(&engine->routing);
         *engine = (struct engine){ 0 };
 }

@@ -123,13 +123,22 @@ struct set_role {
         enum mptcpize_role role;
 };
 
+/* What somebody who manages the network of this host says of an interface: engine_advise(). */
+struct advised_role {
+        char name[16];
+        int role;     /* enum mptcpize_role, or ROLE_UNSET */
+        bool leaving; /* about to go down */
+        char reason[LIMIT_REASON];
+};
+
 struct engine {
         struct model model;
         struct trace trace;
         struct action_queue queue;
         const struct conf *conf;
-        struct limits limits;                    /* in force */
-        ARRAY_OF(struct set_role) roles;         /* set at run time */
+        struct limits limits;            /* in force */
+        ARRAY_OF(struct set_role) roles; /* set at run time */
+        ARRAY_OF(struct advised_role) advised;
         struct profile profiles[LIMIT_PROFILES]; /* the first is that of conf itself */
         size_t n_profiles;
         struct routing routing;           /* of all addresses that any profile uses */
@@ -209,10 +218,14 @@ int engine_meant_profile(const struct engine *engine, const char *word);
 
 /*
  * The role of an interface for connections of a profile (NULL: those that no policy speaks of), and
- * in ret_why (may be NULL) where it comes from: as conf_role() has it, or "set at run time".
+ * in ret_why (may be NULL) where it comes from: as conf_role() has it, "set at run time", or the
+ * reason of an advice.
  */
 enum mptcpize_role engine_role(const struct engine *engine, const struct conf_profile *profile,
                                const char *ifname, const char **ret_why);
+
+/* The reason if an interface is about to go down, else NULL. */
+const char *engine_leaving(const struct engine *engine, const char *ifname);
 
 /* How many subflows a connection may have, its initial one included. */
 uint32_t engine_max_subflows(const struct engine *engine, const struct connection *connection);

@@ -77,6 +77,17 @@ int engine_order(struct engine *engine, const struct order *order, uint32_t *ret
 int engine_set_role(struct engine *engine, const char *ifname, int role_or_unset);
 
 /*
+ * Advice on an interface, there or to come, by who manages the network of this host, in place of
+ * what it has advised before. The role counts where neither the configuration file nor a policy nor
+ * an operator has a word on the interface; before what is built in. An interface that is leaving is
+ * treated as if its link was down, whatever its role and whoever has opened the subflow, but while
+ * the peer can still be told. With neither of them there is no advice any more. 1: that is another
+ * one than before; 0: it is not; -EINVAL: no name for an interface, or no role; -ENOBUFS:
+ * LIMIT_SET_ROLES have one; -ENOMEM.
+ */
+int engine_advise(struct engine *engine, const struct advised_role *advised);
+
+/*
  * Puts limits in force until the next EVENT_CONFIGURED; policies' own max_subflows stay. What is
  * over them is closed as after a reload. -EINVAL: one is 0, or more than the configuration may
  * have.

@@ -87,7 +87,7 @@ static struct locals engine_collect_locals(const struct engine *engine,
                 const struct link *link = model_find_link(&engine->model, address->is.ifindex);
                 struct local local = { .is = { .size = sizeof(local.is) } };
 
-                if (!path_is_usable(address, link))
+                if (!path_is_usable(address, link) || engine_leaving(engine, link->is.name))
                         continue;
                 local.is.address = address_without_port(&address->is.address);
                 local.is.ifindex = address->is.ifindex;
@@ -155,6 +155,8 @@ static const char *path_lost(const struct engine *engine, const struct connectio
                 return "path lost: the interface is gone";
         if (!link->is.up)
                 return "path lost: the link is down";
+        if (engine_leaving(engine, link->is.name))
+                return "path lost: the interface is about to go down";
         if (subflow->flags & MPTCPIZE_SUBFLOW_OURS &&
             !(subflow->flags & MPTCPIZE_SUBFLOW_INITIAL) &&
             engine_role(engine, engine_profile(engine, connection)->conf, link->is.name, NULL) ==

@@ -18,6 +18,25 @@ static struct set_role *steer_find(const struct engine *engine, const char *ifna
         return NULL;
 }
 
+static struct advised_role *steer_find_advice(const struct engine *engine, const char *ifname) {
+        for (size_t i = 0; i < engine->advised.n; i++)
+                if (strcmp(engine->advised.items[i].name, ifname) == 0)
+                        return &engine->advised.items[i];
+        return NULL;
+}
+
+/* Where neither a policy nor an operator has a word: the file, then advice, then what is built in.
+ */
+static enum mptcpize_role steer_host_role(const struct engine *engine, const char *ifname,
+                                          const char **ret_why) {
+        const struct advised_role *advised = steer_find_advice(engine, ifname);
+
+        if (!advised || advised->role == ROLE_UNSET || conf_names(engine->conf, ifname))
+                return conf_role(engine->conf, ifname, ret_why);
+        *ret_why = advised->reason;
+        return (enum mptcpize_role)advised->role;
+}
+
 enum mptcpize_role engine_role(const struct engine *engine, const struct conf_profile *profile,
                                const char *ifname, const char **ret_why) {
         const struct set_role *set = steer_find(engine, ifname);
@@ -30,7 +49,7 @@ enum mptcpize_role engine_role(const struct engine *engine, const struct conf_pr
         else if (set)
                 role = set->role;
         else
-                role = conf_role(engine->conf, ifname, &why);
+                role = steer_host_role(engine, ifname, &why);
         if (ret_why)
                 *ret_why = why;
         return role;
@@ -86,6 +105,50 @@ int engine_set_role(struct engine *engine, const char *ifname, int role_or_unset
         if (r > 0)
                 engine->net_changed = true;
         return r < 0 ? r : 0;
+}
+
+/* Advice */
+
+const char *engine_leaving(const struct engine *engine, const char *ifname) {
+        const struct advised_role *advised = steer_find_advice(engine, ifname);
+
+        return advised && advised->leaving ? advised->reason : NULL;
+}
+
+/* Both: 1 if it is another one than before; another reason alone is none. */
+static int steer_ignore(struct engine *engine, const char *ifname) {
+        const struct advised_role *known = steer_find_advice(engine, ifname);
+
+        if (!known)
+                return 0;
+        ARRAY_CUT(&engine->advised, (size_t)(known - engine->advised.items));
+        return 1;
+}
+
+static int steer_advise(struct engine *engine, const struct advised_role *advised) {
+        struct advised_role *known = steer_find_advice(engine, advised->name);
+        int r;
+
+        if (known) {
+                r = known->role != advised->role || known->leaving != advised->leaving;
+                *known = *advised;
+                return r;
+        }
+        r = ARRAY_APPEND(&engine->advised, *advised, LIMIT_SET_ROLES);
+        return r < 0 ? r : 1;
+}
+
+int engine_advise(struct engine *engine, const struct advised_role *advised) {
+        int r;
+
+        if (!steer_is_name(advised->name) || advised->role < ROLE_UNSET ||
+            advised->role > (int)MPTCPIZE_ROLE_OFF)
+                return -EINVAL;
+        r = advised->role == ROLE_UNSET && !advised->leaving ? steer_ignore(engine, advised->name)
+                                                             : steer_advise(engine, advised);
+        if (r > 0)
+                engine->net_changed = true;
+        return r;
 }
 
 /* Limits */
