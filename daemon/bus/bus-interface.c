@@ -24,6 +24,8 @@ static const char *interface_unusable(const struct engine *engine, const struct 
                 return "its role is off";
         if (!link->is.up)
                 return "down, or no carrier";
+        if (engine_leaving(engine, link->is.name))
+                return "about to go down";
         for (size_t i = 0; i < engine->profiles[0].locals.n; i++)
                 if (engine->profiles[0].locals.items[i].is.ifindex == link->is.ifindex)
                         return NULL;

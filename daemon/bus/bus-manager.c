@@ -182,6 +182,8 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("GetConnection", SD_BUS_ARGS("u", token),
                                 SD_BUS_RESULT("o", connection), manager_get_connection,
                                 SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Advise", SD_BUS_ARGS("s", interface, "s", role, "s", reason),
+                                SD_BUS_NO_RESULT, bus_advise, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, manager_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Kernel", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),

@@ -7,6 +7,7 @@
  *   bus-manager.c     /org/mptcpize1
  *   bus-policy.c      its properties and methods of policies
  *   bus-interface.c   /org/mptcpize1/interface/<name>
+ *   bus-advice.c      the manager's method Advise
  *   bus-plugin.c      /org/mptcpize1/plugin/<name>
  *   bus-connection.c  /org/mptcpize1/connection/<token>
  *   bus-shown.c       tells subscribers of interfaces, plugins and properties
@@ -19,6 +20,9 @@
 #define BUS_CONNECTION "org.mptcpize1.Connection"
 #define BUS_INTERFACE  "org.mptcpize1.Interface"
 #define BUS_PLUGIN     "org.mptcpize1.Plugin"
+
+#define BUS_ERROR_BAD_ROLE     "org.mptcpize1.Error.BadRole"
+#define BUS_ERROR_NO_INTERFACE "org.mptcpize1.Error.NoSuchInterface"
 
 /* Counts over all connections. */
 struct census_row {
@@ -83,6 +87,9 @@ int bus_add_plugins(struct bus *bus);
 /* bus-interface.c: a row of the manager's property Interfaces. */
 int bus_append_interface(sd_bus_message *reply, const struct engine *engine,
                          const struct link *link);
+
+/* bus-advice.c: a method of the manager. */
+int bus_advise(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 /* bus-policy.c: properties of the manager. */
 int bus_get_policy_number(sd_bus *sd, const char *path, const char *interface, const char *property,
