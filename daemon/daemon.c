@@ -20,6 +20,7 @@
 #include "hint/hints.h"
 #include "identity.h"
 #include "host/profiles.h"
+#include "host/roles.h"
 #include "host/rules.h"
 #include "host/runtime.h"
 #include "host/setting.h"
@@ -46,6 +47,7 @@ struct daemon {
         struct bus *bus;
         struct setting *setting;   /* configuration and its plugin, in use */
         struct rules *rules;       /* policies */
+        struct roles *roles;       /* of interfaces, that are kept */
         struct profiles *profiles; /* of both */
         struct database policies;  /* as rules has written them */
         struct hints *hints;       /* NULL: there are none */
@@ -110,6 +112,7 @@ void daemon_free(struct daemon *daemon) {
         profiles_free(daemon->profiles);
         setting_free(daemon->setting);
         rules_free(daemon->rules);
+        roles_free(daemon->roles);
         database_done(&daemon->policies);
         sd_event_unref(daemon->event);
         if (daemon->lock_fd >= 0)
@@ -516,6 +519,8 @@ int daemon_setup(struct daemon *daemon) {
         if (daemon->lock_fd < 0)
                 return daemon->lock_fd;
         r = daemon_restore_last(daemon->options->runtime);
+        if (r == 0)
+                r = roles_new(daemon->options->runtime, &daemon->engine, &daemon->roles);
         if (r == 0)
                 r = daemon_setup_rules(daemon);
         if (r == 0)

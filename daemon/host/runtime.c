@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -63,8 +64,52 @@ void runtime_hand_over(const char *runtime) {
         (void)closedir(dir);
 }
 
-bool runtime_is_of(const char *runtime, uid_t user) {
+/* Files */
+
+static bool runtime_is_of(const char *runtime, uid_t user) {
         struct stat is;
 
         return user == geteuid() || (stat(runtime, &is) == 0 && is.st_uid == user);
+}
+
+static const char *file_judge(int fd, const char *runtime) {
+        struct stat is;
+
+        if (fstat(fd, &is) < 0)
+                return strerror(errno);
+        if (!S_ISREG(is.st_mode))
+                return "it is no regular file";
+        if (!runtime_is_of(runtime, is.st_uid) || is.st_mode & (S_IWGRP | S_IWOTH))
+                return "others may write to it";
+        return NULL;
+}
+
+const char *runtime_read(const char *runtime, const char *path, FILE **ret_file) {
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        const char *wrong;
+
+        *ret_file = NULL;
+        if (fd < 0)
+                return errno == ENOENT ? NULL : strerror(errno);
+        wrong = file_judge(fd, runtime);
+        if (wrong)
+                return wrong;
+        *ret_file = fdopen(fd, "r");
+        if (!*ret_file)
+                return strerror(errno);
+        (void)TAKE_FD(fd);
+        return NULL;
+}
+
+int runtime_create(const char *path, FILE **ret_file) {
+        _cleanup_(closep) int fd = -1;
+
+        if (unlink(path) < 0 && errno != ENOENT)
+                return -errno;
+        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        *ret_file = fd < 0 ? NULL : fdopen(fd, "w");
+        if (!*ret_file)
+                return -errno;
+        (void)TAKE_FD(fd);
+        return 0;
 }

@@ -3,8 +3,7 @@
  */
 #pragma once
 
-#include <stdbool.h>
-#include <sys/types.h>
+#include <stdio.h>
 
 /* Makes it, and locks it for as long as the descriptor is open. That, or a negative errno; logs. */
 int runtime_lock(const char *runtime);
@@ -16,5 +15,12 @@ int runtime_lock(const char *runtime);
  */
 void runtime_hand_over(const char *runtime);
 
-/* Is a file of that user in the directory one of ours, or of who the directory belongs to? */
-bool runtime_is_of(const char *runtime, uid_t user);
+/*
+ * Opens a file of the directory that may be there: NULL, with ret_file NULL if it isn't; or what is
+ * wrong with it. Whoever else may write to it could tell us anything: so it has to be ours, or of
+ * who the directory belongs to.
+ */
+const char *runtime_read(const char *runtime, const char *path, FILE **ret_file);
+
+/* Makes a file anew, for us alone. 0 or a negative errno. */
+int runtime_create(const char *path, FILE **ret_file);

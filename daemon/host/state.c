@@ -224,35 +224,13 @@ static int state_read_slots(struct state *state, FILE *file) {
         return r;
 }
 
-/* What is wrong with it, or NULL; whoever else may write to it could tell us anything. */
-static const char *file_judge(int fd, const char *runtime) {
-        struct stat is;
-
-        if (fstat(fd, &is) < 0)
-                return strerror(errno);
-        if (!S_ISREG(is.st_mode))
-                return "it is no regular file";
-        if (!runtime_is_of(runtime, is.st_uid) || is.st_mode & (S_IWGRP | S_IWOTH))
-                return "others may write to it";
-        return NULL;
-}
-
 static void state_read(struct state *state, const char *runtime, const struct state_place *here) {
         _cleanup_(fclosep) FILE *file = NULL;
         union state_place_bytes first = { .bytes = { 0 } };
-        const char *wrong;
-        int fd = open(state->path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+        const char *wrong = runtime_read(runtime, state->path, &file);
 
-        if (fd < 0 && errno == ENOENT)
+        if (!wrong && !file)
                 return;
-        file = fd < 0 ? NULL : fdopen(fd, "r");
-        if (!file) {
-                log_warning("%s can't be read: %s", state->path, strerror(errno));
-                if (fd >= 0)
-                        close(fd);
-                return;
-        }
-        wrong = file_judge(fd, runtime);
         if (!wrong)
                 wrong = fread(&first, sizeof(first), 1, file) == 1 ? header_judge(&first, here)
                                                                    : "it is cut short";

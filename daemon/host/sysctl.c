@@ -10,6 +10,7 @@
 #include "../util/cleanup.h"
 #include "../util/limits.h"
 #include "../util/log.h"
+#include "runtime.h"
 
 #define SYSCTL_DIR  "/proc/sys/net/mptcp/"
 #define SYSCTL_NAME 64
@@ -87,30 +88,17 @@ static int record_read(const char *dir, struct sysctl_record *ret_record) {
         return 0;
 }
 
-/* Makes a file that was not there, or NULL with errno set. */
-static FILE *record_create(const char *path) {
-        _cleanup_(closep) int fd = -1;
-        FILE *file;
-
-        if (unlink(path) < 0 && errno != ENOENT)
-                return NULL;
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-        file = fd < 0 ? NULL : fdopen(fd, "w");
-        if (file)
-                (void)TAKE_FD(fd);
-        return file;
-}
-
 /* All of it or nothing. */
 static int record_write(const char *dir, const struct sysctl_record *record) {
         char path[PATH_MAX], new_path[PATH_MAX];
         _cleanup_(fclosep) FILE *file = NULL;
+        int r;
 
         snprintf(path, sizeof(path), "%s/sysctl", dir);
         snprintf(new_path, sizeof(new_path), "%s/sysctl.new", dir);
-        file = record_create(new_path);
-        if (!file)
-                return -errno;
+        r = runtime_create(new_path, &file);
+        if (r < 0)
+                return r;
         for (size_t i = 0; i < record->n; i++)
                 if (fprintf(file, "%s %s %s\n", record->lines[i].name, record->lines[i].was,
                             record->lines[i].is) < 0)
