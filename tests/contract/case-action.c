@@ -213,6 +213,17 @@ static void test_destroy_one_of_two_deletes_the_entry(void **state) {
         assert_int_equal(scene_join(scene, &connection, 6).local_id, 6);
 }
 
+static void test_destroy_then_create_with_the_same_id(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+
+        assert_int_equal(scene_do(scene, destroy_of(&joined)), 0);
+        (void)scene_await(scene, EVENT_SUB_CLOSED, connection.token);
+        assert_int_equal(scene_join(scene, &connection, 5).local_id, 5);
+        assert_int_equal(scene_entries(scene, connection.token)->n, 1);
+}
+
 static void test_destroy_initial_leaves_the_other_one(void **state) {
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
@@ -301,6 +312,20 @@ static void test_backup_is_set_and_cleared(void **state) {
         assert_int_equal(scene_do(scene, backup), 0);
         assert_int_equal(backup_of(scene, &joined), 0);
         assert_int_equal(scene_count(scene, EVENT_SUB_PRIORITY, 0), 0);
+}
+
+static void test_backup_set_again_stays(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        struct action backup = destroy_of(&joined);
+
+        backup.type = ACTION_BACKUP;
+        backup.backup = 1;
+        for (int i = 0; i < 2; i++) {
+                assert_int_equal(scene_do(scene, backup), 0);
+                assert_int_equal(backup_of(scene, &joined), SNAPSHOT_BKUP_LOC);
+        }
 }
 
 static void test_backup_initial_is_set(void **state) {
@@ -500,11 +525,13 @@ int contract_action(void) {
                 SCENE_TEST(test_submit_too_many_is_again),
                 SCENE_TESTS(test_destroy_gives_sub_closed),
                 SCENE_TEST(test_destroy_one_of_two_deletes_the_entry),
+                SCENE_TEST(test_destroy_then_create_with_the_same_id),
                 SCENE_TESTS(test_destroy_initial_leaves_the_other_one),
                 SCENE_TEST(test_destroy_the_only_one_then_create_goes_on),
                 SCENE_TESTS(test_destroy_unknown_subflow_is_not_found),
                 SCENE_TEST(test_destroy_without_port_is_invalid),
                 SCENE_TESTS(test_backup_is_set_and_cleared),
+                SCENE_TEST(test_backup_set_again_stays),
                 SCENE_TESTS(test_backup_initial_is_set),
                 SCENE_TESTS(test_backup_unknown_subflow_is_invalid),
                 SCENE_TESTS(test_announce_is_an_entry),

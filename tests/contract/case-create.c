@@ -257,6 +257,33 @@ static void test_create_local_port_is_taken(void **state) {
         assert_int_equal(scene_do(scene, create), -EADDRINUSE);
 }
 
+/* With its port it is another address than without, and needs an id of its own. */
+static void test_create_from_a_port_beside_another_has_its_own_id(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        struct action create = {
+                .type = ACTION_CREATE,
+                .token = connection.token,
+                .local = lab_address(LAB_LTE, scene->kind, 7778),
+                .remote = lab_address(LAB_PEER, scene->kind, LAB_PORT_OPEN),
+                .ifindex = lab_ifindex(scene->lab, LAB_LTE),
+                .local_id = 5,
+        };
+        const struct entries_event *entries;
+        const struct mptcp_event *event;
+
+        (void)scene_join(scene, &connection, 5);
+        assert_int_equal(scene_do(scene, create), -EINVAL);
+        create.local_id = 6;
+        assert_int_equal(scene_do(scene, create), 0);
+        event = &scene_await(scene, EVENT_SUB_ESTABLISHED, connection.token)->mptcp;
+        scene_assert_address(&event->local, &create.local);
+        assert_int_equal(event->local_id, 6);
+        entries = scene_entries(scene, connection.token);
+        assert_int_equal(scene_entry(entries, 5)->address.port, 0);
+        assert_int_equal(scene_entry(entries, 6)->address.port, 7778);
+}
+
 static void test_create_v6_on_v4_is_invalid(void **state) {
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
@@ -370,6 +397,7 @@ int contract_create(void) {
                 SCENE_TESTS(test_create_initial_address_may_have_another_id),
                 SCENE_TEST(test_create_failure_forgets_the_address),
                 SCENE_TEST(test_create_local_port_is_taken),
+                SCENE_TEST(test_create_from_a_port_beside_another_has_its_own_id),
                 SCENE_TEST(test_create_v6_on_v4_is_invalid),
                 SCENE_TEST(test_create_in_fallback_is_not_connected),
                 SCENE_TESTS(test_create_refused_port_gives_sub_closed),
