@@ -86,6 +86,9 @@ static int task_explain_local(const struct task *task) {
         if (engine_role(engine, engine_profile(engine, task->connection)->conf, link->is.name,
                         NULL) == MPTCPIZE_ROLE_OFF)
                 return task_fail(task, -EACCES, "the role of %s is off", link->is.name);
+        if (engine_leaving(engine, link->is.name))
+                return task_fail(task, -EACCES, "%s is about to go: %s", link->is.name,
+                                 engine_leaving(engine, link->is.name));
         return task_fail(task, -ENOENT, "no usable address of this host fits");
 }
 
@@ -228,7 +231,8 @@ static int order_add(const struct task *task, uint32_t *ret_serial) {
                 return r;
         r = engine_act(task->engine, task->connection, &action);
         if (r < 0)
-                return task_fail(task, r, "%s", strerror(-r));
+                return task_fail(task, r, "%s",
+                                 r == -ENOBUFS ? "no address id is free" : strerror(-r));
         connection_forget_refusal(task->connection, &action.local, &action.remote);
         engine_schedule(task->engine, task->connection);
         *ret_serial = action.serial;
@@ -291,26 +295,28 @@ static int task_refuse(const struct task *task, const struct mptcpize_subflow *s
 #define REMOVED "removed by the operator"
 
 /* A join under way ends at once for the plugin, as any that is given up. */
-static int task_drop_join(const struct task *task, struct subflow *subflow) {
+static int task_drop_join(const struct task *task, struct subflow *subflow, uint32_t *ret_serial) {
         int r = engine_give_up_join(task->engine, task->connection, subflow, REMOVED);
         const struct mptcpize_subflow gone = subflow->is;
 
+        *ret_serial = task->engine->serial;
         subflow->unwanted = true;
         engine_decide_subflow(task->engine, task->connection, MPTCPIZE_EVENT_SUBFLOW_CLOSED, &gone,
                               ECANCELED);
         return r;
 }
 
-static int task_drop(const struct task *task, struct subflow *subflow) {
+static int task_drop(const struct task *task, struct subflow *subflow, uint32_t *ret_serial) {
         const bool dead = subflow->is.state == MPTCPIZE_SUBFLOW_DEAD;
 
         if (subflow->is.state == MPTCPIZE_SUBFLOW_PENDING)
-                return task_drop_join(task, subflow);
-        engine_check_probe(task->engine, task->connection, subflow);
-        return engine_close(task->engine, task->connection, subflow,
-                            dead ? ACTION_ABORT : ACTION_DESTROY, REMOVED)
-                               ? 0
-                               : -ENOBUFS;
+                return task_drop_join(task, subflow, ret_serial);
+        if (!engine_close(task->engine, task->connection, subflow,
+                          dead ? ACTION_ABORT : ACTION_DESTROY, REMOVED))
+                return -ENOBUFS;
+        *ret_serial = task->engine->serial;
+        engine_check_probe(task->engine, task->connection, NULL);
+        return 0;
 }
 
 static int order_remove(const struct task *task, uint32_t *ret_serial) {
@@ -328,8 +334,7 @@ static int order_remove(const struct task *task, uint32_t *ret_serial) {
                 r = task_refuse(task, &is);
         if (r < 0)
                 return r;
-        *ret_serial = task->engine->serial + 1; /* what follows may bring actions of the plugin's */
-        r = task_drop(task, subflow);
+        r = task_drop(task, subflow, ret_serial);
         if (r < 0) {
                 connection_forget_refusal(connection, &is.local, &is.remote);
                 return task_fail(task, r, "%s", strerror(-r));
@@ -342,8 +347,10 @@ void engine_end_unwanted(struct engine *engine, struct connection *connection) {
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 struct subflow *subflow = &connection->subflows.items[i];
 
-                if (subflow->unwanted && subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED &&
-                    connection_can_spare(connection, subflow, 0) &&
+                if (!subflow->unwanted || subflow->is.state != MPTCPIZE_SUBFLOW_ESTABLISHED)
+                        continue;
+                subflow->unwanted = false;
+                if (connection_can_spare(connection, subflow, 0) &&
                     engine_may_act(engine, connection))
                         (void)engine_close(engine, connection, subflow, ACTION_DESTROY, REMOVED);
         }
@@ -453,6 +460,26 @@ static int order_withdraw(const struct task *task, uint32_t *ret_serial) {
 
 /* All */
 
+bool order_has_failed(const struct outcome_event *outcome) {
+        switch (outcome->action.type) {
+        case ACTION_DESTROY:
+        case ACTION_ABORT:
+                return outcome->error && outcome->error != -ESRCH && outcome->error != -ENOENT;
+        case ACTION_WITHDRAW: /* the kernel has forgotten the id: outcome.c tells the peer */
+                return outcome->error && outcome->error != -EINVAL;
+        case ACTION_CREATE:
+        case ACTION_BACKUP:
+        case ACTION_ANNOUNCE:
+        case ACTION_QUERY:
+        case ACTION_SNAPSHOT:
+        case ACTION_MEASURE:
+        case ACTION_RELEASE:
+        case _ACTION_MAX:
+        default:
+                return outcome->error != 0;
+        }
+}
+
 int engine_order(struct engine *engine, const struct order *order, uint32_t *ret_serial,
                  char reason[static LIMIT_REASON]) {
         static int (*const fns[])(const struct task *task, uint32_t *ret_serial) = {
@@ -474,6 +501,8 @@ int engine_order(struct engine *engine, const struct order *order, uint32_t *ret
                 return r;
         if (!engine_may_act(engine, task.connection))
                 return task_fail(&task, -EAGAIN, "its address ids are being asked for");
+        if (engine->queue.n >= LIMIT_ACTIONS)
+                return task_fail(&task, -ENOBUFS, "too much is waiting for the kernel");
         r = fns[order->type](&task, &serial);
         if (r < 0)
                 return r;

@@ -45,9 +45,9 @@ struct order {
 };
 
 /*
- * Gives an order. 0: it is on its way, and the outcome of the action ret_serial brings its end; or
- * with ret_serial 0 all is already as it is to be. An outcome never comes if the connection ends
- * before. Of ADD and REMOVE the kernel's yes is that it will try: events tell the rest.
+ * Gives an order. 0: it is on its way, and the outcome of the action ret_serial (never 0) brings
+ * its end; or there is none, if the connection ends before. Of an ADD the kernel's yes means that
+ * it tries: events tell the rest.
  *
  * Else nothing was done, and reason says why, for people:
  * -EAGAIN       the address ids of the connection are being asked for: once more after the outcome
@@ -65,6 +65,10 @@ struct order {
  */
 int engine_order(struct engine *engine, const struct order *order, uint32_t *ret_serial,
                  char reason[static LIMIT_REASON]);
+
+/* Has the order failed whose action has this outcome? Some find done already what they were to do.
+ */
+bool order_has_failed(const struct outcome_event *outcome);
 
 #define ROLE_UNSET (-1)
 

@@ -151,7 +151,7 @@ static void engine_on_withdraw_done(struct engine *engine, struct connection *co
                 return;
         id->free = outcome->error == 0;
         if (outcome->error == 0)
-                id->renewed = false;
+                id->renewed = id->held = false;
         else if (!id->renewed && connection->state == CONNECTION_ESTABLISHED)
                 engine_withdraw_again(engine, connection, &outcome->action, id);
         else {

@@ -65,6 +65,41 @@ static void test_order_before_the_ids_are_known_asks_for_them(void **state) {
         (void)order_expect(world, ACTION_DESTROY, order_drop(world, LTE));
 }
 
+static void test_order_with_a_full_queue_is_refused(void **state) {
+        struct world *world = *state;
+        const struct action filler = { .type = ACTION_MEASURE };
+
+        order_connect(world);
+        while (action_queue_push(&world->engine.queue, &filler) == 0)
+                ;
+        assert_int_equal(order_drop(world, LTE), -ENOBUFS);
+        assert_string_equal(order_said, "too much is waiting for the kernel");
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 2);
+        assert_int_equal(world_connection(world)->refusals.n, 0);
+}
+
+static void test_order_has_failed_unless_it_was_done_already(void **state) {
+        static const struct {
+                enum action_type type;
+                int error;
+                bool failed;
+        } cases[] = {
+                { ACTION_CREATE, 0, false },         { ACTION_CREATE, -EINVAL, true },
+                { ACTION_DESTROY, -ESRCH, false },   { ACTION_DESTROY, -EINVAL, true },
+                { ACTION_ABORT, -ENOENT, false },    { ACTION_ABORT, -EPERM, true },
+                { ACTION_WITHDRAW, -EINVAL, false }, { ACTION_WITHDRAW, -ENOTCONN, true },
+                { ACTION_BACKUP, -EINVAL, true },    { ACTION_ANNOUNCE, -EADDRINUSE, true },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+                const struct outcome_event outcome = { .action.type = cases[i].type,
+                                                       .error = cases[i].error };
+
+                assert_int_equal(order_has_failed(&outcome), cases[i].failed);
+        }
+}
+
 /* ADD */
 
 static void test_add_makes_what_a_limit_has_kept_away(void **state) {
@@ -174,6 +209,20 @@ static void test_add_on_an_interface_that_is_down_or_off_is_refused(void **state
         world_settle(world);
         assert_int_equal(order_add(world, LTE, NULL), -ENOENT);
         assert_string_equal(order_said, "the link of lte0 is down");
+}
+
+static void test_add_on_an_interface_that_is_about_to_go_is_refused(void **state) {
+        const struct advised_role advised = {
+                .name = "lte0", .role = ROLE_UNSET, .leaving = true, .reason = "NetworkManager"
+        };
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        (void)world_expect(world, ACTION_CREATE);
+        assert_int_equal(engine_advise(&world->engine, &advised), 1);
+        world_settle(world);
+        assert_int_equal(order_add(world, LTE, NULL), -EACCES);
+        assert_string_equal(order_said, "lte0 is about to go: NetworkManager");
 }
 
 static void test_add_without_a_route_is_refused(void **state) {
@@ -386,6 +435,21 @@ static void test_announce_without_a_free_id_is_refused(void **state) {
         assert_string_equal(order_said, "no address id is free");
 }
 
+static void test_announce_is_not_the_plugins_to_withdraw_until_it_is_lost(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
+        action = order_expect(world, ACTION_ANNOUNCE, order_announce(world, ORDER_ANNOUNCE, LTE));
+        world_outcome(world, &action, 0);
+        assert_true(world_connection(world)->ids.items[0].held);
+        action.type = ACTION_WITHDRAW; /* as the engine does when the path is lost */
+        action.ordered = false;
+        world_outcome(world, &action, 0);
+        assert_false(world_connection(world)->ids.items[0].held);
+        assert_true(world_connection(world)->ids.items[0].free);
+}
+
 /* What the peer has joined there is closed by it. */
 static void test_withdraw_of_what_carries_all_is_refused(void **state) {
         struct world *world = *state;
@@ -417,6 +481,8 @@ int main(void) {
                 ORDER_TEST(test_order_before_establishment_is_refused),
                 ORDER_TEST(test_order_of_what_is_not_managed_is_refused),
                 ORDER_TEST(test_order_before_the_ids_are_known_asks_for_them),
+                ORDER_TEST(test_order_with_a_full_queue_is_refused),
+                ORDER_TEST(test_order_has_failed_unless_it_was_done_already),
                 ORDER_TEST(test_add_makes_what_a_limit_has_kept_away),
                 ORDER_TEST(test_add_by_interface_takes_its_address),
                 ORDER_TEST(test_add_without_addresses_takes_what_is_not_there),
@@ -425,6 +491,7 @@ int main(void) {
                 ORDER_TEST(test_add_takes_the_port_that_was_announced),
                 ORDER_TEST(test_add_of_what_can_not_be_is_refused),
                 ORDER_TEST(test_add_on_an_interface_that_is_down_or_off_is_refused),
+                ORDER_TEST(test_add_on_an_interface_that_is_about_to_go_is_refused),
                 ORDER_TEST(test_add_without_a_route_is_refused),
                 ORDER_TEST(test_add_where_the_peer_denies_joins_is_refused),
                 ORDER_TEST(test_add_beyond_the_joins_under_way_is_refused),
@@ -440,6 +507,7 @@ int main(void) {
                 ORDER_TEST(test_announce_that_failed_is_forgotten),
                 ORDER_TEST(test_announce_of_what_can_not_be_is_refused),
                 ORDER_TEST(test_announce_without_a_free_id_is_refused),
+                ORDER_TEST(test_announce_is_not_the_plugins_to_withdraw_until_it_is_lost),
                 ORDER_TEST(test_withdraw_of_what_carries_all_is_refused),
                 ORDER_TEST(test_withdraw_where_a_join_of_ours_begins_is_refused),
         };

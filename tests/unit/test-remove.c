@@ -186,6 +186,28 @@ static void test_remove_of_a_join_that_is_established_meanwhile_closes_it(void *
         world_expect_nothing(world);
 }
 
+/* If it is all that there is by then, it stays for good. */
+static void test_remove_of_a_join_that_is_needed_meanwhile_is_left(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        action = world_expect(world, ACTION_CREATE);
+        world_outcome(world, &action, 0);
+        action = order_expect(world, ACTION_ABORT, order_drop(world, LTE));
+        order_closed(world, WIFI ":40000", 0, ECONNRESET);
+        world_join(world, WIFI, SERVER);
+        order_closed(world, WIFI ":40001", 0, ECONNRESET);
+        world_outcome(world, &action, -ENOENT);
+        while (world->engine.queue.n)
+                action_queue_pop(&world->engine.queue);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, LTE ":40002", SERVER, 1, 0, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, WIFI ":40003", SERVER, 0, 0, 0);
+        for (const struct action *next; (next = action_queue_peek(&world->engine.queue));
+             action_queue_pop(&world->engine.queue))
+                assert_int_not_equal(next->type, ACTION_DESTROY);
+}
+
 static void test_remove_of_a_join_of_the_peers_is_not_noted(void **state) {
         struct world *world = *state;
         struct action action;
@@ -247,6 +269,7 @@ int main(void) {
                 REMOVE_TEST(test_remove_comes_back_when_the_other_link_goes),
                 REMOVE_TEST(test_remove_of_a_join_under_way_aborts_it),
                 REMOVE_TEST(test_remove_of_a_join_that_is_established_meanwhile_closes_it),
+                REMOVE_TEST(test_remove_of_a_join_that_is_needed_meanwhile_is_left),
                 REMOVE_TEST(test_remove_of_a_join_of_the_peers_is_not_noted),
                 REMOVE_TEST(test_remove_outlives_failures_of_the_same_pair),
                 REMOVE_TEST(test_remove_is_told_to_the_plugin_as_an_end),
