@@ -6,8 +6,8 @@
 #include "cmd-policy.h"
 #include "render.h"
 #include "../util/cleanup.h"
-#include "policy/address.h"
 #include "policy/describe.h"
+#include "policy/explain.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -77,38 +77,16 @@ static int uid_parse(const char *text, uint32_t *ret_uid) {
         return 0;
 }
 
-/* "192.0.2.1", "2001:db8::1", or what "listen" of a policy takes. */
-static int address_parse(const char *text, struct policy_address *ret_address,
-                         const char **ret_why) {
-        struct policy_endpoint endpoint;
-
-        if (policy_address_parse(text, ret_address) == 0)
-                return 0;
-        if (policy_endpoint_parse(text, &endpoint, ret_why) < 0)
-                return -EINVAL;
-        *ret_address = endpoint.address;
-        ret_address->port = endpoint.ports.first;
-        return 0;
-}
-
 static int question_read_call(const struct ctl *ctl, struct policy_call *call) {
-        const char *where = ctl->args[1], *why = "";
-        struct policy_address address;
+        struct policy_explain_error error;
 
         if (ctl->listen && (ctl->connect || ctl->from))
                 return ctl_fail(ctl, CTL_USAGE,
                                 "--listen goes neither with --connect nor with --from");
-        if (address_parse(where, &address, &why) < 0)
-                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address: %s", where, why);
-        call->direction = ctl->listen ? POLICY_LISTEN : POLICY_CONNECT;
-        if (ctl->listen)
-                call->local = address;
-        else
-                call->remote = address;
-        if (!ctl->listen && address.family == 0)
-                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address to connect to", where);
-        if (ctl->from && policy_address_parse(ctl->from, &call->local) < 0)
-                return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no address", ctl->from);
+        if (policy_explain_call(ctl->listen ? POLICY_LISTEN : POLICY_CONNECT, ctl->args[1],
+                                ctl->from, call, &error) < 0)
+                return ctl_fail(ctl, CTL_USAGE, "\"%s\" %s%s%s", error.text, error.what,
+                                error.why[0] ? ": " : "", error.why);
         call->device = text_of(ctl->device);
         return CTL_DONE;
 }
@@ -152,16 +130,12 @@ static json_t *string_or_null(const char *text) {
         return text && *text ? json_string(text) : json_null();
 }
 
-/* The place of the rule; that of the policy, if it was asked and let the socket pass. */
 static void answer_add_rule(json_t *value, const struct answer *answer) {
-        uint32_t line = answer->verdict.line;
+        uint32_t line, column;
 
-        if (answer->app && answer->verdict.mptcp)
-                line = answer->app->line;
+        policy_explain_place(answer->app, &answer->verdict, &line, &column);
         json_object_set_new(value, "line", line ? json_integer(line) : json_null());
-        json_object_set_new(value, "column",
-                            answer->verdict.column ? json_integer(answer->verdict.column)
-                                                   : json_null());
+        json_object_set_new(value, "column", column ? json_integer(column) : json_null());
 }
 
 static json_t *answer_value(const struct answer *answer, const struct question *question,
