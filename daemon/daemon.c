@@ -139,6 +139,7 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
         if (daemon->setting != setting)
                 setting_free(daemon->setting);
         daemon->setting = setting;
+        bus_feed(daemon->bus, &event);
         return 0;
 }
 
@@ -322,6 +323,7 @@ static void on_event(const struct event *event, void *userdata) {
         blackhole_watch_feed(daemon->blackholes, event);
         engine_feed(&daemon->engine, event);
         identity_feed(daemon->identity, event);
+        bus_feed(daemon->bus, event);
 }
 
 /*
@@ -456,6 +458,19 @@ static int daemon_setup_hints(struct daemon *daemon) {
         return r < 0 ? r : 0;
 }
 
+static const struct policy_read *daemon_policies(void *userdata) {
+        struct daemon *daemon = userdata;
+
+        return database_read(&daemon->policies, daemon->database);
+}
+
+static int daemon_set_role(void *userdata, const char *ifname, int role_or_unset, bool keep) {
+        struct daemon *daemon = userdata;
+
+        (void)keep;
+        return engine_set_role(&daemon->engine, ifname, role_or_unset);
+}
+
 static int daemon_setup_bus(struct daemon *daemon) {
         struct bus_host host = {
                 .engine = &daemon->engine,
@@ -466,6 +481,8 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .rules = daemon->rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
                 .plugins = daemon->options->plugins,
+                .policies = daemon_policies,
+                .set_role = daemon_set_role,
                 .reload = daemon_reload,
                 .userdata = daemon,
         };
@@ -562,38 +579,4 @@ int daemon_run(struct daemon *daemon) {
         if (r < 0)
                 log_error("event loop: %s", strerror(-r));
         return r;
-}
-
-/* Without running */
-
-static void on_policy_error(const char *error) {
-        log_error("%s", error);
-}
-
-int daemon_check(const struct daemon_options *options) {
-        char error[SETTING_ERROR];
-        struct setting *setting;
-        int r = setting_read(options->config, options->config_optional, options->plugins, &setting,
-                             error);
-        int k = rules_check(options->policies, options->n_policies, on_policy_error);
-
-        if (r < 0)
-                log_error("%s", error);
-        else
-                setting_free(setting);
-        if (k < 0 && k != -EINVAL)
-                log_error("policies can't be compiled: %s", strerror(-k));
-        return r < 0 ? r : k;
-}
-
-int daemon_restore(const struct daemon_options *options) {
-        _cleanup_(closep) int lock = runtime_lock(options->runtime);
-        int r;
-
-        if (lock < 0)
-                return lock;
-        r = takeover_restore(options->runtime);
-        if (r > 0)
-                log_info("nothing to put back");
-        return r < 0 ? r : 0;
 }

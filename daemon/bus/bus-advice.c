@@ -86,6 +86,7 @@ static int advice_allowed(sd_bus_message *call, void *userdata, sd_bus_error *er
         if (r > 0)
                 advice_log(engine, &advised);
         engine_settle(engine); /* not when there is time: the caller may be about to cut the link */
+        bus_show_changes(userdata);
         return sd_bus_reply_method_return(call, NULL);
 }
 

@@ -246,8 +246,103 @@ static int connection_set_mode(sd_bus_message *call, void *userdata, sd_bus_erro
         return bus_access(userdata, call, connection_set_mode_allowed, error);
 }
 
+/* Orders */
+
+/* An address, or with or_interface the name of one that is there; "": not said. */
+static int connection_read_local(const struct bus *bus, const char *text, struct order *order,
+                                 sd_bus_error *error) {
+        char shown[LIMIT_NAME];
+        const struct link *link;
+
+        if (text[0] == '\0' || address_parse(text, &order->local) == 0)
+                return 0;
+        link = bus_find_link(bus->host.engine, text);
+        if (link) {
+                order->ifindex = link->is.ifindex;
+                return 0;
+        }
+        return sd_bus_error_setf(
+                        error, strpbrk(text, ".:") ? BUS_ERROR_BAD_ADDRESS : BUS_ERROR_NO_INTERFACE,
+                        "\"%s\" is neither an address nor an interface of this host",
+                        utf8_copy(text, shown, sizeof(shown)));
+}
+
+static int connection_read_address(const char *text, struct mptcpize_address *ret_address,
+                                   sd_bus_error *error) {
+        char shown[LIMIT_NAME];
+
+        if (address_parse(text, ret_address) == 0)
+                return 0;
+        return sd_bus_error_setf(error, BUS_ERROR_BAD_ADDRESS, "\"%s\" is no address",
+                                 utf8_copy(text, shown, sizeof(shown)));
+}
+
+/* What each method wants, and how its arguments look. */
+static const struct connection_method {
+        const char *member, *signature;
+        enum order_type type;
+} connection_methods[] = {
+        { "AddSubflow", "ssb", ORDER_ADD },   { "RemoveSubflow", "ss", ORDER_REMOVE },
+        { "SetBackup", "ssb", ORDER_BACKUP }, { "Announce", "s", ORDER_ANNOUNCE },
+        { "Withdraw", "s", ORDER_WITHDRAW },
+};
+
+static const struct connection_method *connection_method(sd_bus_message *call) {
+        const struct connection_method *method = connection_methods;
+
+        while (strcmp(method->member, sd_bus_message_get_member(call)) != 0)
+                method++;
+        return method;
+}
+
+static int connection_read_order(const struct bus *bus, sd_bus_message *call, struct order *order,
+                                 sd_bus_error *error) {
+        const struct connection_method *method = connection_method(call);
+        const char *local = "", *remote = "";
+        int backup = 0, r;
+
+        order->type = method->type;
+        r = sd_bus_message_read(call, method->signature, &local, &remote, &backup);
+        order->backup = backup;
+        if (r < 0)
+                return r;
+        if (strcmp(method->signature, "s") == 0)
+                return connection_read_address(local, &order->local, error);
+        r = connection_read_local(bus, local, order, error);
+        if (r >= 0 && remote[0])
+                r = connection_read_address(remote, &order->remote, error);
+        return r;
+}
+
+static int connection_order_allowed(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct connection *connection =
+                        connection_of(sd_bus_message_get_path(call), userdata);
+        struct order order = { 0 };
+        int r;
+
+        if (!connection)
+                return connection_missing(error);
+        order.token = connection->token;
+        r = connection_read_order(userdata, call, &order, error);
+        return r < 0 ? r : bus_order(userdata, call, &order, error);
+}
+
+static int connection_order(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return bus_access(userdata, call, connection_order_allowed, error);
+}
+
 static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("AddSubflow", SD_BUS_ARGS("s", local, "s", remote, "b", backup),
+                                SD_BUS_NO_RESULT, connection_order, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("RemoveSubflow", SD_BUS_ARGS("s", local, "s", remote),
+                                SD_BUS_NO_RESULT, connection_order, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetBackup", SD_BUS_ARGS("s", local, "s", remote, "b", backup),
+                                SD_BUS_NO_RESULT, connection_order, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Announce", SD_BUS_ARGS("s", address), SD_BUS_NO_RESULT,
+                                connection_order, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Withdraw", SD_BUS_ARGS("s", address), SD_BUS_NO_RESULT,
+                                connection_order, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetMode", SD_BUS_ARGS("s", mode), SD_BUS_NO_RESULT,
                                 connection_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Token", "u", connection_get_number, 0, SD_BUS_VTABLE_PROPERTY_CONST),

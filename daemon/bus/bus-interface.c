@@ -80,6 +80,25 @@ static void interface_look(const struct engine *engine, const struct link *link,
         interface_routing(&engine->routing, link->is.ifindex, ret_view->routing);
 }
 
+uint64_t bus_interface_hash(const struct engine *engine, const struct link *link) {
+        const struct mptcpize_address *address;
+        struct interface_view view;
+        uint64_t hash = BUS_HASH;
+
+        interface_look(engine, link, &view);
+        hash = bus_hash(hash, &link->is.ifindex, sizeof(link->is.ifindex));
+        hash = bus_hash(hash, &view.role, sizeof(view.role));
+        hash = bus_hash_text(hash, view.why);
+        hash = bus_hash_text(hash, view.reason ? view.reason : "");
+        hash = bus_hash_text(hash, view.routing);
+        for (size_t i = 0; i < engine->model.addresses.n; i++) {
+                address = &engine->model.addresses.items[i].is.address;
+                if (engine->model.addresses.items[i].is.ifindex == link->is.ifindex)
+                        hash = bus_hash(hash, address->bytes, sizeof(address->bytes));
+        }
+        return hash;
+}
+
 /* A row of the manager's property */
 
 int bus_append_interface(sd_bus_message *reply, const struct engine *engine,
@@ -109,16 +128,20 @@ int bus_append_interface(sd_bus_message *reply, const struct engine *engine,
 
 /* The object */
 
-static const struct link *interface_of(const char *path, const struct bus *bus) {
-        const struct model *model = &bus->host.engine->model;
-        char name[LIMIT_NAME];
+const struct link *bus_find_link(const struct engine *engine, const char *name) {
+        const struct model *model = &engine->model;
 
-        if (!bus_path_name(path, INTERFACE_PATH, name))
-                return NULL;
         for (size_t i = 0; i < model->links.n; i++)
                 if (strcmp(model->links.items[i].is.name, name) == 0)
                         return &model->links.items[i];
         return NULL;
+}
+
+static const struct link *interface_of(const char *path, const struct bus *bus) {
+        char name[LIMIT_NAME];
+
+        return bus_path_name(path, INTERFACE_PATH, name) ? bus_find_link(bus->host.engine, name)
+                                                         : NULL;
 }
 
 static int interface_find(sd_bus *sd, const char *path, const char *interface, void *userdata,
@@ -194,8 +217,29 @@ static int interface_get_addresses(sd_bus *sd, const char *path, const char *int
                                           interface_of(path, bus)->is.ifindex);
 }
 
+/* Changes */
+
+static int interface_set_role_allowed(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        struct bus *bus = userdata;
+        const struct link *link = interface_of(sd_bus_message_get_path(call), bus);
+        const char *role;
+        int keep, r = sd_bus_message_read(call, "sb", &role, &keep);
+
+        if (r < 0)
+                return r;
+        if (!link)
+                return sd_bus_error_set(error, BUS_ERROR_NO_INTERFACE, "the interface has gone");
+        return bus_set_role(bus, call, link->is.name, role, keep, error);
+}
+
+static int interface_set_role(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return bus_access(userdata, call, interface_set_role_allowed, error);
+}
+
 static const sd_bus_vtable interface_vtable[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD_WITH_ARGS("SetRole", SD_BUS_ARGS("s", role, "b", keep), SD_BUS_NO_RESULT,
+                                interface_set_role, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Name", "s", interface_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Index", "i", interface_get_number, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Role", "s", interface_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

@@ -50,11 +50,28 @@ static int manager_get_number(sd_bus *bus, const char *path, const char *interfa
                 number = bus_census(userdata)->undecided;
         else if (strcmp(property, "MaxSubflows") == 0)
                 number = host->engine->limits.max_subflows;
+        else if (strcmp(property, "MaxAccepted") == 0)
+                number = host->engine->limits.max_accepted;
+        else if (strcmp(property, "MaxJoins") == 0)
+                number = host->engine->limits.max_joins;
+        else if (strcmp(property, "MaxRetries") == 0)
+                number = host->engine->limits.max_retries;
+        else if (strcmp(property, "Subscribers") == 0)
+                number = ((const struct bus *)userdata)->subscribers.list.n;
         else if (strcmp(property, "MaxConnections") == 0)
                 number = host->engine->limits.max_connections;
         else if (strcmp(property, "DeadAfter") == 0)
                 number = *host->dead_after;
         return sd_bus_message_append(reply, "u", number);
+}
+
+static int manager_get_lost(sd_bus *bus, const char *path, const char *interface,
+                            const char *property, sd_bus_message *reply, void *userdata,
+                            sd_bus_error *error) {
+        const struct bus *self = userdata;
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        return sd_bus_message_append(reply, "t", self->subscribers.lost);
 }
 
 static int manager_get_counters(sd_bus *bus, const char *path, const char *interface,
@@ -165,6 +182,7 @@ static int manager_reload_allowed(sd_bus_message *call, void *userdata, sd_bus_e
 
         if (host->reload(host->userdata, text, sizeof(text)) < 0) {
                 utf8_clean(text);
+                bus_show_changes(userdata);
                 return sd_bus_error_set(error, BUS_ERROR_BAD_CONF, text);
         }
         return sd_bus_reply_method_return(call, NULL);
@@ -185,28 +203,56 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_METHOD_WITH_ARGS("Advise", SD_BUS_ARGS("s", interface, "s", role, "s", reason),
                                 SD_BUS_NO_RESULT, bus_advise, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, manager_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetRole", SD_BUS_ARGS("s", interface, "s", role, "b", keep),
+                                SD_BUS_NO_RESULT, bus_set_role_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("SetLimits", SD_BUS_ARGS("a{su}", limits), SD_BUS_NO_RESULT,
+                                bus_set_limits_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Explain", SD_BUS_ARGS("a{sv}", question),
+                                SD_BUS_RESULT("a{sv}", answer), bus_explain,
+                                SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Subscribe", NULL, NULL, bus_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Unsubscribe", NULL, NULL, bus_unsubscribe_call, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_SIGNAL_WITH_ARGS("Event", SD_BUS_ARGS("a{sv}", event), 0),
+        SD_BUS_SIGNAL_WITH_ARGS("EventsLost", SD_BUS_ARGS("t", n), 0),
         SD_BUS_PROPERTY("Version", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Kernel", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("PathManager", "s", manager_get_text, 0, 0),
         SD_BUS_PROPERTY("PreviousPathManager", "s", manager_get_text, 0, 0),
-        SD_BUS_PROPERTY("Plugin", "s", manager_get_text, 0, 0),
+        SD_BUS_PROPERTY("Plugin", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("ConnectionCount", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("SubflowCount", "u", manager_get_number, 0, 0),
         SD_BUS_PROPERTY("Undecided", "u", manager_get_number, 0, 0),
-        SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0, 0),
-        SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0, 0),
+        SD_BUS_PROPERTY("MaxSubflows", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("MaxAccepted", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("MaxJoins", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("MaxRetries", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("Subscribers", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("EventsLost", "t", manager_get_lost, 0, 0),
+        SD_BUS_PROPERTY("MaxConnections", "u", manager_get_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("DeadAfter", "u", manager_get_number, 0, 0),
-        SD_BUS_PROPERTY("PolicyCount", "u", bus_get_policy_number, 0, 0),
-        SD_BUS_PROPERTY("PolicyGeneration", "u", bus_get_policy_number, 0, 0),
+        SD_BUS_PROPERTY("PolicyCount", "u", bus_get_policy_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("PolicyGeneration", "u", bus_get_policy_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("PolicyDatabase", "s", bus_get_policy_database, 0, 0),
         SD_BUS_PROPERTY("PolicyDirectories", "as", bus_get_policy_texts, 0, 0),
-        SD_BUS_PROPERTY("PolicyErrors", "as", bus_get_policy_texts, 0, 0),
-        SD_BUS_PROPERTY("BlackholeCount", "t", bus_get_blackhole, 0, 0),
+        SD_BUS_PROPERTY("PolicyErrors", "as", bus_get_policy_texts, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("BlackholeCount", "t", bus_get_blackhole, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("BlackholeAge", "u", bus_get_blackhole, 0, 0),
-        SD_BUS_PROPERTY("BlackholeState", "s", bus_get_blackhole, 0, 0),
+        SD_BUS_PROPERTY("BlackholeState", "s", bus_get_blackhole, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Blackholes", "aa{sv}", bus_get_blackholes, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
-        SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0, 0),
+        SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),
         SD_BUS_VTABLE_END,
 };
 

@@ -13,8 +13,7 @@
 
 #define PLUGIN_PATH BUS_PATH "/plugin"
 
-/* Profiles share plugins: the first that has one stands for it. */
-static bool plugin_is_first(const struct engine *engine, size_t i) {
+bool bus_plugin_is_first(const struct engine *engine, size_t i) {
         const struct mptcpize_plugin *plugin = engine->profiles[i].conf->plugin;
 
         if (!plugin)
@@ -59,7 +58,7 @@ static int plugin_list(sd_bus *sd, const char *prefix, void *userdata, char ***r
 
         (void)sd, (void)prefix, (void)error;
         for (size_t i = 0; r >= 0 && i < engine->n_profiles; i++)
-                if (plugin_is_first(engine, i))
+                if (bus_plugin_is_first(engine, i))
                         r = sd_bus_path_encode(PLUGIN_PATH, engine->profiles[i].conf->plugin->name,
                                                &nodes[n++]);
         if (r < 0) {
@@ -111,6 +110,18 @@ static bool plugin_is_policy(const struct conf_profile *profile) {
         return profile->name[0] &&
                strncmp(profile->name, CONF_PROFILE_MODE, strlen(CONF_PROFILE_MODE)) != 0 &&
                strncmp(profile->name, CONF_PROFILE_PLUGIN, strlen(CONF_PROFILE_PLUGIN)) != 0;
+}
+
+uint64_t bus_plugin_hash(const struct engine *engine, const struct mptcpize_plugin *plugin) {
+        uint64_t hash = BUS_HASH + (engine->profiles[0].conf->plugin == plugin);
+
+        for (size_t i = 0; i < engine->n_profiles; i++) {
+                const struct conf_profile *profile = engine->profiles[i].conf;
+
+                if (profile->plugin == plugin && plugin_is_policy(profile))
+                        hash = bus_hash_text(hash, profile->name);
+        }
+        return hash;
 }
 
 static int plugin_get_policies(sd_bus *sd, const char *path, const char *interface,

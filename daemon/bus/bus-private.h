@@ -6,23 +6,39 @@
  *   bus-census.c      counts over all connections
  *   bus-manager.c     /org/mptcpize1
  *   bus-policy.c      its properties and methods of policies
+ *   bus-explain.c     questions about policies
  *   bus-interface.c   /org/mptcpize1/interface/<name>
  *   bus-advice.c      the manager's method Advise
  *   bus-plugin.c      /org/mptcpize1/plugin/<name>
  *   bus-connection.c  /org/mptcpize1/connection/<token>
- *   bus-shown.c       tells subscribers of interfaces, plugins and properties
+ *   bus-order.c       orders that wait for the kernel
+ *   bus-steer.c       roles and limits
+ *   bus-subscribe.c   signals of what happens, to who has asked for them
+ *   bus-shown.c       and of interfaces, plugins and properties
  */
 #pragma once
 
 #include "bus.h"
 
+#define BUS_ERROR_AMBIGUOUS     "org.mptcpize1.Error.AmbiguousSubflow"
+#define BUS_ERROR_BAD_ADDRESS   "org.mptcpize1.Error.BadAddress"
+#define BUS_ERROR_BAD_CONF      "org.mptcpize1.Error.BadConfiguration"
+#define BUS_ERROR_BAD_LIMIT     "org.mptcpize1.Error.BadLimit"
+#define BUS_ERROR_BAD_QUESTION  "org.mptcpize1.Error.BadQuestion"
+#define BUS_ERROR_BAD_ROLE      "org.mptcpize1.Error.BadRole"
+#define BUS_ERROR_NO_ADDRESS    "org.mptcpize1.Error.NoSuchAddress"
+#define BUS_ERROR_NO_CONNECTION "org.mptcpize1.Error.NoSuchConnection"
+#define BUS_ERROR_NO_INTERFACE  "org.mptcpize1.Error.NoSuchInterface"
+#define BUS_ERROR_NO_MODE       "org.mptcpize1.Error.NoSuchMode"
+#define BUS_ERROR_NO_SUBFLOW    "org.mptcpize1.Error.NoSuchSubflow"
+#define BUS_ERROR_NOT_MANAGED   "org.mptcpize1.Error.NotManaged"
+#define BUS_ERROR_REFUSED       "org.mptcpize1.Error.Refused"
+#define BUS_ERROR_TOO_MANY      "org.mptcpize1.Error.TooMany"
+
 #define BUS_MANAGER    "org.mptcpize1.Manager"
 #define BUS_CONNECTION "org.mptcpize1.Connection"
 #define BUS_INTERFACE  "org.mptcpize1.Interface"
 #define BUS_PLUGIN     "org.mptcpize1.Plugin"
-
-#define BUS_ERROR_BAD_ROLE     "org.mptcpize1.Error.BadRole"
-#define BUS_ERROR_NO_INTERFACE "org.mptcpize1.Error.NoSuchInterface"
 
 /* Counts over all connections. */
 struct census_row {
@@ -51,6 +67,54 @@ struct access {
         size_t n_asked; /* of polkit */
 };
 
+/* Those who want a signal for each line of the log. */
+struct subscriber;
+struct signal;
+
+struct subscribers {
+        ARRAY_OF(struct subscriber *) list;
+        struct signal *ring;  /* LIMIT_SIGNALS of them; NULL: nobody has subscribed */
+        uint64_t end;         /* serial of the next line */
+        uint64_t lost;        /* by all of them */
+        uint64_t offset_usec; /* from CLOCK_MONOTONIC to CLOCK_REALTIME */
+        sd_event_source *turn;
+        bool awake; /* a turn is to come */
+};
+
+/* An order that waits for the kernel. */
+struct pending {
+        sd_bus_message *call;
+        struct order order;
+        uint32_t serial; /* of its action */
+        bool asked;      /* the kernel, with that */
+        bool again;      /* the address ids have come: it is to be given again */
+        bool ready;      /* to be answered, with */
+        int error;
+        char reason[LIMIT_REASON];
+        uint64_t until_usec;
+};
+
+struct orders {
+        ARRAY_OF(struct pending) list;
+        sd_event_source *turn;
+};
+
+/* What subscribers have been shown of an object. */
+struct shown_object {
+        char name[LIMIT_NAME];
+        bool is_plugin; /* else an interface */
+        bool seen;      /* in the look that is being taken */
+        uint64_t hash;
+};
+
+struct shown {
+        ARRAY_OF(struct shown_object) objects;
+        size_t last;      /* that was found */
+        uint64_t *values; /* of the manager's properties; NULL: nothing has been shown */
+        sd_event_source *turn;
+        bool awake;
+};
+
 struct bus {
         sd_bus *bus; /* NULL: there is none now */
         sd_event *event;
@@ -58,6 +122,9 @@ struct bus {
         struct bus_host host;
         struct access access;
         struct census census;
+        struct subscribers subscribers;
+        struct orders orders;
+        struct shown shown;
 };
 
 /* bus-access.c */
@@ -78,6 +145,35 @@ void bus_census_done(struct bus *bus);
 uint32_t bus_census_link(struct bus *bus, int32_t ifindex);
 uint32_t bus_census_plugin(struct bus *bus, const struct mptcpize_plugin *plugin);
 
+/* bus-subscribe.c */
+int bus_subscribe(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_unsubscribe_call(sd_bus_message *call, void *userdata, sd_bus_error *error);
+void bus_unsubscribe(struct bus *bus, const char *name);
+void bus_subscribers_done(struct bus *bus);
+
+/* bus-order.c */
+/* Gives an order, and answers the call now or later. As the handler of a method. */
+int bus_order(struct bus *bus, sd_bus_message *call, const struct order *order,
+              sd_bus_error *error);
+void bus_orders_feed(struct bus *bus, const struct event *event);
+void bus_orders_done(struct bus *bus);
+
+/* bus-shown.c */
+/* Something may have changed that subscribers are told of: soon, if there are any. */
+void bus_show_changes(struct bus *bus);
+void bus_shown_done(struct bus *bus);
+
+/* FNV-1a, of what there is to show. */
+#define BUS_HASH UINT64_C(0xcbf29ce484222325)
+uint64_t bus_hash(uint64_t hash, const void *bytes, size_t n);
+uint64_t bus_hash_text(uint64_t hash, const char *text);
+
+/* bus-steer.c */
+int bus_set_role(struct bus *bus, sd_bus_message *call, const char *ifname, const char *role,
+                 bool keep, sd_bus_error *error);
+int bus_set_role_call(sd_bus_message *call, void *userdata, sd_bus_error *error);
+int bus_set_limits_call(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
 /* The objects. 0 or a negative errno. */
 int bus_add_manager(struct bus *bus);
 int bus_add_connections(struct bus *bus);
@@ -90,6 +186,17 @@ int bus_append_interface(sd_bus_message *reply, const struct engine *engine,
 
 /* bus-advice.c: a method of the manager. */
 int bus_advise(sd_bus_message *call, void *userdata, sd_bus_error *error);
+
+uint64_t bus_interface_hash(const struct engine *engine, const struct link *link);
+const struct link *bus_find_link(const struct engine *engine, const char *name);
+
+/* bus-plugin.c */
+/* Is it the first profile with its plugin? Profiles share them. */
+bool bus_plugin_is_first(const struct engine *engine, size_t i);
+uint64_t bus_plugin_hash(const struct engine *engine, const struct mptcpize_plugin *plugin);
+
+/* bus-explain.c: a method of the manager. */
+int bus_explain(sd_bus_message *call, void *userdata, sd_bus_error *error);
 
 /* bus-policy.c: properties of the manager. */
 int bus_get_policy_number(sd_bus *sd, const char *path, const char *interface, const char *property,

@@ -17,6 +17,8 @@ DEFINE_CLEANUP(struct bus *, bus_free)
 static void bus_disconnect(struct bus *bus) {
         if (!bus->bus)
                 return;
+        bus_subscribers_done(bus);
+        bus_orders_done(bus);
         bus_access_done(bus);
         sd_bus_detach_event(bus->bus);
         bus->bus = sd_bus_flush_close_unref(bus->bus);
@@ -74,6 +76,17 @@ static int bus_connect(struct bus *bus) {
         if (r < 0)
                 bus_disconnect(bus);
         return r < 0 ? r : 0;
+}
+
+void bus_feed(struct bus *bus, const struct event *event) {
+        if (!bus || !bus->bus)
+                return;
+        if (bus->orders.list.n > 0)
+                bus_orders_feed(bus, event);
+        if (bus->subscribers.list.n > 0 &&
+            ((event->type >= EVENT_LINK && event->type <= EVENT_NET_END) ||
+             event->type == EVENT_CONFIGURED || event->type == EVENT_COUNTERS))
+                bus_show_changes(bus);
 }
 
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {

@@ -8,7 +8,7 @@
 #include <stdbool.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-event.h>
-#include "../core/engine.h"
+#include "../core/order.h"
 #include "../host/blackhole.h"
 #include "../host/rules.h"
 #include "../kern/kern.h"
@@ -16,12 +16,6 @@
 #define BUS_NAME     "org.mptcpize1"
 #define BUS_PATH     "/org/mptcpize1"
 #define BUS_PRIORITY SD_EVENT_PRIORITY_IDLE /* path management comes first */
-
-#define BUS_ERROR_TOO_MANY      "org.mptcpize1.Error.TooMany"
-#define BUS_ERROR_NO_CONNECTION "org.mptcpize1.Error.NoSuchConnection"
-#define BUS_ERROR_BAD_CONF      "org.mptcpize1.Error.BadConfiguration"
-#define BUS_ERROR_NO_MODE       "org.mptcpize1.Error.NoSuchMode"
-#define BUS_ERROR_NOT_MANAGED   "org.mptcpize1.Error.NotManaged"
 
 /* What the bus shows and calls; all of it outlives the bus. */
 struct bus_host {
@@ -33,12 +27,17 @@ struct bus_host {
         const struct rules *rules;         /* policies */
         const struct blackholes *blackholes;
         const char *plugins; /* the directory that they were loaded from */
+        /* The policies in force; NULL: there is no database. */
+        const struct policy_read *(*policies)(void *userdata);
+        /* As engine_set_role(); keep: also after a restart of the daemon. */
+        int (*set_role)(void *userdata, const char *ifname, int role_or_unset, bool keep);
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;
 };
 
 struct bus;
+struct policy_read;
 
 /*
  * Connects to the system bus and takes the name. -EEXIST: another daemon has it; -EACCES: the bus
@@ -46,3 +45,6 @@ struct bus;
  */
 int bus_new(sd_event *event, const struct bus_host *host, struct bus **ret_bus);
 void bus_free(struct bus *bus);
+
+/* To be called for each event after the engine has had it. Takes NULL. */
+void bus_feed(struct bus *bus, const struct event *event);

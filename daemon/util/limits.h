@@ -35,11 +35,15 @@
 #define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
 #define LIMIT_VALUE            256u /* an option's value, with its NUL */
 #define LIMIT_CONF_BYTES       262144u
-#define LIMIT_LIST_ROWS        256u    /* of one List() call */
-#define LIMIT_LIST_QUESTIONS   16u     /* of one: whose a connection is that is new */
-#define LIMIT_QUESTIONS_BUS    256u    /* calls that wait for permission, */
-#define LIMIT_QUESTIONS_CALLER 16u     /* of one caller, */
-#define LIMIT_ASKED            64u     /* and by polkit */
+#define LIMIT_LIST_ROWS        256u /* of one List() call */
+#define LIMIT_LIST_QUESTIONS   16u  /* of one: whose a connection is that is new */
+#define LIMIT_QUESTIONS_BUS    256u /* calls that wait for permission, */
+#define LIMIT_QUESTIONS_CALLER 16u  /* of one caller, */
+#define LIMIT_ASKED            64u  /* and by polkit */
+#define LIMIT_ORDERS           256u /* that wait for the kernel's answer, */
+#define LIMIT_ORDERS_CALLER    64u  /* of one caller */
+#define LIMIT_SUBSCRIBERS      64u
+#define LIMIT_SIGNALS          4096u   /* lines that wait for subscribers; more: oldest goes */
 #define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
 #define LIMIT_KERN_QUEUE       2048u   /* commands on their way through the kern threads */

@@ -57,7 +57,7 @@ LAYERS = (
           ("plugin.h",)),
     Layer(HINT, (UTIL, CORE, HINT) + POLICY, ("linux",)),
     Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", "daemon/host/rules.h",
-                "daemon/host/blackhole.h", CONFIG),
+                "daemon/host/blackhole.h", "policy/eval.h", "policy/explain.h", CONFIG),
           ("systemd", "plugin.h")),
     Layer(CTL, (UTIL, CTL, CONFIG, "policy/", "shim/database.h"), ("systemd", "jansson", "linux")),
     Layer("daemon/", EVERYTHING, ("systemd", "plugin.h")),
