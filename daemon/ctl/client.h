@@ -6,10 +6,14 @@
 #pragma once
 
 #include <jansson.h>
+#include <systemd/sd-bus.h>
 #include "../util/cleanup.h"
 
 #define CLIENT_MANAGER    "org.mptcpize1.Manager"
 #define CLIENT_CONNECTION "org.mptcpize1.Connection"
+#define CLIENT_INTERFACE  "org.mptcpize1.Interface"
+#define CLIENT_PLUGIN     "org.mptcpize1.Plugin"
+#define CLIENT_NAME       "org.mptcpize1"
 #define CLIENT_PATH       "/org/mptcpize1"
 
 struct client;
@@ -30,10 +34,26 @@ DEFINE_CLEANUP(struct client *, client_free)
 int client_call(struct client *client, struct client_error *error, json_t **ret_reply,
                 const char *method, const char *types, ...);
 
-/* The same of a connection, that of the object at path. */
-int client_call_connection(struct client *client, struct client_error *error, json_t **ret_reply,
-                           const char *path, const char *method, const char *types, ...);
+/*
+ * Calls a method that changes something: people may be asked for a password (polkit), so it may
+ * take its time. fill appends the arguments, and returns a negative errno if it can't.
+ */
+typedef int (*client_fill_fn)(sd_bus_message *call, const void *userdata);
+int client_change(struct client *client, struct client_error *error, const char *path,
+                  const char *interface, const char *method, client_fill_fn fill,
+                  const void *userdata);
 
 /* All properties of an interface of an object, as one JSON object. -ENXIO: no such object. */
 int client_properties(struct client *client, struct client_error *error, json_t **ret_properties,
                       const char *path, const char *interface);
+
+/* The properties of all objects with that interface, an array; connections are not among them. */
+int client_objects(struct client *client, struct client_error *error, json_t **ret_objects,
+                   const char *interface);
+
+/* For who talks to the bus itself: says why a call failed. Returns the error to go on with. */
+int client_explain(struct client_error *error, const sd_bus_error *from, int r);
+int client_explain_bus(struct client_error *error, int r);
+
+/* Don't start the daemon, don't wait for long, and don't say why: for completion. */
+void client_hurry(struct client *client);

@@ -5,11 +5,11 @@
 #include "ctl.h"
 #include "fields.h"
 #include "render.h"
+#include "target.h"
 #include "../util/limits.h"
 
 #include <errno.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct field connection_fields[] = {
@@ -125,33 +125,6 @@ int cmd_connections(const struct ctl *ctl) {
         return CTL_DONE;
 }
 
-/* "0x1a2b3c4d" or "1a2b3c4d": one to eight hexadecimal digits. */
-static int token_parse(const char *text, uint32_t *ret_token) {
-        const char *digits = strncmp(text, "0x", 2) == 0 ? text + 2 : text;
-        size_t len = strspn(digits, "0123456789abcdefABCDEF");
-
-        if (len < 1 || len > 8 || digits[len] != '\0')
-                return -EINVAL;
-        *ret_token = (uint32_t)strtoul(digits, NULL, 16);
-        return 0;
-}
-
-/* Its object path, a string. */
-static int connection_path(struct client *client, struct client_error *error, uint32_t token,
-                           json_t **ret_path) {
-        _cleanup_(json_decrefp) json_t *reply = NULL;
-        int r;
-
-        r = client_call(client, error, &reply, "GetConnection", "u", token);
-        if (r == 0)
-                *ret_path = json_incref(json_array_get(reply, 0));
-        return r;
-}
-
-static const char *path_of(const json_t *path) {
-        return json_is_string(path) ? json_string_value(path) : "/";
-}
-
 static int connection_print(const struct ctl *ctl, const json_t *properties) {
         _cleanup_(json_decrefp) json_t *value = json_object();
 
@@ -170,56 +143,6 @@ static int connection_show(const struct ctl *ctl, struct client *client, struct 
         return r < 0 ? r : connection_print(ctl, properties);
 }
 
-static int connection_set_mode(const struct ctl *ctl, struct client *client,
-                               struct client_error *error, const char *path) {
-        _cleanup_(json_decrefp) json_t *reply = NULL, *nothing = json_object();
-        int r = client_call_connection(client, error, &reply, path, "SetMode", "s", ctl->args[1]);
-
-        if (r < 0)
-                return r;
-        render(ctl, nothing, render_nothing);
-        return CTL_DONE;
-}
-
-/* Does something with one connection: an exit status, or a negative errno. */
-typedef int (*connection_fn)(const struct ctl *ctl, struct client *client,
-                             struct client_error *error, const char *path);
-
-static int connection_with(const struct ctl *ctl, uint32_t token, connection_fn fn) {
-        _cleanup_(client_freep) struct client *client = NULL;
-        _cleanup_(json_decrefp) json_t *path = NULL;
-        struct client_error error;
-        int r;
-
-        r = client_new(&client, &error);
-        if (r == 0)
-                r = connection_path(client, &error, token, &path);
-        if (r == 0)
-                r = fn(ctl, client, &error, path_of(path));
-        if (r == -ENXIO)
-                return ctl_fail(ctl, CTL_FAILED,
-                                "there is no connection 0x%08x: 'mptcpctl connections' lists those "
-                                "that there are",
-                                token);
-        return r < 0 ? ctl_fail(ctl, CTL_FAILED, "%s", error.text) : r;
-}
-
-/* The first argument of the command is its token. */
-static int connection_run(const struct ctl *ctl, connection_fn fn) {
-        uint32_t token;
-
-        if (token_parse(ctl->args[0], &token) < 0)
-                return ctl_fail(ctl, CTL_USAGE,
-                                "\"%s\" is no token: expected up to 8 hexadecimal digits, as "
-                                "'mptcpctl connections' prints them (0x1a2b3c4d)",
-                                ctl->args[0]);
-        return connection_with(ctl, token, fn);
-}
-
 int cmd_show(const struct ctl *ctl) {
-        return connection_run(ctl, connection_show);
-}
-
-int cmd_plugin(const struct ctl *ctl) {
-        return connection_run(ctl, connection_set_mode);
+        return target_run(ctl, connection_show);
 }

@@ -137,12 +137,10 @@ int cmd_status(const struct ctl *ctl) {
 
 int cmd_reload(const struct ctl *ctl) {
         _cleanup_(client_freep) struct client *client = NULL;
-        _cleanup_(json_decrefp) json_t *reply = NULL, *nothing = json_object();
         struct client_error error;
 
         if (client_new(&client, &error) < 0 ||
-            client_call(client, &error, &reply, "Reload", NULL) < 0)
+            client_change(client, &error, CLIENT_PATH, CLIENT_MANAGER, "Reload", NULL, NULL) < 0)
                 return ctl_fail(ctl, CTL_FAILED, "%s", error.text);
-        render(ctl, nothing, render_nothing);
-        return CTL_DONE;
+        return ctl_done(ctl);
 }

@@ -18,7 +18,8 @@ enum command_group {
 
 /* What an argument is, for completion. */
 enum argument {
-        ARGUMENT_ANY, /* nothing can be offered */
+        ARGUMENT_ANY,  /* nothing can be offered */
+        ARGUMENT_NONE, /* there is none */
         ARGUMENT_TOKEN,
         ARGUMENT_SOURCE,  /* where a subflow can start: an interface or an address of this host */
         ARGUMENT_SUBFLOW, /* the local end of a subflow of the connection before it */
@@ -50,7 +51,7 @@ struct command {
         enum command_group group;
         const char *more;    /* what the arguments are, in lines for 80 columns; NULL: nothing */
         const char *example; /* lines, each a command; NULL: none */
-        enum argument arguments[COMMAND_ARGUMENTS]; /* the last one also of those behind it */
+        enum argument arguments[COMMAND_ARGUMENTS]; /* the last that is set goes for the rest */
 };
 
 struct option_row {

@@ -29,6 +29,8 @@ struct ctl {
         bool no_supervise;
         const char *mode;
         const char *policy;
+        bool backup; /* for "subflow add" */
+        bool keep;   /* for "interface" */
         bool listen; /* these for "policy" */
         bool connect;
         const char *db;
@@ -52,6 +54,14 @@ int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
 int cmd_help(const struct ctl *ctl);
+int cmd_subflow_add(const struct ctl *ctl);
+int cmd_subflow_remove(const struct ctl *ctl);
+int cmd_subflow_backup(const struct ctl *ctl);
+int cmd_announce_add(const struct ctl *ctl);
+int cmd_announce_remove(const struct ctl *ctl);
+int cmd_interface(const struct ctl *ctl);
+int cmd_limits(const struct ctl *ctl);
+int cmd_monitor(const struct ctl *ctl);
 
 /*
  * Prints an error: for people on standard error and, with --json, as {"error": "..."} on standard
@@ -59,3 +69,12 @@ int cmd_help(const struct ctl *ctl);
  */
 int ctl_fail(const struct ctl *ctl, int status, const char *format, ...)
                 __attribute__((format(printf, 3, 4)));
+
+/* The end of a command that has nothing to print: with --json an empty object. CTL_DONE. */
+int ctl_done(const struct ctl *ctl);
+
+/*
+ * CTL_DONE, or CTL_USAGE after it has said which argument can't be a name or an address: it has
+ * control characters, or bytes that are no text, or is longer than any name.
+ */
+int ctl_check_words(const struct ctl *ctl);

@@ -17,6 +17,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#define TOKEN_HELP                                                                            \
+        "TOKEN  as 'mptcpctl connections' prints it, or so much of its beginning that only\n" \
+        "       one is meant; 0x may be left out\n"
+#define SUBFLOW_HELP                                                                         \
+        "LOCAL  its local end: ADDRESS:PORT, or an address or interface that no other has\n" \
+        "REMOTE its remote end, if that is not enough"
+
 static const struct command commands[] = {
         { .name = "status",
           .synopsis = "",
@@ -35,21 +42,107 @@ static const struct command commands[] = {
           .min_args = 1,
           .max_args = 1,
           .help = "one connection: its subflows, and what was done and why",
-          .more = "TOKEN  as 'mptcpctl connections' prints it; 0x may be left out",
+          .more = TOKEN_HELP,
           .example = "mptcpctl show 1a2b3c4d",
-          .arguments = { ARGUMENT_TOKEN } },
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_NONE } },
+        { .name = "interface",
+          .synopsis = " [NAME [ROLE]] [--keep]",
+          .group = COMMAND_LOOK,
+          .run = cmd_interface,
+          .max_args = 2,
+          .help = "the interfaces; or one of them; or give it a role",
+          .more = "NAME  of an interface; alone, it is shown with its routes\n"
+                  "ROLE  master, on, backup, off, or \"default\": what the configuration says.\n"
+                  "      It holds until the daemon stops, with --keep until the next boot;\n"
+                  "      for good, write it into mptcpized.conf",
+          .example = "mptcpctl interface\n"
+                     "mptcpctl interface wlan0 backup --keep\n"
+                     "mptcpctl interface wlan0 default",
+          .arguments = { ARGUMENT_INTERFACE, ARGUMENT_ROLE, ARGUMENT_NONE } },
+        { .name = "monitor",
+          .synopsis = " [TOKEN]",
+          .group = COMMAND_LOOK,
+          .run = cmd_monitor,
+          .max_args = 1,
+          .help = "what happens, as it happens, and why",
+          .more = TOKEN_HELP "       without it, of all connections\n"
+                             "Ctrl-C ends it; with --json there is an object in each line",
+          .example = "mptcpctl monitor",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_NONE } },
         { .name = "plugin",
-          .synopsis = " TOKEN NAME",
+          .synopsis = " [TOKEN NAME]",
           .group = COMMAND_STEER,
           .run = cmd_plugin,
+          .max_args = 2,
+          .help = "the plugins; or hand a connection to a plugin, a mode or a policy",
+          .more = TOKEN_HELP
+          "NAME   a mode (off, handover, interactive, aggregate, ndiffports), a policy,\n"
+          "       an installed plugin, or \"default\": what the configuration says",
+          .example = "mptcpctl plugin\n"
+                     "mptcpctl plugin 1a2b3c4d handover",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_PLUGIN, ARGUMENT_NONE } },
+        { .name = "subflow add",
+          .synopsis = " TOKEN LOCAL [REMOTE] [--backup]",
+          .group = COMMAND_STEER,
+          .run = cmd_subflow_add,
+          .min_args = 2,
+          .max_args = 3,
+          .help = "open another subflow of a connection",
+          .more = TOKEN_HELP
+          "LOCAL  where it starts: an interface, or an address of this host\n"
+          "REMOTE an address of the peer, [:PORT]; without it the one of the connection",
+          .example = "mptcpctl subflow add 1a2b3c4d wlan0 --backup",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_SOURCE, ARGUMENT_REMOTE, ARGUMENT_NONE } },
+        { .name = "subflow remove",
+          .synopsis = " TOKEN LOCAL [REMOTE]",
+          .group = COMMAND_STEER,
+          .run = cmd_subflow_remove,
+          .min_args = 2,
+          .max_args = 3,
+          .help = "close a subflow; no plugin opens it again",
+          .more = TOKEN_HELP SUBFLOW_HELP,
+          .example = "mptcpctl subflow remove 1a2b3c4d wlan0",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_SUBFLOW, ARGUMENT_REMOTE, ARGUMENT_NONE } },
+        { .name = "subflow backup",
+          .synopsis = " TOKEN LOCAL [REMOTE] [on|off]",
+          .group = COMMAND_STEER,
+          .run = cmd_subflow_backup,
+          .min_args = 2,
+          .max_args = 4,
+          .help = "make a subflow a backup, or no longer",
+          .more = TOKEN_HELP SUBFLOW_HELP
+          "\non     it carries data only if no other one can (so without a word); off: again",
+          .example = "mptcpctl subflow backup 1a2b3c4d wlan0 on",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_SUBFLOW, ARGUMENT_SWITCH } },
+        { .name = "announce add",
+          .synopsis = " TOKEN ADDRESS[:PORT]",
+          .group = COMMAND_STEER,
+          .run = cmd_announce_add,
           .min_args = 2,
           .max_args = 2,
-          .help = "hand a connection to a plugin, a mode or a policy",
-          .more = "TOKEN  as 'mptcpctl connections' prints it; 0x may be left out\n"
-                  "NAME   a mode (off, handover, interactive, aggregate, ndiffports), a policy,\n"
-                  "       an installed plugin, or \"default\": what the configuration says",
-          .example = "mptcpctl plugin 1a2b3c4d handover",
-          .arguments = { ARGUMENT_TOKEN, ARGUMENT_PLUGIN } },
+          .help = "tell the peer of an address of this host",
+          .more = TOKEN_HELP "ADDRESS  the peer may open subflows to it",
+          .example = "mptcpctl announce add 1a2b3c4d 203.0.113.1",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_ADDRESS, ARGUMENT_NONE } },
+        { .name = "announce remove",
+          .synopsis = " TOKEN ADDRESS[:PORT]",
+          .group = COMMAND_STEER,
+          .run = cmd_announce_remove,
+          .min_args = 2,
+          .max_args = 2,
+          .help = "tell the peer that an address is gone",
+          .more = TOKEN_HELP "ADDRESS  one that was announced",
+          .example = "mptcpctl announce remove 1a2b3c4d 203.0.113.1",
+          .arguments = { ARGUMENT_TOKEN, ARGUMENT_ADDRESS, ARGUMENT_NONE } },
+        { .name = "limits",
+          .synopsis = " [KEY=N...]",
+          .group = COMMAND_STEER,
+          .run = cmd_limits,
+          .max_args = 5,
+          .help = "the limits; or others, until the next reload",
+          .example = "mptcpctl limits\n"
+                     "mptcpctl limits max_subflows=2 max_joins=1",
+          .arguments = { ARGUMENT_LIMIT } },
         { .name = "reload",
           .synopsis = "",
           .group = COMMAND_STEER,
@@ -68,7 +161,7 @@ static const struct command commands[] = {
           .max_args = 1,
           .help = "one policy as it is in force, with its defaults",
           .example = "mptcpctl policy show sshd",
-          .arguments = { ARGUMENT_POLICY } },
+          .arguments = { ARGUMENT_POLICY, ARGUMENT_NONE } },
         { .name = "policy check",
           .synopsis = " FILE|DIRECTORY...",
           .group = COMMAND_POLICY,
@@ -114,7 +207,7 @@ static const struct command commands[] = {
           .max_args = 2,
           .help = "what a command does, and an example",
           .example = "mptcpctl help show",
-          .arguments = { ARGUMENT_COMMAND, ARGUMENT_COMMAND } },
+          .arguments = { ARGUMENT_COMMAND, ARGUMENT_COMMAND, ARGUMENT_NONE } },
 };
 
 static const struct option_row options[] = {
@@ -133,6 +226,10 @@ static const struct option_row options[] = {
           "reach static and Go programs, whatever the command is", ARGUMENT_ANY },
         { "--no-supervise", NULL, "run", offsetof(struct ctl, no_supervise),
           "do not, so that it may gain rights (sudo)", ARGUMENT_ANY },
+        { "--backup", NULL, "subflow add", offsetof(struct ctl, backup),
+          "it carries data only if no other one can", ARGUMENT_ANY },
+        { "--keep", NULL, "interface", offsetof(struct ctl, keep),
+          "let the role outlive the daemon, until the next boot", ARGUMENT_ANY },
         { "--db", "DB", "policy list|policy show|policy explain", offsetof(struct ctl, db),
           "look at this database, and not at what is in force", ARGUMENT_FILE },
         { "--output", "DB", "policy compile", offsetof(struct ctl, output), "the database to write",

@@ -30,6 +30,15 @@ void render(const struct ctl *ctl, const json_t *value, render_fn text) {
                 text(&output, value);
 }
 
+void render_line(const struct ctl *ctl, const json_t *value, render_fn text) {
+        if (ctl->json) {
+                json_dumpf(value, stdout, JSON_COMPACT | JSON_ENSURE_ASCII);
+                fputc('\n', stdout);
+        } else {
+                render(ctl, value, text);
+        }
+}
+
 void render_json(const struct output *output, const json_t *value) {
         json_dumpf(value, output->file, JSON_INDENT(2) | JSON_ENSURE_ASCII);
         fputc('\n', output->file);

@@ -1,6 +1,7 @@
 /*
  * The form for people: tables of columns, one for each kind of thing. See render.h.
  */
+#include "limit.h"
 #include "render.h"
 #include "text.h"
 #include "../util/cleanup.h"
@@ -181,6 +182,45 @@ static const struct column interface_columns[] = {
         { "ADDRESSES", "addresses", cell_list, ALIGN_LEFT },
 };
 
+static const struct column listed_columns[] = {
+        { "INTERFACE", "name", cell_plain, ALIGN_LEFT },
+        { "ROLE", "role", cell_plain, ALIGN_LEFT },
+        { "FROM", "role_reason", cell_plain, ALIGN_LEFT },
+        { "USABLE", "usable", cell_usable, ALIGN_LEFT },
+        { "SUBFLOWS", "subflows", cell_plain, ALIGN_RIGHT },
+        { "ADDRESSES", "addresses", cell_list, ALIGN_LEFT },
+};
+
+static const struct column one_interface_columns[] = {
+        { "interface", "name", cell_plain, ALIGN_LEFT },
+        { "index", "index", cell_plain, ALIGN_LEFT },
+        { "role", "role", cell_plain, ALIGN_LEFT },
+        { "from", "role_reason", cell_plain, ALIGN_LEFT },
+        { "usable", "usable", cell_usable, ALIGN_LEFT },
+        { "subflows", "subflows", cell_plain, ALIGN_LEFT },
+        { "addresses", "addresses", cell_list, ALIGN_LEFT },
+        { "routing", "routing", cell_plain, ALIGN_LEFT },
+};
+
+static const struct column plugin_columns[] = {
+        { "PLUGIN", "name", cell_plain, ALIGN_LEFT },
+        { "DEFAULT", "default", cell_plain, ALIGN_LEFT },
+        { "CONNECTIONS", "connections", cell_plain, ALIGN_RIGHT },
+        { "ABI", "abi", cell_plain, ALIGN_LEFT },
+        { "POLICIES", "policies", cell_list, ALIGN_LEFT },
+        { "FILE", "file", cell_plain, ALIGN_LEFT },
+};
+
+static void cell_meaning(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        snprintf(text, CELL_TEXT, "%s", limit_help(string_of(row, field, "")));
+}
+
+static const struct column limit_columns[] = {
+        { "LIMIT", "name", cell_plain, ALIGN_LEFT },
+        { "VALUE", "value", cell_plain, ALIGN_RIGHT },
+        { "OF", "name", cell_meaning, ALIGN_LEFT },
+};
+
 static const struct column routing_columns[] = {
         { "INTERFACE", "name", cell_plain, ALIGN_LEFT },
         { "ROUTING", "routing", cell_plain, ALIGN_LEFT },
@@ -329,6 +369,33 @@ void render_connection(const struct output *output, const json_t *connection) {
                       json_object_get(connection, "remotes"));
         section_print(output, "log:", log_columns, ARRAY_SIZE(log_columns),
                       json_object_get(connection, "log"));
+}
+
+void render_interfaces(const struct output *output, const json_t *interfaces) {
+        const json_t *rows = json_object_get(interfaces, "interfaces");
+        json_t *routing = rows_of_routing(rows);
+
+        table_print(output, listed_columns, ARRAY_SIZE(listed_columns), rows);
+        section_print(output, "", routing_columns, ARRAY_SIZE(routing_columns), routing);
+        json_decref(routing);
+}
+
+void render_interface(const struct output *output, const json_t *interface) {
+        record_print(output, one_interface_columns, ARRAY_SIZE(one_interface_columns), interface);
+}
+
+void render_plugins(const struct output *output, const json_t *plugins) {
+        table_print(output, plugin_columns, ARRAY_SIZE(plugin_columns),
+                    json_object_get(plugins, "plugins"));
+}
+
+void render_limits(const struct output *output, const json_t *limits) {
+        json_t *copy = json_deep_copy(limits);
+        json_t *rows = rows_of_counters(copy);
+
+        table_print(output, limit_columns, ARRAY_SIZE(limit_columns), rows);
+        json_decref(rows);
+        json_decref(copy);
 }
 
 void render_nothing(const struct output *output, const json_t *value) {

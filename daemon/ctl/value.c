@@ -76,7 +76,7 @@ static int entry_read(sd_bus_message *message, const char *contents, json_t *obj
         r = sd_bus_message_enter_container(message, SD_BUS_TYPE_DICT_ENTRY, contents);
         if (r < 0)
                 return r;
-        r = sd_bus_message_read_basic(message, SD_BUS_TYPE_STRING, &key);
+        r = sd_bus_message_read_basic(message, contents[0], &key);
         if (r < 0)
                 return r;
         r = value_read(message, &value);
@@ -92,7 +92,8 @@ static int dict_read(sd_bus_message *message, const char *contents, json_t *obje
         char inner[256];
         size_t len = strlen(contents);
 
-        if (len < 4 || len - 2 >= sizeof(inner) || contents[1] != SD_BUS_TYPE_STRING)
+        if (len < 4 || len - 2 >= sizeof(inner) ||
+            (contents[1] != SD_BUS_TYPE_STRING && contents[1] != SD_BUS_TYPE_OBJECT_PATH))
                 return -EBADMSG;
         memcpy(inner, contents + 1, len - 2);
         inner[len - 2] = '\0';

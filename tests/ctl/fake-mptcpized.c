@@ -5,19 +5,41 @@
  * characters, unknown users, numbers that are missing, and refusals. Prints "ready" once it has
  * its name. $FAKE_RELOAD chooses what Reload answers: "denied", "broken", otherwise success;
  * $FAKE_CURSOR=stuck makes List repeat its first page.
+ *
+ * It prints each change that it was asked for, and takes commands on standard input:
+ *
+ *     refuse NAME   changes are refused with the error NAME; "refuse -": no longer
+ *     event TOKEN   an event of the connection TOKEN (hexadecimal) to the subscriber
+ *     odd TOKEN     one with control characters in its texts
+ *     skip N        so many events get lost on their way
+ *     lost N        so many are lost, and the subscriber is told
  */
 #include <errno.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <systemd/sd-event.h>
+#include <unistd.h>
+
+#include "fake-objects.h"
 
 #define CONNECTIONS 300u
 #define TOKEN       0x1a2b3c4du
 #define UNKNOWN_UID UINT32_MAX
 #define PAGE        256u
+
+struct fake {
+        sd_bus *bus;
+        char refusal[128];    /* name of the error that changes get, "": none */
+        char subscriber[128]; /* "": nobody */
+        uint64_t serial;
+        char line[256]; /* of standard input, so far */
+        size_t n;
+};
 
 static bool is_set(const char *name, const char *value) {
         const char *found = getenv(name);
@@ -35,7 +57,7 @@ static int row_append(sd_bus_message *reply, uint32_t token) {
                         "UserTimeoutMsec", "u", token == 1 ? 0 : 2000, "Subflows", "u", 2);
 }
 
-/* The tokens are 1, 2, ..., CONNECTIONS. */
+/* The tokens are 1, 2, ..., CONNECTIONS; and TOKEN, for who asks for what is behind them. */
 static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         sd_bus_message *reply = NULL;
         uint32_t cursor, max, token, end;
@@ -56,6 +78,8 @@ static int on_list(sd_bus_message *call, void *userdata, sd_bus_error *error) {
                 r = sd_bus_message_open_container(reply, 'a', "a{sv}");
         for (token = cursor; r >= 0 && token < end; token++)
                 r = row_append(reply, token);
+        if (r >= 0 && cursor > CONNECTIONS && cursor <= TOKEN)
+                r = row_append(reply, TOKEN);
         if (r >= 0)
                 r = sd_bus_message_close_container(reply);
         if (r >= 0)
@@ -79,28 +103,161 @@ static int on_get_connection(sd_bus_message *call, void *userdata, sd_bus_error 
         return sd_bus_reply_method_return(call, "o", "/org/mptcpize1/connection/1a2b3c4d");
 }
 
+/* A change: prints it, and answers. arguments: what was asked for, for the test. */
+static int change(sd_bus_message *call, const struct fake *fake, sd_bus_error *error,
+                  const char *arguments) {
+        const int interactive = sd_bus_message_get_allow_interactive_authorization(call);
+
+        printf("%s %s%s\n", sd_bus_message_get_member(call), arguments,
+               interactive ? "" : " (not interactive)");
+        fflush(stdout);
+        if (fake->refusal[0])
+                return sd_bus_error_set(error, fake->refusal, "what the daemon says");
+        return sd_bus_reply_method_return(call, NULL);
+}
+
 static int on_reload(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        (void)userdata;
         if (is_set("FAKE_RELOAD", "denied"))
                 return sd_bus_error_set(error, SD_BUS_ERROR_ACCESS_DENIED, "no");
         if (is_set("FAKE_RELOAD", "broken"))
                 return sd_bus_error_set(error, "org.mptcpize1.Error.BadConfiguration",
                                         "mptcpized.conf:2:3: unknown key");
-        return sd_bus_reply_method_return(call, NULL);
+        return change(call, userdata, error, "");
 }
 
 static int on_set_mode(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         const char *mode;
         int r;
 
-        (void)userdata;
         r = sd_bus_message_read(call, "s", &mode);
         if (r < 0)
                 return r;
         if (strcmp(mode, "handover") != 0)
                 return sd_bus_error_setf(error, "org.mptcpize1.Error.NoSuchMode",
                                          "there is no mode, policy or plugin \"%s\"", mode);
+        return change(call, userdata, error, mode);
+}
+
+/* All changes whose arguments are strings, maybe with a boolean behind them. */
+static int on_change(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const char *types = sd_bus_message_get_signature(call, 1), *text;
+        char arguments[512] = "";
+        size_t used = 0;
+        int flag, r = 0;
+
+        for (; *types && r >= 0; types++) {
+                r = *types == 's' ? sd_bus_message_read_basic(call, 's', &text)
+                                  : sd_bus_message_read_basic(call, 'b', &flag);
+                used += (size_t)snprintf(arguments + used, sizeof(arguments) - used, "%s[%s]",
+                                         used ? " " : "",
+                                         *types == 's' ? text
+                                         : flag        ? "yes"
+                                                       : "no");
+        }
+        return r < 0 ? r : change(call, userdata, error, arguments);
+}
+
+static int on_set_limits(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        char arguments[512] = "";
+        const char *key;
+        size_t used = 0;
+        uint32_t number;
+        int r = sd_bus_message_enter_container(call, 'a', "{su}");
+
+        while (r >= 0 && (r = sd_bus_message_read(call, "{su}", &key, &number)) > 0)
+                used += (size_t)snprintf(arguments + used, sizeof(arguments) - used, "%s%s=%u",
+                                         used ? " " : "", key, number);
+        return r < 0 ? r : change(call, userdata, error, arguments);
+}
+
+/* Events */
+
+static int on_subscribe(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        struct fake *fake = userdata;
+
+        if (fake->refusal[0])
+                return sd_bus_error_set(error, fake->refusal, "what the daemon says");
+        snprintf(fake->subscriber, sizeof(fake->subscriber), "%s", sd_bus_message_get_sender(call));
         return sd_bus_reply_method_return(call, NULL);
+}
+
+static int send_signal(struct fake *fake, sd_bus_message *signal, int r) {
+        if (r >= 0)
+                r = sd_bus_message_set_destination(signal, fake->subscriber);
+        if (r >= 0)
+                r = sd_bus_send(fake->bus, signal, NULL);
+        sd_bus_message_unref(signal);
+        return r;
+}
+
+static int send_event(struct fake *fake, uint32_t token, const char *what, const char *reason) {
+        sd_bus_message *signal = NULL;
+        int r = sd_bus_message_new_signal(fake->bus, &signal, "/org/mptcpize1",
+                                          "org.mptcpize1.Manager", "Event");
+
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "a{sv}", 12, "Serial", "t", ++fake->serial,
+                                          "TimeUsec", "t", UINT64_C(1714564800123456), "Token", "u",
+                                          token, "Kind", "s", "failed", "What", "s", what, "Local",
+                                          "s", "192.0.2.1", "Remote", "s", "203.0.113.1:80",
+                                          "Interface", "s", "wlan0", "Error", "i", -ENETUNREACH,
+                                          "Reason", "s", reason, "Program", "s", "curl", "Plugin",
+                                          "s", "fullmesh");
+        return send_signal(fake, signal, r);
+}
+
+static int send_lost(struct fake *fake, uint64_t n) {
+        sd_bus_message *signal = NULL;
+        int r = sd_bus_message_new_signal(fake->bus, &signal, "/org/mptcpize1",
+                                          "org.mptcpize1.Manager", "EventsLost");
+
+        if (r >= 0)
+                r = sd_bus_message_append(signal, "t", n);
+        fake->serial += n;
+        return send_signal(fake, signal, r);
+}
+
+static void command_run(struct fake *fake, char *line) {
+        char *value = strchr(line, ' ');
+
+        if (!value)
+                return;
+        *value++ = '\0';
+        if (strcmp(line, "refuse") == 0)
+                snprintf(fake->refusal, sizeof(fake->refusal), "%s",
+                         strcmp(value, "-") == 0 ? "" : value);
+        else if (strcmp(line, "event") == 0)
+                send_event(fake, (uint32_t)strtoul(value, NULL, 16),
+                           "failed: create 192.0.2.1 -> 203.0.113.1:80: Network is unreachable",
+                           "a second path");
+        else if (strcmp(line, "odd") == 0)
+                send_event(fake, (uint32_t)strtoul(value, NULL, 16), "create \033[31m",
+                           "a\nreason");
+        else if (strcmp(line, "skip") == 0)
+                fake->serial += strtoul(value, NULL, 10);
+        else if (strcmp(line, "lost") == 0)
+                send_lost(fake, strtoul(value, NULL, 10));
+        printf("%s done\n", line);
+        fflush(stdout);
+}
+
+static int on_input(sd_event_source *source, int fd, uint32_t revents, void *userdata) {
+        struct fake *fake = userdata;
+        ssize_t n = read(fd, fake->line + fake->n, sizeof(fake->line) - 1 - fake->n);
+        char *end;
+
+        (void)revents;
+        if (n <= 0)
+                return sd_event_source_set_enabled(source, SD_EVENT_OFF);
+        fake->n += (size_t)n;
+        fake->line[fake->n] = '\0';
+        while ((end = strchr(fake->line, '\n'))) {
+                *end++ = '\0';
+                command_run(fake, fake->line);
+                fake->n -= (size_t)(end - fake->line);
+                memmove(fake->line, end, fake->n + 1);
+        }
+        return 0;
 }
 
 /* All properties that are one number or one word. */
@@ -119,6 +276,9 @@ static const struct constant constants[] = {
         { "ConnectionCount", NULL, CONNECTIONS },
         { "SubflowCount", NULL, 600 },
         { "MaxSubflows", NULL, 4 },
+        { "MaxAccepted", NULL, 8 },
+        { "MaxJoins", NULL, 3 },
+        { "MaxRetries", NULL, 600 },
         { "MaxConnections", NULL, 100000 },
         { "Token", NULL, TOKEN },
         { "State", "established", 0 },
@@ -214,6 +374,9 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_METHOD("List", "uu", "aa{sv}u", on_list, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("GetConnection", "u", "o", on_get_connection, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetRole", "ssb", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetLimits", "a{su}", NULL, on_set_limits, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Subscribe", NULL, NULL, on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Kernel", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("PathManager", "s", get_constant, 0, 0),
@@ -222,6 +385,9 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("ConnectionCount", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("SubflowCount", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("MaxSubflows", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("MaxAccepted", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("MaxJoins", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("MaxRetries", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("MaxConnections", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("DeadAfter", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("PolicyCount", "u", get_constant, 0, 0),
@@ -241,6 +407,11 @@ static const sd_bus_vtable manager[] = {
 static const sd_bus_vtable connection[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD("SetMode", "s", NULL, on_set_mode, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("AddSubflow", "ssb", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("RemoveSubflow", "ss", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("SetBackup", "ssb", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Announce", "s", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Withdraw", "s", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Token", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("State", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Role", "s", get_constant, 0, 0),
@@ -258,35 +429,39 @@ static const sd_bus_vtable connection[] = {
         SD_BUS_VTABLE_END,
 };
 
-static int serve(sd_bus *bus) {
-        int r;
+static int serve(struct fake *fake, sd_event *event) {
+        int r = add_object(fake->bus, "/org/mptcpize1", "org.mptcpize1.Manager", manager, fake);
 
-        r = sd_bus_add_object_vtable(bus, NULL, "/org/mptcpize1", "org.mptcpize1.Manager", manager,
-                                     NULL);
         if (r >= 0)
-                r = sd_bus_add_object_vtable(bus, NULL, "/org/mptcpize1/connection/1a2b3c4d",
-                                             "org.mptcpize1.Connection", connection, NULL);
+                r = add_object(fake->bus, "/org/mptcpize1/connection/1a2b3c4d",
+                               "org.mptcpize1.Connection", connection, fake);
         if (r >= 0)
-                r = sd_bus_request_name(bus, "org.mptcpize1", 0);
+                r = add_objects(fake->bus);
+        if (r >= 0)
+                r = sd_bus_attach_event(fake->bus, event, 0);
+        /* it may be a file, such as /dev/null, that nobody writes commands to */
+        if (r >= 0)
+                (void)sd_event_add_io(event, NULL, STDIN_FILENO, POLLIN, on_input, fake);
+        if (r >= 0)
+                r = sd_bus_request_name(fake->bus, "org.mptcpize1", 0);
         if (r >= 0)
                 printf("ready\n");
         fflush(stdout);
-        while (r >= 0) {
-                r = sd_bus_process(bus, NULL);
-                if (r == 0)
-                        r = sd_bus_wait(bus, UINT64_MAX);
-        }
-        return r;
+        return r < 0 ? r : sd_event_loop(event);
 }
 
 int main(void) {
-        sd_bus *bus = NULL;
+        struct fake fake = { .bus = NULL };
+        sd_event *event = NULL;
         int r;
 
-        r = sd_bus_open_system(&bus);
+        r = sd_event_default(&event);
         if (r >= 0)
-                r = serve(bus);
+                r = sd_bus_open_system(&fake.bus);
+        if (r >= 0)
+                r = serve(&fake, event);
         fprintf(stderr, "fake-mptcpized: %s\n", strerror(-r));
-        sd_bus_unref(bus);
+        sd_bus_unref(fake.bus);
+        sd_event_unref(event);
         return EXIT_FAILURE;
 }

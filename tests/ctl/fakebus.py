@@ -75,14 +75,23 @@ class Bus(Case):
         config = os.path.join(cls.directory.name, "bus.conf")
         with open(config, "w", encoding="ascii") as file:
             file.write(BUS_CONFIG.format(path=os.path.join(cls.directory.name, "bus")))
-        bus = cls.start(["dbus-daemon", "--config-file=" + config, "--nofork", "--print-address"],
-                        stderr=subprocess.DEVNULL)
-        cls.env = {"DBUS_SYSTEM_BUS_ADDRESS": bus.stdout.readline().strip()}
+        cls.bus_config = config
+        cls.bus = cls.start_bus()
+
+    @classmethod
+    def start_bus(cls):
+        """Starts the bus, again at the same place if there was one."""
+        bus = cls.start(["dbus-daemon", "--config-file=" + cls.bus_config, "--nofork",
+                         "--print-address"], stderr=subprocess.DEVNULL)
+        cls.env = {"DBUS_SYSTEM_BUS_ADDRESS": bus.stdout.readline().strip().split(",guid=")[0]}
+        return bus
 
     @classmethod
     def start(cls, words, env=None, stderr=None):
         """Starts a helper that lives as long as the class and prints a line once it is ready."""
-        child = subprocess.Popen(words, env=env, stdout=subprocess.PIPE, stderr=stderr, text=True)
+        child = subprocess.Popen(words, env=env, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                 stderr=stderr, text=True)
+        cls.addClassCleanup(child.stdin.close)
         cls.addClassCleanup(child.stdout.close)
         cls.addClassCleanup(child.wait)
         cls.addClassCleanup(child.kill)
@@ -105,6 +114,22 @@ class Fake(Bus):
         if fake.stdout.readline() != "ready\n":
             raise RuntimeError("the fake daemon did not start")
         return fake
+
+    @classmethod
+    def tell(cls, command):
+        """A command to the fake daemon. The changes that it was asked for before."""
+        cls.fake.stdin.write(command + "\n")
+        cls.fake.stdin.flush()
+        lines = []
+        while (line := cls.fake.stdout.readline().rstrip("\n")) != command.split()[0] + " done":
+            if not line:
+                raise RuntimeError("the fake daemon has ended")
+            lines.append(line)
+        return lines
+
+    def changes(self):
+        """What the fake daemon was asked to do since the last time."""
+        return self.tell("skip 0")
 
     def json(self, *words):
         done = ctl(*words, "--json", env=self.env)

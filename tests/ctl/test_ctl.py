@@ -56,7 +56,7 @@ class Words(Case):
             done = ctl(*words)
             self.assertEqual((done.returncode, done.stderr), (0, ""))
             for word in ("Look:", "Steer", "status", "connections", "show TOKEN",
-                         "plugin TOKEN NAME", "reload", "run", "--json"):
+                         "plugin [TOKEN NAME]", "reload", "run", "--json"):
                 self.assertIn(word, done.stdout)
             self.assertNotIn("--db DB ", done.stdout)
 
