@@ -62,6 +62,7 @@ int cmd_announce_remove(const struct ctl *ctl);
 int cmd_interface(const struct ctl *ctl);
 int cmd_limits(const struct ctl *ctl);
 int cmd_monitor(const struct ctl *ctl);
+int cmd_complete(const struct ctl *ctl);
 
 /*
  * Prints an error: for people on standard error and, with --json, as {"error": "..."} on standard

@@ -208,6 +208,13 @@ static const struct command commands[] = {
           .help = "what a command does, and an example",
           .example = "mptcpctl help show",
           .arguments = { ARGUMENT_COMMAND, ARGUMENT_COMMAND, ARGUMENT_NONE } },
+        { .name = "complete",
+          .synopsis = " [WORD...]",
+          .group = COMMAND_HIDDEN,
+          .run = cmd_complete,
+          .max_args = SIZE_MAX,
+          .rest = true,
+          .help = "for shells: what the last word of a command line can become" },
 };
 
 static const struct option_row options[] = {

@@ -47,13 +47,16 @@ static bool is_set(const char *name, const char *value) {
         return found && strcmp(found, value) == 0;
 }
 
+/* The program of TOKEN does harm to a shell that believes its name. */
 static int row_append(sd_bus_message *reply, uint32_t token) {
+        const char *program = token == 1 ? "" : token == TOKEN ? "`touch x`%F{red}" : "curl";
+
         return sd_bus_message_append(
                         reply, "a{sv}", 12, "Token", "u", token, "State", "s", "established",
                         "Role", "s", "client", "Plugin", "s", "fullmesh", "Local", "s",
                         "192.0.2.1:5555", "Remote", "s", "[2001:db8::1]:443", "Uid", "u",
-                        token == 1 ? UNKNOWN_UID : 1000, "Program", "s", token == 1 ? "" : "curl",
-                        "Pid", "u", token == 1 ? 0 : 4711, "Policy", "s", token == 1 ? "" : "web",
+                        token == 1 ? UNKNOWN_UID : 1000, "Program", "s", program, "Pid", "u",
+                        token == 1 ? 0 : 4711, "Policy", "s", token == 1 ? "" : "web",
                         "UserTimeoutMsec", "u", token == 1 ? 0 : 2000, "Subflows", "u", 2);
 }
 
