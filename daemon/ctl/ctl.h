@@ -53,6 +53,7 @@ int cmd_show(const struct ctl *ctl);
 int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
+int cmd_doctor(const struct ctl *ctl);
 int cmd_help(const struct ctl *ctl);
 int cmd_subflow_add(const struct ctl *ctl);
 int cmd_subflow_remove(const struct ctl *ctl);

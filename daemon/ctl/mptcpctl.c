@@ -69,6 +69,15 @@ static const struct command commands[] = {
                              "Ctrl-C ends it; with --json there is an object in each line",
           .example = "mptcpctl monitor",
           .arguments = { ARGUMENT_TOKEN, ARGUMENT_NONE } },
+        { .name = "doctor",
+          .synopsis = "",
+          .group = COMMAND_LOOK,
+          .run = cmd_doctor,
+          .help = "what is in the way of Multipath TCP here, and the remedy",
+          .more = "Looks at the kernel, the daemon, interfaces, routes, firewall rules and running\n"
+                  "programs, and changes nothing. Exits with 1 if something is broken. Root sees\n"
+                  "more than others, and it says what it could not look at.",
+          .example = "mptcpctl doctor" },
         { .name = "plugin",
           .synopsis = " [TOKEN NAME]",
           .group = COMMAND_STEER,

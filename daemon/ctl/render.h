@@ -33,3 +33,6 @@ void render_policies(const struct output *output, const json_t *policies);
 void render_policy(const struct output *output, const json_t *policy);
 void render_check(const struct output *output, const json_t *check);
 void render_explanation(const struct output *output, const json_t *explanation);
+
+/* render-doctor.c */
+void render_doctor(const struct output *output, const json_t *report);

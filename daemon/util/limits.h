@@ -70,3 +70,11 @@
 #define LIMIT_POLICY_PORTS    64u   /* ranges, in one condition */
 #define LIMIT_POLICY_PAIRS    64u   /* interfaces, or options of the plugin */
 #define LIMIT_POLICY_NETWORKS 4096u /* addresses of this host: see LIMIT_ADDRESSES */
+
+/* Of what mptcpctl doctor looks at; what exceeds one is told of as not seen. */
+#define LIMIT_DOCTOR_FINDINGS  64u        /* of one check; more only count in its verdict */
+#define LIMIT_DOCTOR_OUTPUT    (8u << 20) /* bytes of a list of firewall rules */
+#define LIMIT_DOCTOR_PROGRAMS  64u        /* with plain TCP sockets */
+#define LIMIT_DOCTOR_SOCKETS   100000u
+#define LIMIT_DOCTOR_ENDPOINTS 64u /* of the kernel's own path manager */
+#define LIMIT_DOCTOR_DEVICES   32u /* of NetworkManager */

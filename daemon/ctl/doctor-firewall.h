@@ -1,0 +1,37 @@
+/*
+ * What firewall rules are in the way of: shared by the readers of nftables and of iptables.
+ */
+#pragma once
+
+#include <stdbool.h>
+
+#include "doctor.h"
+
+enum obstacle {
+        OBSTACLE_STRIP,    /* takes Multipath TCP's option out of packets */
+        OBSTACLE_DROP,     /* drops packets with it */
+        OBSTACLE_JOINS,    /* drops those of joins only */
+        OBSTACLE_PATH,     /* drops what leaves by one of our paths */
+        OBSTACLE_SYNPROXY, /* answers for us, without options */
+        OBSTACLE_INVALID,  /* drops what conntrack doesn't follow */
+        OBSTACLE_NOTRACK,
+        _OBSTACLE_MAX
+};
+
+/* A rule that is one. */
+struct obstacle_rule {
+        enum obstacle obstacle;
+        bool narrow;  /* it has other conditions as well */
+        bool forward; /* it is for packets of others */
+        const char *subject;
+        const char *detail; /* in what, behind the obstacle's own words; "" */
+        const char *remedy;
+};
+
+void firewall_add(struct doctor *doctor, const struct obstacle_rule *rule);
+
+/* doctor-nftables.c: ret_xt: there are rules of iptables in it. 0 or a negative errno. */
+int firewall_read_nftables(struct doctor *doctor, bool *ret_xt);
+
+/* doctor-iptables.c: legacy: those of the older kernel interface. */
+void firewall_read_iptables(struct doctor *doctor, bool legacy);
