@@ -38,7 +38,8 @@ struct monitor {
         char owner[64]; /* unique name of the daemon that sends to us, "": none */
         uint32_t token; /* that is asked for, if filtered */
         bool filtered;
-        uint64_t serial;  /* of the last event, 0: none yet */
+        bool counted; /* there was an event, with that serial */
+        uint64_t serial;
         uint64_t excused; /* lost ones that the daemon has told of, which are a gap as well */
 };
 
@@ -65,12 +66,13 @@ static void monitor_say_state(struct monitor *monitor, const char *kind, const c
 
 /* Serials follow each other; what is missing is lost, and told of once. */
 static void monitor_count(struct monitor *monitor, uint64_t serial) {
-        uint64_t gap = monitor->serial && serial > monitor->serial ? serial - monitor->serial - 1
-                                                                   : 0;
+        uint64_t gap = monitor->counted && serial > monitor->serial ? serial - monitor->serial - 1
+                                                                    : 0;
 
         if (gap > monitor->excused)
                 monitor_say_lost(monitor, gap - monitor->excused);
         monitor->excused = 0;
+        monitor->counted = true;
         monitor->serial = serial;
 }
 
@@ -116,7 +118,8 @@ static int monitor_subscribe(struct monitor *monitor, bool auto_start, struct cl
         if (r < 0)
                 return client_explain(error, &why, r);
         snprintf(monitor->owner, sizeof(monitor->owner), "%s", sd_bus_message_get_sender(reply));
-        monitor->serial = monitor->excused = 0;
+        monitor->counted = false;
+        monitor->excused = 0;
         return 0;
 }
 
