@@ -1,22 +1,18 @@
 #!/usr/bin/python3
 """Many connections: the daemon is killed among them, or stopped while they come and go."""
 
-import os
 import signal
-import subprocess
 
 import harness
+from bursts import Burst
 from harness import check, check_equal, needs_ipv6, topology
 from kernelstate import kernel_state, wait_for_same_counts, wait_for_same_state
-from lab import NAMES, SERVER, SERVICE4, SERVICE6, Failed, wait_for, write
-from programs import Daemon, Process, start_bus
+from lab import NAMES, SERVER, SERVICE4, SERVICE6, wait_for, write
+from programs import Daemon, start_bus
 from transfers import MAPPED4, Downloads, Pacer, wait_for_joins
 
 SIZE = 1_000_000
 LIVE = 200
-BURST = "tests/net/burst"  # below the build directory
-PORT = 5000
-PORTS = 8
 STEP = 10_000
 UNSHAPED = topology(NAMES[:2], (None, None))
 
@@ -69,25 +65,6 @@ def test_crowd_killed_among_ipv6_transfers_goes_on(lab):
 def test_crowd_killed_among_mapped_transfers_goes_on(lab):
     """SIGKILL among downloads over IPv4 by IPv6 sockets."""
     kill_among(lab, MAPPED4, LIVE, dual=True)
-
-
-class Burst:
-    """The program of that name, at both ends."""
-
-    def __init__(self, lab):
-        program = f"{os.environ['MPTCPIZE_BUILD']}/{BURST}"
-        where = [SERVICE4, str(PORT), str(PORTS)]
-        server = lab.add(Process([program, "serve", *where], "burst-server", netns=SERVER))
-        wait_for(lambda: {*range(PORT, PORT + PORTS)} <= lab.listeners(SERVER), "it listens")
-        check(server.running(), "the server runs")
-        self.process = lab.add(Process([program, "connect", *where], "burst", text=True,
-                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE))
-
-    def do(self, line):
-        self.process.popen.stdin.write(f"{line}\n")
-        self.process.popen.stdin.flush()
-        if self.process.popen.stdout.readline() != "ok\n":
-            raise Failed(f"{line}: {self.process.state()} {self.process.log_text()}")
 
 
 @UNSHAPED
