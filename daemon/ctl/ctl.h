@@ -39,6 +39,8 @@ struct ctl {
         const char *unit;
         const char *from;
         const char *device;
+        bool once; /* these for "top" */
+        const char *interval;
         char **args; /* of the command, ends with NULL */
         size_t n_args;
         const struct command_table *table;
@@ -52,6 +54,7 @@ int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
 int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
+int cmd_top(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
 int cmd_doctor(const struct ctl *ctl);
 int cmd_help(const struct ctl *ctl);

@@ -143,11 +143,7 @@ static void cell_backup(const json_t *row, const char *field, char text[static C
         bool ours = json_is_true(json_object_get(row, field));
         bool theirs = json_is_true(json_object_get(row, "backup_remote"));
 
-        snprintf(text, CELL_TEXT, "%s",
-                 ours && theirs ? "both"
-                 : ours         ? "ours"
-                 : theirs       ? "peer's"
-                                : "no");
+        snprintf(text, CELL_TEXT, "%s", text_backup(ours, theirs));
 }
 
 static const struct column status_columns[] = {

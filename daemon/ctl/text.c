@@ -7,12 +7,14 @@
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
+#include <wchar.h>
 
 /* Bytes of the UTF-8 sequence of a printable character at text, 0 if there is none. */
-static size_t character_len(const unsigned char *text) {
+static size_t character_read(const unsigned char *text, uint32_t *ret_code) {
         uint32_t code;
         size_t len, i;
 
+        *ret_code = text[0];
         if (text[0] < 0x80)
                 return text[0] >= 0x20 && text[0] != 0x7f;
         if (text[0] < 0xc2 || text[0] > 0xf4)
@@ -28,7 +30,14 @@ static size_t character_len(const unsigned char *text) {
                 return 0;
         if ((len == 3 && code < 0x800) || (code >= 0xd800 && code < 0xe000))
                 return 0;
+        *ret_code = code;
         return len == 4 && (code < 0x10000 || code > 0x10ffff) ? 0 : len;
+}
+
+static size_t character_len(const unsigned char *text) {
+        uint32_t code;
+
+        return character_read(text, &code);
 }
 
 char *text_escape(const char *from, char *to, size_t size) {
@@ -64,6 +73,29 @@ size_t text_width(const char *text) {
         return width;
 }
 
+size_t text_fit(const char *from, size_t columns, char *to, size_t size) {
+        size_t used = 0, width = 0;
+
+        while (*from && used + 4 < size) {
+                uint32_t code;
+                size_t len = character_read((const unsigned char *)from, &code);
+                int wide = len == 0 ? 0 : len == 1 ? 1 : wcwidth((wchar_t)code);
+                size_t takes = wide > 0 ? (size_t)wide : 1;
+
+                if (width + takes > columns)
+                        break;
+                if (wide > 0)
+                        memcpy(to + used, from, len);
+                else
+                        to[used] = '?';
+                used += wide > 0 ? len : 1;
+                width += takes;
+                from += len ? len : 1;
+        }
+        to[used] = '\0';
+        return width;
+}
+
 const char *text_bytes(uint64_t bytes, char text[static TEXT_SHORT]) {
         static const char *const units[] = { "kB", "MB", "GB", "TB", "PB", "EB" };
         double number = (double)bytes / 1000;
@@ -78,6 +110,26 @@ const char *text_bytes(uint64_t bytes, char text[static TEXT_SHORT]) {
                 number /= 1000;
         snprintf(text, TEXT_SHORT, "%.1f %s", number, units[i]);
         return text;
+}
+
+const char *text_rate(uint64_t bytes, char text[static TEXT_SHORT]) {
+        static const char units[] = "kMGTPE";
+        double number = (double)bytes * 8;
+        size_t i = 0;
+
+        if (number < 1000) {
+                snprintf(text, TEXT_SHORT, "%.0f", number);
+                return text;
+        }
+        /* 999.95 would be printed as 1000.0 */
+        for (number /= 1000; number >= 999.95 && i + 2 < sizeof(units); i++)
+                number /= 1000;
+        snprintf(text, TEXT_SHORT, "%.1f%c", number, units[i]);
+        return text;
+}
+
+const char *text_backup(bool ours, bool theirs) {
+        return ours && theirs ? "both" : ours ? "ours" : theirs ? "peer's" : "no";
 }
 
 const char *text_duration(uint64_t usec, char text[static TEXT_SHORT]) {

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,8 +20,21 @@ char *text_escape(const char *from, char *to, size_t size);
 /* Columns of a text that text_escape() made: one for each character. */
 size_t text_width(const char *text);
 
+/*
+ * Copies as much of a text that text_escape() made as has room in that many columns of a terminal
+ * and in size bytes. What the locale can't print, or has no width of its own, becomes a "?".
+ * Returns how many columns it takes.
+ */
+size_t text_fit(const char *from, size_t columns, char *to, size_t size);
+
 /* "999 B", "12.3 MB": powers of 1000. */
 const char *text_bytes(uint64_t bytes, char text[static TEXT_SHORT]);
+
+/* Bytes a second as bits a second, "999", "12.3M". */
+const char *text_rate(uint64_t bytes, char text[static TEXT_SHORT]);
+
+/* Who has asked for a backup: "ours", "peer's", "both", "no". */
+const char *text_backup(bool ours, bool theirs);
 
 /* "45 us", "12.3 ms", "1.20 s". */
 const char *text_duration(uint64_t usec, char text[static TEXT_SHORT]);

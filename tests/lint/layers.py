@@ -10,6 +10,7 @@ FOREIGN = {
     "linux": r"(?:linux|asm|asm-generic)/.*",
     "systemd": r"systemd/.*",
     "jansson": r"jansson\.h",
+    "curses": r"(?:curses|term)\.h",
     "cmocka": r"cmocka\.h",
     "plugin.h": r"mptcpize/plugin\.h",
 }
@@ -59,6 +60,15 @@ LAYERS = (
     Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", "daemon/host/rules.h",
                 "daemon/host/blackhole.h", "policy/eval.h", "policy/explain.h", CONFIG),
           ("systemd", "plugin.h")),
+    # The numbers of subflows: mptcpctl asks the kernel itself, with the daemon's code.
+    Layer("daemon/ctl/traffic.c", (UTIL, CTL, "daemon/core/address.h", "daemon/kern/codec-diag.h",
+                                   "daemon/kern/netlink.h")),
+    Layer("daemon/ctl/traffic-rate.", (UTIL, CTL), pure=True),
+    Layer("daemon/ctl/top-data.", (UTIL, CTL), ("jansson",), pure=True),
+    Layer("daemon/ctl/top-view.", (UTIL, CTL), pure=True),
+    Layer("daemon/ctl/top-rows.", (UTIL, CTL), pure=True),
+    Layer("daemon/ctl/top-layout.", (UTIL, CTL), pure=True),
+    Layer("daemon/ctl/top-screen.c", (UTIL, CTL), ("curses",)),
     Layer(CTL, (UTIL, CTL, CONFIG, "policy/", "shim/database.h"), ("systemd", "jansson", "linux")),
     Layer("daemon/", EVERYTHING, ("systemd", "plugin.h")),
     Layer("plugins/include/", (), pure=True),
