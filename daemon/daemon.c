@@ -16,6 +16,7 @@
 #include "bus/bus.h"
 #include "core/engine.h"
 #include "counters.h"
+#include "exporter.h"
 #include "hint/database.h"
 #include "hint/hints.h"
 #include "identity.h"
@@ -55,6 +56,7 @@ struct daemon {
         struct state *state;       /* NULL: nothing is kept for the next daemon */
         struct blackhole_watch *blackholes;
         struct identity *identity;
+        struct exporter *exporter; /* of metrics */
         struct engine engine;
         uint32_t net_serial;    /* of the network that the policies were compiled for */
         uint32_t routed_serial; /* and of the one that rules and routes were made for */
@@ -96,6 +98,7 @@ void daemon_free(struct daemon *daemon) {
                 return;
         takeover_end(&daemon->takeover);
         bus_free(daemon->bus);
+        exporter_free(daemon->exporter);
         for (int i = 0; i < KERN_FDS; i++)
                 sd_event_source_unref(daemon->kern_sources[i]);
         sd_event_source_unref(daemon->lull);
@@ -140,6 +143,7 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
                 setting_free(daemon->setting);
         daemon->setting = setting;
         bus_feed(daemon->bus, &event);
+        exporter_follow(daemon->exporter, setting_conf(setting));
         return 0;
 }
 
@@ -471,6 +475,18 @@ static int daemon_set_role(void *userdata, const char *ifname, int role_or_unset
         return engine_set_role(&daemon->engine, ifname, role_or_unset);
 }
 
+static int daemon_setup_exporter(struct daemon *daemon) {
+        const struct metrics_host host = {
+                .engine = &daemon->engine,
+                .rules = daemon->rules,
+                .blackholes = blackhole_watch_state(daemon->blackholes),
+                .dead_after = &daemon->takeover.dead_after,
+                .started_usec = clock_read_usec(CLOCK_REALTIME),
+        };
+
+        return exporter_new(daemon->event, &host, &daemon->exporter);
+}
+
 static int daemon_setup_bus(struct daemon *daemon) {
         struct bus_host host = {
                 .engine = &daemon->engine,
@@ -542,6 +558,8 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon_setup_rules(daemon);
         if (r == 0)
                 r = daemon_setup_hints(daemon);
+        if (r == 0)
+                r = daemon_setup_exporter(daemon);
         if (r == 0)
                 r = daemon_setup_bus(daemon);
         if (r == 0)

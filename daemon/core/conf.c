@@ -65,6 +65,7 @@ void conf_init(struct conf *conf) {
                 .max_retries = LIMIT_RETRIES_DEFAULT,
                 .max_connections = LIMIT_CONNECTIONS,
                 .dead_after = CONF_DEAD_AFTER_DEFAULT,
+                .metrics_interval = CONF_METRICS_INTERVAL_DEFAULT,
         };
 }
 
@@ -378,12 +379,45 @@ static int read_join_initial(const struct conf_reader *reader, const struct json
         return 0;
 }
 
+static int read_metrics_file(const struct conf_reader *reader, const struct json_path *path,
+                             json_t *value) {
+        const char *file = json_string_value(value);
+
+        if (!file || file[0] != '/' || file[strlen(file) - 1] == '/' || strlen(file) >= LIMIT_VALUE)
+                return json_doc_fail(reader->doc, path, value, reader->error,
+                                     "expected the path of a file that begins with \"/\", at most "
+                                     "%u bytes",
+                                     LIMIT_VALUE - 1);
+        memcpy(reader->conf->metrics_file, file, strlen(file) + 1);
+        return 0;
+}
+
+static int read_metrics_interval(const struct conf_reader *reader, const struct json_path *path,
+                                 json_t *value) {
+        return read_number(reader, path, value, 1, CONF_METRICS_INTERVAL_MAX,
+                           &reader->conf->metrics_interval);
+}
+
+static const struct conf_key metrics_keys[] = {
+        { "file", read_metrics_file },
+        { "interval", read_metrics_interval },
+};
+
+static int read_metrics(const struct conf_reader *reader, const struct json_path *path,
+                        json_t *value) {
+        if (!json_is_object(value))
+                return json_doc_fail(reader->doc, path, value, reader->error,
+                                     "expected an object, {\"file\": \"/path/to/mptcpize.prom\"}");
+        return read_keys(reader, path, value, metrics_keys, ARRAY_SIZE(metrics_keys));
+}
+
 static const struct conf_key root_keys[] = {
         { "plugin", read_plugin },
         { "limits", read_limits },
         { "dead_after", read_dead_after },
         { "routing", read_routing },
         { "allow_join_initial", read_join_initial },
+        { "metrics", read_metrics },
         { "interfaces", read_interfaces },
         { "plugins", read_plugins },
 };

@@ -9,6 +9,8 @@
  *           "dead_after": 15,
  *           "routing": "auto",
  *           "allow_join_initial": true,
+ *           "metrics": { "file": "/var/lib/prometheus/node-exporter/mptcpize.prom",
+ *                        "interval": 15 },
  *           "interfaces": { "wwan*": "backup", "docker0": "on" },
  *           "plugins": { "fullmesh": { "announced": true } }
  *         }
@@ -29,6 +31,10 @@
 #define CONF_DEAD_AFTER_MIN     12u
 #define CONF_DEAD_AFTER_MAX     600u
 #define CONF_DEAD_AFTER_DEFAULT 15u
+
+/* Seconds between two writings of metrics. */
+#define CONF_METRICS_INTERVAL_MAX     3600u
+#define CONF_METRICS_INTERVAL_DEFAULT 15u
 
 struct conf_role {
         char pattern[LIMIT_NAME]; /* fnmatch(3) */
@@ -72,7 +78,9 @@ struct conf {
         enum conf_routing routing;
         enum conf_join_initial join_initial;
         uint32_t max_connections;
-        uint32_t dead_after; /* seconds that a connection without any path lives */
+        uint32_t dead_after;            /* seconds that a connection without any path lives */
+        char metrics_file[LIMIT_VALUE]; /* that metrics are written to; "": none */
+        uint32_t metrics_interval;      /* seconds */
         ARRAY_OF(struct conf_role) roles;
         ARRAY_OF(struct conf_option) options;
 };

@@ -44,6 +44,7 @@
 #define LIMIT_ORDERS_CALLER    64u  /* of one caller */
 #define LIMIT_SUBSCRIBERS      64u
 #define LIMIT_SIGNALS          4096u   /* lines that wait for subscribers; more: oldest goes */
+#define LIMIT_METRICS_LINKS    64u     /* interfaces in the metrics; others count together */
 #define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */
 #define LIMIT_ENTRIES          256u    /* local addresses that the kernel lists of a connection */
 #define LIMIT_KERN_QUEUE       2048u   /* commands on their way through the kern threads */

@@ -131,7 +131,7 @@ static void test_parse_unknown_key_lists_the_known(void **state) {
         (void)state;
         refuse("{\n  \"plugni\": 1 }", 2, 3,
                "unknown key, expected \"plugin\", \"limits\", \"dead_after\", "
-               "\"routing\", \"allow_join_initial\", \"interfaces\", "
+               "\"routing\", \"allow_join_initial\", \"metrics\", \"interfaces\", "
                "\"plugins\" (here: \"plugni\")");
         refuse("{ \"limits\": { \"max\": 1 } }", 1, 15,
                "unknown key, expected \"max_subflows\", \"max_accepted\", "
@@ -194,6 +194,46 @@ static void test_parse_dead_after_outside_is_refused(void **state) {
                "expected a whole number from 12 to 600 (here: -15)");
         refuse("{\"dead_after\": \"15\"}", 1, 16,
                "expected a whole number from 12 to 600 (here: \"15\")");
+}
+
+static void test_parse_metrics_are_taken(void **state) {
+        struct conf conf = read_text("{\"metrics\": {\"file\": \"/a/b.prom\"}}");
+
+        (void)state;
+        assert_string_equal(conf.metrics_file, "/a/b.prom");
+        assert_int_equal(conf.metrics_interval, 15);
+        conf_done(&conf);
+        conf = read_text("{\"metrics\": {\"interval\": 3600}}");
+        assert_string_equal(conf.metrics_file, "");
+        assert_int_equal(conf.metrics_interval, 3600);
+        conf_done(&conf);
+}
+
+static void test_parse_metrics_that_are_wrong_are_refused(void **state) {
+        static const char what[] = "expected the path of a file that begins with \"/\", at most "
+                                   "255 bytes (here: ";
+        static const char *const files[] = { "\"a.prom\"", "\"\"", "\"/a/\"", "1" };
+        char text[512], sentence[256];
+        struct json_error error;
+        struct conf conf;
+        size_t i;
+
+        (void)state;
+        for (i = 0; i < ARRAY_SIZE(files); i++) {
+                snprintf(text, sizeof(text), "{\"metrics\": {\"file\": %s}}", files[i]);
+                snprintf(sentence, sizeof(sentence), "%s%s)", what, files[i]);
+                refuse(text, 1, 22, sentence);
+        }
+        refuse("{\"metrics\": {\"interval\": 0}}", 1, 26,
+               "expected a whole number from 1 to 3600 (here: 0)");
+        refuse("{\"metrics\": 5}", 1, 13,
+               "expected an object, {\"file\": \"/path/to/mptcpize.prom\"} (here: 5)");
+        snprintf(text, sizeof(text), "{\"metrics\": {\"file\": \"/%0255d\"}}", 0);
+        assert_int_equal(conf_parse(text, strlen(text), &conf, &error), -EINVAL);
+        snprintf(text, sizeof(text), "{\"metrics\": {\"file\": \"/%0254d\"}}", 0);
+        conf = read_text(text);
+        assert_int_equal(strlen(conf.metrics_file), 255);
+        conf_done(&conf);
 }
 
 static void test_parse_dead_after_at_the_edge_is_taken(void **state) {
@@ -392,6 +432,8 @@ int main(void) {
                 cmocka_unit_test(test_parse_limits_at_the_edge_are_taken),
                 cmocka_unit_test(test_parse_dead_after_outside_is_refused),
                 cmocka_unit_test(test_parse_dead_after_at_the_edge_is_taken),
+                cmocka_unit_test(test_parse_metrics_are_taken),
+                cmocka_unit_test(test_parse_metrics_that_are_wrong_are_refused),
                 cmocka_unit_test(test_parse_bad_role_is_refused),
                 cmocka_unit_test(test_parse_names_and_values_at_their_limits),
                 cmocka_unit_test(test_parse_empty_names_are_refused),
