@@ -471,8 +471,7 @@ static const struct policy_read *daemon_policies(void *userdata) {
 static int daemon_set_role(void *userdata, const char *ifname, int role_or_unset, bool keep) {
         struct daemon *daemon = userdata;
 
-        (void)keep;
-        return engine_set_role(&daemon->engine, ifname, role_or_unset);
+        return roles_set(daemon->roles, ifname, role_or_unset, keep);
 }
 
 static int daemon_setup_exporter(struct daemon *daemon) {
