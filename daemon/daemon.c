@@ -500,6 +500,8 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .set_role = daemon_set_role,
                 .reload = daemon_reload,
                 .userdata = daemon,
+                .metrics = exporter_text,
+                .exporter = daemon->exporter,
         };
         int r = bus_new(daemon->event, &host, &daemon->bus);
 

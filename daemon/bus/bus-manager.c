@@ -192,6 +192,14 @@ static int manager_reload(sd_bus_message *call, void *userdata, sd_bus_error *er
         return bus_access(userdata, call, manager_reload_allowed, error);
 }
 
+static int manager_metrics(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        const struct bus_host *host = manager_host(userdata);
+        const char *text = host->metrics(host->exporter);
+
+        (void)error;
+        return text ? sd_bus_reply_method_return(call, "s", text) : -ENOMEM;
+}
+
 static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_VTABLE_START(0),
         SD_BUS_METHOD_WITH_ARGS("List", SD_BUS_ARGS("u", cursor, "u", max),
@@ -202,6 +210,8 @@ static const sd_bus_vtable manager_vtable[] = {
                                 SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("Advise", SD_BUS_ARGS("s", interface, "s", role, "s", reason),
                                 SD_BUS_NO_RESULT, bus_advise, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD_WITH_ARGS("Metrics", SD_BUS_NO_ARGS, SD_BUS_RESULT("s", text),
+                                manager_metrics, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, manager_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD_WITH_ARGS("SetRole", SD_BUS_ARGS("s", interface, "s", role, "b", keep),
                                 SD_BUS_NO_RESULT, bus_set_role_call, SD_BUS_VTABLE_UNPRIVILEGED),

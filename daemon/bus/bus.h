@@ -34,6 +34,9 @@ struct bus_host {
         /* Reads the configuration again; -EINVAL with the reason in error (of size bytes). */
         int (*reload)(void *userdata, char *error, size_t size);
         void *userdata;
+        /* OpenMetrics, valid until the next call; NULL: no memory. */
+        const char *(*metrics)(void *exporter);
+        void *exporter;
 };
 
 struct bus;
