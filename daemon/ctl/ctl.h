@@ -54,6 +54,7 @@ int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
 int cmd_plugin(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
+int cmd_metrics(const struct ctl *ctl);
 int cmd_top(const struct ctl *ctl);
 int cmd_run(const struct ctl *ctl);
 int cmd_doctor(const struct ctl *ctl);

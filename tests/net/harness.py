@@ -5,6 +5,7 @@ and with check() what it has checked, and fails by an exception. Output is TAP; 
 0, 1 if a test failed, 77 if none could run here.
 """
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -51,6 +52,11 @@ def needs(path, reason):
 def needs_program(name):
     """Decorator: the test is skipped where a program is not installed."""
     return _needs(lambda: shutil.which(name), f"{name} is not installed")
+
+
+def needs_module(name):
+    """Decorator: the test is skipped where Python lacks a module."""
+    return _needs(lambda: importlib.util.find_spec(name), f"Python has no {name}")
 
 
 needs_ipv6 = needs("/proc/sys/net/ipv6", "this kernel has no IPv6")
