@@ -1,7 +1,6 @@
 #include "daemon.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,16 +16,15 @@
 #include "core/engine.h"
 #include "counters.h"
 #include "exporter.h"
-#include "hint/database.h"
 #include "hint/hints.h"
 #include "identity.h"
 #include "host/profiles.h"
 #include "host/roles.h"
-#include "host/rules.h"
 #include "host/runtime.h"
 #include "host/setting.h"
 #include "host/state.h"
 #include "kern/kern.h"
+#include "policies.h"
 #include "takeover.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -47,10 +45,9 @@ struct daemon {
         struct kern *kern;
         struct bus *bus;
         struct setting *setting;   /* configuration and its plugin, in use */
-        struct rules *rules;       /* policies */
         struct roles *roles;       /* of interfaces, that are kept */
         struct profiles *profiles; /* of both */
-        struct database policies;  /* as rules has written them */
+        struct policies policies;
         struct hints *hints;       /* NULL: there are none */
         struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct state *state;       /* NULL: nothing is kept for the next daemon */
@@ -58,11 +55,9 @@ struct daemon {
         struct identity *identity;
         struct exporter *exporter; /* of metrics */
         struct engine engine;
-        uint32_t net_serial;    /* of the network that the policies were compiled for */
-        uint32_t routed_serial; /* and of the one that rules and routes were made for */
+        uint32_t routed_serial; /* of the network that rules and routes were made for */
         int lock_fd;
         struct takeover takeover;
-        char database[PATH_MAX]; /* of policies */
 };
 
 /* Life */
@@ -114,9 +109,8 @@ void daemon_free(struct daemon *daemon) {
         state_free(daemon->state);
         profiles_free(daemon->profiles);
         setting_free(daemon->setting);
-        rules_free(daemon->rules);
         roles_free(daemon->roles);
-        database_done(&daemon->policies);
+        policies_done(&daemon->policies);
         sd_event_unref(daemon->event);
         if (daemon->lock_fd >= 0)
                 close(daemon->lock_fd);
@@ -129,8 +123,8 @@ void daemon_free(struct daemon *daemon) {
 static int daemon_apply(struct daemon *daemon, struct setting *setting) {
         struct event event = { .type = EVENT_CONFIGURED, .usec = clock_usec() };
         struct profiles *profiles;
-        int r = profiles_new(setting, daemon->options->plugins,
-                             database_read(&daemon->policies, daemon->database), &profiles);
+        int r = profiles_new(setting, daemon->options->plugins, policies_read(&daemon->policies),
+                             &profiles);
 
         if (r < 0)
                 return r;
@@ -149,71 +143,23 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
 
 /* Policies */
 
-static void daemon_log_policies(const struct daemon *daemon, const char *consequence) {
-        struct rules_status status;
+static int daemon_setup_policies(struct daemon *daemon) {
+        const struct identity_host host = { &daemon->engine, daemon->kern,
+                                            &daemon->policies.database, daemon->policies.path };
+        int r = policies_init(&daemon->policies, daemon->options);
 
-        rules_status(daemon->rules, &status);
-        for (size_t i = 0; i < status.n_errors; i++)
-                log_error("%s", status.errors[i]);
-        if (status.n_errors > 0)
-                log_notice("%s", consequence);
-        log_info("%u policies in %s, generation %u", status.policies, status.database,
-                 status.generation);
-}
-
-static int daemon_setup_rules(struct daemon *daemon) {
-        const struct daemon_options *options = daemon->options;
-        const struct identity_host host = { &daemon->engine, daemon->kern, &daemon->policies,
-                                            daemon->database };
-        int r;
-
-        snprintf(daemon->database, sizeof(daemon->database), "%s/policy.db", options->runtime);
-        r = rules_new(options->policies, options->n_policies, daemon->database, &daemon->rules);
-        if (r < 0)
-                log_error("%s can't be opened: %s", daemon->database, strerror(-r));
         if (r == 0)
-                r = blackhole_watch_new(daemon->event, daemon->rules, &daemon->blackholes);
+                r = blackhole_watch_new(daemon->event, daemon->policies.rules, &daemon->blackholes);
         return r < 0 ? r : identity_new(&host, &daemon->identity);
-}
-
-static int daemon_start_rules(struct daemon *daemon) {
-        int r = rules_start(daemon->rules, &daemon->engine.model);
-
-        if (r < 0) {
-                log_error("policies can't be compiled: %s", strerror(-r));
-                return r;
-        }
-        daemon->net_serial = daemon->engine.net_serial;
-        daemon_log_policies(daemon, "these policies are left out");
-        return 0;
-}
-
-/* One sentence in error, and all in the log. */
-static int daemon_reload_rules(struct daemon *daemon, char error[static RULES_ERROR]) {
-        struct rules_status status;
-        int r = rules_reload(daemon->rules, &daemon->engine.model);
-
-        if (r >= 0)
-                return 0;
-        rules_status(daemon->rules, &status);
-        snprintf(error, RULES_ERROR, "%s", status.n_errors > 0 ? status.errors[0] : strerror(-r));
-        for (size_t i = 1; i < status.n_errors; i++)
-                log_error("%s", status.errors[i]);
-        return r;
 }
 
 static int on_lull(sd_event_source *source, void *userdata) {
         struct daemon *daemon = userdata;
-        int r;
 
         (void)source;
         engine_lull(&daemon->engine);
-        if (daemon->net_serial == daemon->engine.net_serial)
-                return 0;
-        daemon->net_serial = daemon->engine.net_serial;
-        r = rules_follow(daemon->rules, &daemon->engine.model);
-        if (r < 0)
-                log_error("policies can't be compiled for the changed network: %s", strerror(-r));
+        if (policies_are_behind(&daemon->policies, &daemon->engine))
+                policies_follow(&daemon->policies, &daemon->engine);
         return 0;
 }
 
@@ -228,7 +174,7 @@ static int daemon_read_again(struct daemon *daemon, struct setting **ret_setting
 
         if (r < 0)
                 return r;
-        r = daemon_reload_rules(daemon, error);
+        r = policies_reload(&daemon->policies, &daemon->engine, error);
         if (r < 0) {
                 setting_free(setting);
                 return r;
@@ -307,7 +253,8 @@ static int on_post(sd_event_source *source, void *userdata) {
         counters_follow(daemon->counters);
         if (engine_is_overdue(&daemon->engine))
                 engine_lull(&daemon->engine);
-        if (daemon->net_serial != daemon->engine.net_serial || engine_is_changed(&daemon->engine))
+        if (policies_are_behind(&daemon->policies, &daemon->engine) ||
+            engine_is_changed(&daemon->engine))
                 (void)sd_event_source_set_enabled(daemon->lull, SD_EVENT_ONESHOT);
         return 0;
 }
@@ -445,7 +392,7 @@ static int daemon_list_net(struct daemon *daemon) {
 
 /* Without hints every connection has the profile of the configuration, which is no failure. */
 static int daemon_setup_hints(struct daemon *daemon) {
-        int r = hints_new(daemon->options->runtime, daemon->database, on_event, daemon,
+        int r = hints_new(daemon->options->runtime, daemon->policies.path, on_event, daemon,
                           &daemon->hints);
 
         if (r == -EOPNOTSUPP)
@@ -465,7 +412,7 @@ static int daemon_setup_hints(struct daemon *daemon) {
 static const struct policy_read *daemon_policies(void *userdata) {
         struct daemon *daemon = userdata;
 
-        return database_read(&daemon->policies, daemon->database);
+        return policies_read(&daemon->policies);
 }
 
 static int daemon_set_role(void *userdata, const char *ifname, int role_or_unset, bool keep) {
@@ -477,7 +424,7 @@ static int daemon_set_role(void *userdata, const char *ifname, int role_or_unset
 static int daemon_setup_exporter(struct daemon *daemon) {
         const struct metrics_host host = {
                 .engine = &daemon->engine,
-                .rules = daemon->rules,
+                .rules = daemon->policies.rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
                 .dead_after = &daemon->takeover.dead_after,
                 .started_usec = clock_read_usec(CLOCK_REALTIME),
@@ -493,7 +440,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
                 .path_manager = daemon->takeover.path_manager,
                 .previous_path_manager = daemon->takeover.previous_path_manager,
                 .dead_after = &daemon->takeover.dead_after,
-                .rules = daemon->rules,
+                .rules = daemon->policies.rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
                 .plugins = daemon->options->plugins,
                 .policies = daemon_policies,
@@ -556,7 +503,7 @@ int daemon_setup(struct daemon *daemon) {
         if (r == 0)
                 r = roles_new(daemon->options->runtime, &daemon->engine, &daemon->roles);
         if (r == 0)
-                r = daemon_setup_rules(daemon);
+                r = daemon_setup_policies(daemon);
         if (r == 0)
                 r = daemon_setup_hints(daemon);
         if (r == 0)
@@ -575,7 +522,7 @@ int daemon_setup(struct daemon *daemon) {
         started.usec = clock_usec();
         engine_feed(&daemon->engine, &started);
         on_post(NULL, daemon);
-        r = daemon_start_rules(daemon);
+        r = policies_start(&daemon->policies, &daemon->engine);
         if (r == 0)
                 r = daemon_apply(daemon, daemon->setting);
         if (r < 0)

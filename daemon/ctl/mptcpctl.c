@@ -74,7 +74,8 @@ static const struct command commands[] = {
           .group = COMMAND_LOOK,
           .run = cmd_doctor,
           .help = "what is in the way of Multipath TCP here, and the remedy",
-          .more = "Looks at the kernel, the daemon, interfaces, routes, firewall rules and running\n"
+          .more = "Looks at the kernel, the daemon, interfaces, routes, firewall rules and "
+                  "running\n"
                   "programs, and changes nothing. Exits with 1 if something is broken. Root sees\n"
                   "more than others, and it says what it could not look at.",
           .example = "mptcpctl doctor" },

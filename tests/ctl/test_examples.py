@@ -10,14 +10,17 @@ installed in /etc and /run is in a directory of the test, and programs that the 
 nothing: STUBS. Environment: as fakebus.py; and SOURCE, the top directory.
 """
 
+import contextlib
 import dataclasses
 import os
+import pty
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import termios
 import unittest
 
 from fakebus import FAKE, MPTCPCTL, Fake, ctl, environ
@@ -106,8 +109,34 @@ def run_monitor(case, example):
     case.assert_prints(example, lines)
 
 
+def run_doctor(case, example):
+    """It finds this host as it is, with a daemon that has nothing of what belongs to one."""
+    run_to_its_end(case, example, statuses=(0, 1))
+
+
+def run_top(case, example):
+    """On a terminal, until "q"; with --json it ends by itself."""
+    if "--json" in example.command:
+        run_to_its_end(case, example)
+        return
+    ours, theirs = pty.openpty()
+    termios.tcsetwinsize(theirs, (24, 80))
+    child = case.start_shell(f"exec {example.command}", terminal=theirs)
+    os.close(theirs)
+    screen = b""
+    while b"PROGRAM" not in screen:
+        screen += os.read(ours, 4096)
+    os.write(ours, b"q")
+    with contextlib.suppress(OSError):  # the other end is closed
+        while os.read(ours, 4096):
+            pass
+    os.close(ours)
+    case.assertEqual(child.wait(timeout=60), 0)
+
+
 # Pattern of a command, and what runs it: a function of the case and the example.
-SCENES = ((r"mptcpctl monitor", run_monitor),)
+SCENES = ((r"mptcpctl monitor", run_monitor), (r"mptcpctl doctor", run_doctor),
+          (r"mptcpctl top", run_top))
 
 
 class Examples(Fake):
@@ -147,15 +176,20 @@ class Examples(Fake):
                    f"{SOURCE}/policy/apps", f"{self.place}/etc/mptcpize/apps.d", env=self.env)
         self.assertEqual(done.returncode, 0, done.stderr)
 
-    def start_shell(self, command):
-        """A shell that runs it, in a process group of its own."""
+    def start_shell(self, command, terminal=None):
+        """A shell that runs it, in a process group of its own, perhaps on a terminal."""
         for name, place in self.places.items():
             command = command.replace(name, place)
-        self.shell = subprocess.Popen(["sh", "-c", command], env=environ(self.env), text=True,
-                                      cwd=self.place, stdin=subprocess.DEVNULL,
-                                      stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                                      start_new_session=True)
-        for stream in (self.shell.stdout, self.shell.stderr):
+        env = environ(self.env)
+        streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+        if terminal is None:
+            streams = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE,
+                       "stderr": subprocess.PIPE}
+        else:
+            env["TERM"] = "vt100"
+        self.shell = subprocess.Popen(["sh", "-c", command], env=env, text=True, cwd=self.place,
+                                      start_new_session=True, **streams)
+        for stream in filter(None, (self.shell.stdout, self.shell.stderr)):
             self.addCleanup(stream.close)
         self.addCleanup(self.shell.wait)
         self.addCleanup(self.shell.kill)

@@ -1,0 +1,76 @@
+#include "policies.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "util/log.h"
+
+int policies_init(struct policies *policies, const struct daemon_options *options) {
+        int r;
+
+        snprintf(policies->path, sizeof(policies->path), "%s/policy.db", options->runtime);
+        r = rules_new(options->policies, options->n_policies, policies->path, &policies->rules);
+        if (r < 0)
+                log_error("%s can't be opened: %s", policies->path, strerror(-r));
+        return r;
+}
+
+void policies_done(struct policies *policies) {
+        rules_free(policies->rules);
+        database_done(&policies->database);
+}
+
+static void policies_log(const struct policies *policies) {
+        struct rules_status status;
+
+        rules_status(policies->rules, &status);
+        for (size_t i = 0; i < status.n_errors; i++)
+                log_error("%s", status.errors[i]);
+        if (status.n_errors > 0)
+                log_notice("these policies are left out");
+        log_info("%u policies in %s, generation %u", status.policies, status.database,
+                 status.generation);
+}
+
+int policies_start(struct policies *policies, const struct engine *engine) {
+        int r = rules_start(policies->rules, &engine->model);
+
+        if (r < 0) {
+                log_error("policies can't be compiled: %s", strerror(-r));
+                return r;
+        }
+        policies->net_serial = engine->net_serial;
+        policies_log(policies);
+        return 0;
+}
+
+int policies_reload(struct policies *policies, const struct engine *engine,
+                    char error[static RULES_ERROR]) {
+        struct rules_status status;
+        int r = rules_reload(policies->rules, &engine->model);
+
+        if (r >= 0)
+                return 0;
+        rules_status(policies->rules, &status);
+        snprintf(error, RULES_ERROR, "%s", status.n_errors > 0 ? status.errors[0] : strerror(-r));
+        for (size_t i = 1; i < status.n_errors; i++)
+                log_error("%s", status.errors[i]);
+        return r;
+}
+
+bool policies_are_behind(const struct policies *policies, const struct engine *engine) {
+        return policies->net_serial != engine->net_serial;
+}
+
+void policies_follow(struct policies *policies, const struct engine *engine) {
+        int r;
+
+        policies->net_serial = engine->net_serial;
+        r = rules_follow(policies->rules, &engine->model);
+        if (r < 0)
+                log_error("policies can't be compiled for the changed network: %s", strerror(-r));
+}
+
+const struct policy_read *policies_read(struct policies *policies) {
+        return database_read(&policies->database, policies->path);
+}

@@ -1,0 +1,41 @@
+/*
+ * The policies in force: compiled into the database that programs map, compiled again when the
+ * network of this host has changed, and read for the daemon itself.
+ */
+#pragma once
+
+#include <limits.h>
+#include "daemon.h"
+#include "hint/database.h"
+#include "host/rules.h"
+#include "core/engine.h"
+
+struct policies {
+        struct rules *rules;      /* as files have them */
+        struct database database; /* as rules has written them */
+        uint32_t net_serial;      /* of the network that they were compiled for */
+        char path[PATH_MAX];      /* of the database */
+};
+
+/* Opens the database. 0 or a negative errno, which is logged. */
+int policies_init(struct policies *policies, const struct daemon_options *options);
+/* Also of one that is all zero. */
+void policies_done(struct policies *policies);
+
+/* Compiles them for the first time; mistakes are logged. 0 or a negative errno, logged. */
+int policies_start(struct policies *policies, const struct engine *engine);
+
+/*
+ * Reads the files again. A negative errno: the old ones stay in force; one sentence is in error,
+ * and what else is wrong is logged.
+ */
+int policies_reload(struct policies *policies, const struct engine *engine,
+                    char error[static RULES_ERROR]);
+
+/* Has the network changed since they were compiled? */
+bool policies_are_behind(const struct policies *policies, const struct engine *engine);
+/* Then they are compiled for it. */
+void policies_follow(struct policies *policies, const struct engine *engine);
+
+/* What the database says; NULL: nothing. Valid until the next call. */
+const struct policy_read *policies_read(struct policies *policies);
