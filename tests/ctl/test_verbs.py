@@ -41,7 +41,7 @@ CALLS = (
 # Errors of the bus, and the sentence that they become.
 ERRORS = (
     ("org.mptcpize1.Error.NoSuchSubflow",
-     "what the daemon says; 'mptcpctl show TOKEN' lists the subflows that there are"),
+     "the connection has no such subflow: 'mptcpctl show TOKEN' lists those that it has"),
     ("org.mptcpize1.Error.AmbiguousSubflow",
      "what the daemon says; name it as 'mptcpctl show TOKEN' does: ADDRESS:PORT, and the remote"),
     ("org.mptcpize1.Error.NoSuchInterface",
@@ -49,9 +49,9 @@ ERRORS = (
     ("org.mptcpize1.Error.NoSuchAddress", "what the daemon says; 'mptcpctl interface' lists the"),
     ("org.mptcpize1.Error.NotManaged",
      "nothing can be done for the connection: what the daemon says"),
-    ("org.mptcpize1.Error.BadAddress", "what the daemon says; expected 192.0.2.1, "),
+    ("org.mptcpize1.Error.BadAddress", "what the daemon says; addresses look like 192.0.2.1, "),
     ("org.mptcpize1.Error.BadRole", "what the daemon says; roles are master, on, backup and off"),
-    ("org.mptcpize1.Error.BadLimit", "what the daemon says; 'mptcpctl limits' lists them"),
+    ("org.mptcpize1.Error.BadLimit", "what the daemon says"),
     ("org.mptcpize1.Error.Refused", "refused: what the daemon says"),
     ("org.mptcpize1.Error.TooMany", "what the daemon says"),
     ("org.mptcpize1.Error.NoSuchConnection", "there is no connection 0x1a2b3c4d: "),
