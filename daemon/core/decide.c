@@ -247,7 +247,10 @@ static int decision_check_withdraw(const struct decision *decision,
                                    const struct mptcpize_action *wanted) {
         const struct local_id *id = connection_find_address(decision->connection, &wanted->local);
 
-        return id ? id->held : -ENOENT;
+        if (!id)
+                return -ENOENT;
+        /* What this host has lost is of no use to whoever wanted it announced. */
+        return id->barred || (id->held && decision_local(decision, wanted));
 }
 
 static int decision_check(const struct decision *decision, const struct mptcpize_action *wanted) {

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../daemon/core/order.h"
 #include "pump.h"
 
 #define WIFI 2
@@ -195,6 +196,67 @@ static void test_configured_announces_again_under_the_same_ids(void **state) {
         assert_int_equal(world_connection(world)->ids.n, 1);
 }
 
+static void order(struct world *world, enum order_type type, const char *local) {
+        const struct order order = { .type = type, .token = TOKEN, .local = at(local) };
+        char reason[LIMIT_REASON];
+        uint32_t serial;
+
+        assert_int_equal(engine_order(&world->engine, &order, &serial, reason), 0);
+}
+
+static void test_ordered_withdrawal_stays(void **state) {
+        struct world *world = *state;
+
+        connect_in(world);
+        order(world, ORDER_WITHDRAW, "198.51.100.1");
+        pump(world);
+        assert_string_equal(pump_log(), "announce lte withdraw lte ");
+        pump_link(world, LTE, false);
+        pump_link(world, LTE, true);
+        world_configure(world);
+        pump(world);
+        assert_string_equal(pump_log(), "");
+        order(world, ORDER_ANNOUNCE, "198.51.100.1");
+        pump(world);
+        world_configure(world);
+        pump(world);
+        assert_string_equal(pump_log(), "announce lte announce lte ");
+}
+
+static void test_ordered_announcement_stays_while_there_is_the_address(void **state) {
+        struct world *world = *state;
+
+        pump_option(world, "interfaces", "wif*,lte*");
+        connect_in(world);
+        order(world, ORDER_ANNOUNCE, "198.51.100.1");
+        pump(world);
+        (void)pump_log();
+        pump_option(world, "interfaces", "eth*");
+        pump(world);
+        pump_link(world, WIFI, true);
+        assert_string_equal(pump_log(), "");
+        pump_option(world, "interfaces", "lte*");
+        pump(world);
+        assert_string_equal(pump_log(), "announce lte ");
+        pump_link(world, LTE, false);
+        assert_string_equal(pump_log(), "withdraw lte ");
+}
+
+static void test_ordered_announcement_that_failed_is_not_the_plugins(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        connect_in(world);
+        order(world, ORDER_ANNOUNCE, "198.51.100.1:8080");
+        action = world_expect(world, ACTION_ANNOUNCE);
+        world_outcome(world, &action, -EADDRINUSE);
+        (void)world_expect(world, ACTION_RELEASE);
+        (void)pump_log();
+        world_address(world, LTE, "198.51.100.7", true);
+        pump(world);
+        assert_string_equal(pump_log(), "announce 198.51.100.7 ");
+}
+
 static void test_config_wrong_option_or_value_is_refused(void **state) {
         static const struct {
                 const char *key, *value;
@@ -249,6 +311,9 @@ int main(void) {
                 T(test_demote_initial_follows_the_joins),
                 T(test_demote_initial_not_wanted_leaves_it),
                 T(test_configured_announces_again_under_the_same_ids),
+                T(test_ordered_withdrawal_stays),
+                T(test_ordered_announcement_stays_while_there_is_the_address),
+                T(test_ordered_announcement_that_failed_is_not_the_plugins),
                 cmocka_unit_test(test_config_wrong_option_or_value_is_refused),
         };
 

@@ -450,6 +450,22 @@ static void test_announce_is_not_the_plugins_to_withdraw_until_it_is_lost(void *
         assert_true(world_connection(world)->ids.items[0].free);
 }
 
+/* The id comes back with a subflow: that changes nothing of it. */
+static void test_withdraw_outlives_a_join_from_there(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        order_connect(world);
+        order_remove_lte(world);
+        action = order_expect(world, ACTION_WITHDRAW, order_announce(world, ORDER_WITHDRAW, LTE));
+        world_outcome(world, &action, 0);
+        action = order_expect(world, ACTION_CREATE, order_add(world, LTE, NULL));
+        world_outcome(world, &action, 0);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, LTE ":40002", SERVER, 1, 0, 0);
+        assert_true(connection_find_id(world_connection(world), 1)->barred);
+        assert_false(connection_find_id(world_connection(world), 1)->free);
+}
+
 /* What the peer has joined there is closed by it. */
 static void test_withdraw_of_what_carries_all_is_refused(void **state) {
         struct world *world = *state;
@@ -508,6 +524,7 @@ int main(void) {
                 ORDER_TEST(test_announce_of_what_can_not_be_is_refused),
                 ORDER_TEST(test_announce_without_a_free_id_is_refused),
                 ORDER_TEST(test_announce_is_not_the_plugins_to_withdraw_until_it_is_lost),
+                ORDER_TEST(test_withdraw_outlives_a_join_from_there),
                 ORDER_TEST(test_withdraw_of_what_carries_all_is_refused),
                 ORDER_TEST(test_withdraw_where_a_join_of_ours_begins_is_refused),
         };
