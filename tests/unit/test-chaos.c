@@ -78,13 +78,17 @@ static void check_orders(const struct action *action, struct connection *connect
                         connection_find_refusal(connection, &action->local, &action->remote);
         const struct subflow *subflow =
                         connection_find_subflow(connection, &action->local, &action->remote);
+        const struct local_id *id = connection_find_address(connection, &action->local);
 
-        if (action->ordered)
+        /* Another subflow of the same pair may be asked whether it is alive. */
+        if (action->ordered || strncmp(action->reason, "a probe", 7) == 0)
                 return;
         if (action->type == ACTION_CREATE && refusal)
                 assert_false(refusal->ordered);
         if (action->type == ACTION_BACKUP && subflow)
                 assert_false(subflow->pinned);
+        if (action->type == ACTION_ANNOUNCE && id)
+                assert_true(!id->barred || id->renewed);
 }
 
 static void check_action(const struct chaos *chaos, const struct action *action) {
