@@ -146,7 +146,7 @@ static bool pending_feed(struct pending *pending, const struct outcome_event *ou
                 return false;
         if (pending->asked && outcome->action.serial == pending->serial) {
                 pending->ready = true;
-                pending->error = outcome->error;
+                pending->error = order_has_failed(outcome) ? outcome->error : 0;
                 memcpy(pending->reason, outcome->message, sizeof(pending->reason));
                 return true;
         }
