@@ -218,16 +218,18 @@ struct local_id *connection_find_address(struct connection *connection,
 
 int connection_learn_id(struct connection *connection, const struct mptcpize_address *address,
                         uint8_t id) {
-        const struct local_id *known = connection_find_address(connection, address);
-        struct local_id entry = { .address = *address,
-                                  .id = id,
-                                  .held = known && known->held,
-                                  .barred = known && known->barred };
+        struct local_id entry = { .address = *address, .id = id };
 
-        for (size_t i = connection->ids.n; i-- > 0;)
-                if (connection->ids.items[i].id == id ||
-                    address_equal(&connection->ids.items[i].address, address))
-                        ARRAY_CUT(&connection->ids, i);
+        for (size_t i = connection->ids.n; i-- > 0;) {
+                const struct local_id *known = &connection->ids.items[i];
+                const bool same = address_equal(&known->address, address);
+
+                if (!same && known->id != id)
+                        continue;
+                entry.held |= same && known->held;
+                entry.barred |= same && known->barred;
+                ARRAY_CUT(&connection->ids, i);
+        }
         return ARRAY_APPEND(&connection->ids, entry, LIMIT_IDS);
 }
 

@@ -263,11 +263,14 @@ static int task_select(const struct task *task, uint32_t states, struct subflow 
                 found = subflow;
                 n++;
         }
-        if (n > 1)
-                return task_fail(task, -ENOTUNIQ, "%u subflows fit: say both addresses and ports",
-                                 n);
-        if (n == 0)
-                return task_fail(task, -ENOENT, "it has no such subflow");
+        if (n > 1) {
+                (void)task_fail(task, 0, "%u subflows fit: say both addresses and ports", n);
+                return -ENOTUNIQ;
+        }
+        if (!found) {
+                (void)task_fail(task, 0, "it has no such subflow");
+                return -ENOENT;
+        }
         *ret_subflow = found;
         return 0;
 }
@@ -323,7 +326,7 @@ static int order_remove(const struct task *task, uint32_t *ret_serial) {
         struct connection *connection = task->connection;
         struct mptcpize_subflow is;
         struct subflow *subflow;
-        int r = task_select(task, SUBFLOWS_LIVE | SUBFLOWS_KEPT, &subflow);
+        int r = task_select(task, SUBFLOWS_LIVE | SUBFLOWS_LOST, &subflow);
 
         if (r < 0)
                 return r;

@@ -51,16 +51,17 @@ void engine_set_tap(struct engine *engine, trace_fn fn, void *userdata) {
 void engine_show(const struct engine *engine, enum trace_kind kind, uint32_t token,
                  const struct mptcpize_address *local, const struct mptcpize_address *remote,
                  const char *reason) {
-        struct trace_line line = {
+        struct trace_line line;
+
+        if (!engine->trace.tap)
+                return;
+        line = (struct trace_line){
                 .usec = engine->now_usec,
                 .token = token,
                 .kind = kind,
                 .local = *local,
                 .remote = *remote,
         };
-
-        if (!engine->trace.tap)
-                return;
         snprintf(line.reason, sizeof(line.reason), "%s", reason);
         trace_show(&engine->trace, &line);
 }

@@ -177,7 +177,7 @@ static void test_roles_over_the_limit_are_damage(void **state) {
         host_start(&host);
         assert_int_equal(host.engine.roles.n, LIMIT_SET_ROLES);
         host_stop(&host);
-        strcat(text, "lte0 off\n");
+        snprintf(text + strlen(text), 16, "lte0 off\n");
         write_file(text);
         host_start(&host);
         assert_int_equal(host.engine.roles.n, 0);
@@ -198,7 +198,8 @@ static void test_roles_that_others_may_write_are_ignored(void **state) {
 static int setup(void **state) {
         (void)state;
         log_set_level(LOG_CRIT);
-        assert_non_null(mkdtemp(strcpy(dir, "/tmp/test-roles-XXXXXX")));
+        memcpy(strrchr(dir, '-'), "-XXXXXX", sizeof("-XXXXXX"));
+        assert_non_null(mkdtemp(dir));
         snprintf(path, sizeof(path), "%s/roles", dir);
         return 0;
 }
