@@ -4,8 +4,8 @@
  *         flood reload COUNT ANSWERS    calls Reload COUNT times without waiting, says "sent",
  *                                       prints the names of the first ANSWERS errors ("" for a
  *                                       success), and stays
- *         flood read                    asks for everything over and over and never reads an
- *                                       answer; says "sent" when it can't send any more
+ *         flood read                    asks for everything CALLS times and never reads an
+ *                                       answer; says "sent" after a tenth of that
  *         flood subscribe               subscribes, says "subscribed", and never reads again
  */
 #include <errno.h>
@@ -59,7 +59,6 @@ static int flood_reload(sd_bus *bus, unsigned long count) {
         return r;
 }
 
-/* Until the bus takes no more: its own limits hold it back then. */
 static int flood_read(sd_bus *bus) {
         int r = 0;
 
