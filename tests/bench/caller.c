@@ -1,10 +1,11 @@
 /*
  * A client that asks the daemon over and over.
  *
- *         caller list|properties|objects|explain|connection
+ *         caller list|properties|objects|explain|connection [once]
  *
- * Says "asking" after its first answer; at the end of its standard input it says how many answers
- * there were, and how long the longest took: "done COUNT USEC".
+ * With "once" it asks once for each byte of its standard input, and says "answered". Else it says
+ * "asking" after its first answer; at the end of its standard input it says how many answers there
+ * were, and how long the longest took: "done COUNT USEC".
  */
 #include <poll.h>
 #include <stdbool.h>
@@ -104,6 +105,18 @@ static bool is_over(void) {
         return poll(&input, 1, 0) > 0;
 }
 
+static int ask_once(struct caller *caller, int (*call)(struct caller *caller)) {
+        char byte;
+        int r = 0;
+
+        while (r >= 0 && read(STDIN_FILENO, &byte, 1) == 1) {
+                r = call(caller);
+                puts("answered");
+                (void)fflush(stdout);
+        }
+        return r;
+}
+
 static int ask(struct caller *caller, int (*call)(struct caller *caller)) {
         uint64_t longest = 0, n = 0;
 
@@ -126,11 +139,11 @@ static int ask(struct caller *caller, int (*call)(struct caller *caller)) {
 
 int main(int argc, char **argv) {
         struct caller caller = { 0 };
-        int r = argc == 2 ? sd_bus_open_system(&caller.bus) : -1;
+        int r = argc == 2 || argc == 3 ? sd_bus_open_system(&caller.bus) : -1;
 
         for (size_t i = 0; r >= 0 && i < sizeof(calls) / sizeof(calls[0]); i++)
                 if (strcmp(argv[1], calls[i].name) == 0)
-                        r = ask(&caller, calls[i].call);
+                        r = (argc == 3 ? ask_once : ask)(&caller, calls[i].call);
         if (r < 0)
                 fprintf(stderr, "caller: %s\n", strerror(-r));
         sd_bus_unref(caller.bus);
