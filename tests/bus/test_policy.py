@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import stat
+import subprocess
 
 import buscalls
 import harness
@@ -63,6 +64,20 @@ def test_policy_root_owns_and_everybody_reads(lab):
         check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "Plugin", prefix=prefix),
                     ["fullmesh"], "plugin")
     check_equal(buscalls.error_of("Reload", prefix=NOBODY)[0], DENIED, "error of Reload")
+
+
+def test_policy_lets_subscribers_be_asked(lab):
+    """If they still read: one that doesn't is sent no more then, so that events are lost."""
+    start_strict_bus(lab)
+    Daemon(lab).start()
+    flood = f"{programs.Build.find().root}/tests/bus/flood"
+    deaf = lab.add(programs.Process([flood, "subscribe"], "deaf", stdout=subprocess.PIPE))
+    check_equal(deaf.popen.stdout.readline(), b"subscribed\n", "subscriber")
+    for _ in range(5):
+        with buscalls.connections(200):
+            labs.wait_for(lambda: buscalls.get(MANAGER, MANAGER_INTERFACE,
+                                               "SubflowCount")[0] >= 400, "the joins")
+    check(buscalls.get(MANAGER, MANAGER_INTERFACE, "EventsLost")[0] > 0, "events are lost")
 
 
 def test_policy_nobody_else_owns(lab):
@@ -199,6 +214,7 @@ def start_confined(lab, prefix, *more):
 
 
 buscalls.main([test_policy_root_owns_and_everybody_reads,
+               test_policy_lets_subscribers_be_asked,
                test_policy_nobody_else_owns,
                test_policy_missing_is_said_by_the_daemon,
                test_data_activation_and_unit_agree,
