@@ -16,6 +16,7 @@
 #include "policy/eval.h"
 #include "policy/explain.h"
 
+#define EXPLAIN_KEYS  7u /* that there are */
 #define EXPLAIN_PLACE 32 /* bytes of a line and a column */
 #define EXPLAIN_TRIES 4  /* of a look at the database while it is written */
 
@@ -77,8 +78,12 @@ static int asked_read_one(sd_bus_message *call, struct asked *asked, sd_bus_erro
 
 static int asked_read(sd_bus_message *call, struct asked *asked, sd_bus_error *error) {
         int r = sd_bus_message_enter_container(call, 'a', "{sv}");
+        unsigned int n = 0;
 
         while (r >= 0 && (r = sd_bus_message_enter_container(call, 'e', "sv")) > 0) {
+                if (n++ == EXPLAIN_KEYS)
+                        return sd_bus_error_set(error, BUS_ERROR_BAD_QUESTION,
+                                                "a question has at most 7 keys");
                 r = asked_read_one(call, asked, error);
                 if (r >= 0)
                         r = sd_bus_message_exit_container(call);

@@ -102,11 +102,15 @@ static int limits_take(struct limits *limits, const char *key, uint32_t value,
 
 static int limits_read(sd_bus_message *call, struct limits *limits, sd_bus_error *error) {
         const char *key;
-        uint32_t value;
+        uint32_t value, n = 0;
         int r = sd_bus_message_enter_container(call, 'a', "{su}");
 
         while (r >= 0 && (r = sd_bus_message_read(call, "{su}", &key, &value)) > 0)
-                r = limits_take(limits, key, value, error);
+                r = n++ < sizeof(limit_keys) / sizeof(limit_keys[0])
+                                    ? limits_take(limits, key, value, error)
+                                    : sd_bus_error_set(error, BUS_ERROR_BAD_LIMIT,
+                                                       "a limit is named twice, or there is no "
+                                                       "such limit");
         return r;
 }
 

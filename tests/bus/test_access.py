@@ -8,10 +8,14 @@ import buscalls
 import programs
 from buscalls import CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY, connections, stage
 from harness import check, check_equal
-from lab import Failed, wait_for
+from lab import Failed, command, wait_for
+from programs import run
 
 DENIED = "org.freedesktop.DBus.Error.AccessDenied"
 TOO_MANY = "org.mptcpize1.Error.TooMany"
+POLKITD = "/usr/lib/polkit-1/polkitd"
+PKACTION = "/usr/bin/pkaction"
+ACTIONS = "/usr/share/polkit-1/actions"
 QUESTIONS = 16  # of one caller, see limits.h
 ASKED = 64  # of polkit, of all callers
 
@@ -134,10 +138,27 @@ def test_polkit_silent_many_callers_are_bounded(lab):
     check_equal(limit(), 1, "limit, by root")
 
 
-def test_policy_file_names_the_action(_lab):
-    """What polkit knows is what the daemon asks for."""
-    with open(os.path.join(buscalls.DATA, "org.mptcpize1.policy"), encoding="utf-8") as file:
-        check('<action id="org.mptcpize1.manage">' in file.read(), "the action")
+def test_polkit_itself_knows_the_action(lab):
+    """The real one, with the file that is shipped: it wants an administrator to authenticate."""
+    command("mount", "--bind", os.path.abspath(buscalls.DATA), ACTIONS)
+    stage(lab)
+    polkit = lab.add(programs.Process([POLKITD, "--no-debug"], "polkitd"))
+    wait_for(lambda: "org.freedesktop.PolicyKit1" in buscalls.busctl("list").stdout or
+             not polkit.running(), "polkitd")
+    name, text = buscalls.error_of("Reload", prefix=NOBODY)
+    check_equal(name, "org.freedesktop.DBus.Error.InteractiveAuthorizationRequired",
+                f"error: {text}")
+    done = run([PKACTION, "--verbose", "--action-id", "org.mptcpize1.manage"])
+    check("auth_admin_keep" in done.stdout, f"what pkaction shows: {done.stdout}{done.stderr}")
+
+
+def no_polkit():
+    """What is missing for that, or \"\"."""
+    missing = [path for path in (POLKITD, PKACTION, ACTIONS) if not os.path.exists(path)]
+    return f"{missing[0]} is not installed" if missing else ""
+
+
+test_polkit_itself_knows_the_action.obstacle = no_polkit
 
 
 buscalls.main([test_polkit_allows_and_it_is_done,
@@ -149,4 +170,4 @@ buscalls.main([test_polkit_allows_and_it_is_done,
                test_polkit_dies_while_it_is_asked,
                test_polkit_silent_callers_wait_and_others_do_not,
                test_polkit_silent_many_callers_are_bounded,
-               test_policy_file_names_the_action])
+               test_polkit_itself_knows_the_action])

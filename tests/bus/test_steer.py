@@ -94,7 +94,8 @@ def test_limits_bad_ones_are_errors_and_change_nothing(lab):
     stage(lab)
     before = limits()
     for words in (("Colour", 1), ("MaxSubflows", 0), ("MaxSubflows", 65),
-                  ("MaxJoins", 1, "MaxConnections", 4294967295), ("x" * 9999, 1)):
+                  ("MaxJoins", 1, "MaxConnections", 4294967295), ("MaxJoins", 1) * 6,
+                  ("x" * 9999, 1)):
         pairs = ",".join(map(str, words))
         name, text = refused("SetLimits", f"dict:string:uint32:{pairs}")
         check_equal(name, "BadLimit", text[:100])
@@ -146,6 +147,7 @@ def test_explain_bad_questions_are_errors(lab):
                            ("\"Uid\" must be a u", (*there, "Uid", "s", "0")),
                            ("\"\" is no address", ("Program", "s", "curl")),
                            ("is no address to connect to", ("Address", "s", "*:80")),
+                           ("at most 7 keys", (*there * 8,)),
                            ("\"here\" is no address", (*there, "Local", "s", "here")),
                            ("Local", (*there, "Call", "s", "listen", "Local", "s", "192.0.2.1")),
                            ("is no address", ("Address", "s", "1" * 99999))):
