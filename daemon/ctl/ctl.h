@@ -53,6 +53,7 @@ int cmd_status(const struct ctl *ctl);
 int cmd_connections(const struct ctl *ctl);
 int cmd_show(const struct ctl *ctl);
 int cmd_plugin(const struct ctl *ctl);
+int cmd_advise(const struct ctl *ctl);
 int cmd_reload(const struct ctl *ctl);
 int cmd_metrics(const struct ctl *ctl);
 int cmd_top(const struct ctl *ctl);

@@ -165,6 +165,19 @@ static const struct command commands[] = {
           .example = "mptcpctl limits\n"
                      "mptcpctl limits max_subflows=2 max_joins=1",
           .arguments = { ARGUMENT_LIMIT } },
+        { .name = "advise",
+          .synopsis = " INTERFACE ROLE [REASON]",
+          .group = COMMAND_STEER,
+          .run = cmd_advise,
+          .min_args = 2,
+          .max_args = 3,
+          .help = "tell of an interface what a script of your network manager knows",
+          .more = "ROLE    master, on, backup or off: where nobody else has a word on it;\n"
+                  "        default: no advice any more; leaving: it is about to go down\n"
+                  "REASON  shown where the role is\n"
+                  "Does nothing if mptcpized is not running: advice is for the moment.",
+          .example = "mptcpctl advise lte0 backup 'it costs'",
+          .arguments = { ARGUMENT_INTERFACE, ARGUMENT_ROLE, ARGUMENT_ANY } },
         { .name = "reload",
           .synopsis = "",
           .group = COMMAND_STEER,

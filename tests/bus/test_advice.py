@@ -1,10 +1,14 @@
 #!/usr/bin/python3
 """Advice on interfaces over the bus: whose word counts, and what is refused."""
 
+import os
+
 import buscalls
+import programs
 from buscalls import MANAGER, MANAGER_INTERFACE, NOBODY, error_of, stage
 from harness import check, check_equal
-from lab import wait_for
+from lab import WORK, wait_for, write
+from netmanager import example
 
 METERED = "NetworkManager: metered"
 LIMIT = 64  # interfaces, see limits.h
@@ -24,6 +28,11 @@ def shown(name):
     rows = buscalls.get(MANAGER, MANAGER_INTERFACE, "Interfaces")[0]
     row = next(row for row in rows if row["Name"] == name)
     return row["Role"], row["RoleReason"], row["Usable"]
+
+
+def subflows(name):
+    return buscalls.get(f"{MANAGER}/interface/{name}", buscalls.INTERFACE_INTERFACE,
+                        "SubflowCount")[0]
 
 
 def test_advice_is_a_role_until_taken_back(lab):
@@ -94,9 +103,57 @@ def test_advice_reason_is_one_line(lab):
     wait_for(lambda: "two lines" in daemon.log_text(), "a line in the log")
 
 
+def test_advice_by_mptcpctl_is_a_role(lab):
+    """The words of people, and what is wrong with those of others."""
+    daemon = stage(lab)
+    for words, status, wanted in ((("backup", "it costs"), 0, ("backup", "it costs", True)),
+                                  (("off",), 0, ("off", "advised", False)),
+                                  (("often",), 2, ("off", "advised", False)),
+                                  (("leaving", "why"), 0, ("on", "default", False)),
+                                  (("default",), 0, ("on", "default", True))):
+        check_equal(daemon.ctl("advise", "lte0", *words).returncode, status, f"{words}: status")
+        check_equal(shown("lte0"), wanted, "lte0")
+    done = daemon.ctl("advise", "a/b", "on")
+    check_equal((done.returncode, "can't be the name" in done.stderr), (1, True), "a/b")
+
+
+def test_advice_example_of_the_manual_takes_a_link_down(lab):
+    """The data has left it before, and it is used again when it is up."""
+    stage(lab)
+    path = f"{os.path.dirname(programs.Build.find().ctl)}:{os.environ['PATH']}"
+    with buscalls.connections(1):
+        wait_for(lambda: subflows("lte0") == 1, "a subflow on lte0")
+        lines = example("mptcpctl advise lte0 leaving").splitlines()
+        programs.run(["sh", "-ec", lines[0]], env={"PATH": path})
+        check_equal(shown("lte0"), ("on", "default", False), "lte0 while it is leaving")
+        wait_for(lambda: subflows("lte0") == 0, "no subflow on lte0, which is up")
+        for line in lines[1:]:
+            check_equal(programs.run(["sh", "-ec", line], env={"PATH": path}).returncode, 0, line)
+        lab.path_up(1)
+        wait_for(lambda: subflows("lte0") == 1, "a subflow on lte0 again")
+
+
+def test_advice_does_not_start_the_daemon(lab):
+    """Other calls may; this one comes whenever a cable is plugged in."""
+    write(f"{WORK}/{buscalls.NAME}.service",
+          f"[D-BUS Service]\nName={buscalls.NAME}\nExec=/usr/bin/touch {WORK}/started\n")
+    programs.BUS_CONF = programs.BUS_CONF.replace("<auth>",
+                                                  f"<servicedir>{WORK}</servicedir><auth>")
+    programs.start_bus(lab)
+    daemon = programs.Daemon(lab)
+    done = daemon.ctl("advise", "lte0", "on")
+    check_equal((done.returncode, "not running" in done.stderr), (1, True), "status, message")
+    check(not os.path.exists(f"{WORK}/started"), "nobody has started it")
+    daemon.ctl("status")
+    check(os.path.exists(f"{WORK}/started"), "another command does")
+
+
 buscalls.main([test_advice_is_a_role_until_taken_back,
                test_advice_yields_to_the_configuration,
                test_advice_leaving_interface_is_not_usable,
                test_advice_bad_calls_are_refused,
                test_advice_limit_is_kept,
-               test_advice_reason_is_one_line])
+               test_advice_reason_is_one_line,
+               test_advice_by_mptcpctl_is_a_role,
+               test_advice_example_of_the_manual_takes_a_link_down,
+               test_advice_does_not_start_the_daemon])

@@ -378,6 +378,7 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_METHOD("GetConnection", "u", "o", on_get_connection, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Reload", NULL, NULL, on_reload, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetRole", "ssb", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
+        SD_BUS_METHOD("Advise", "sss", NULL, on_change, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("SetLimits", "a{su}", NULL, on_set_limits, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("Subscribe", NULL, NULL, on_subscribe, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_PROPERTY("Version", "s", get_constant, 0, 0),

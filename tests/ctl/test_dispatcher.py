@@ -2,16 +2,19 @@
 """The script for NetworkManager's dispatcher: what it tells mptcpctl, for what nmcli says.
 
 Both are stubs here; tests/net/test_networkmanager.py has the real ones. Needs no rights.
-Environment: DISPATCHER, the script. Runs once with each awk that there is.
+Environment: DISPATCHER, the script; SOURCE, the top directory. Runs with each awk that there is.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
 DISPATCHER = os.path.abspath(os.environ["DISPATCHER"])
+PAGE = os.environ["SOURCE"] + "/man/mptcpize-networkmanager.7"
 AWKS = [path for path in map(shutil.which, ("mawk", "gawk", "original-awk", "busybox")) if path]
 WIFI = "6587613f-d328-4b83-ad61-016cf55e1e14"
 WWAN = "2364c6d4-1b12-4e14-ab78-59b0ae8d9cb5"
@@ -30,6 +33,18 @@ MPTCPCTL = """#!/bin/sh
 printf '%s|' "$@" >>'{home}/told'
 echo >>'{home}/told'
 exit {status}
+"""
+# Tells each answer of the real one.
+FLOCK = """#!/bin/sh
+{flock} "$@"
+status=$?
+echo $status >>'{home}/locks'
+exit $status
+"""
+SLEEP = """#!/bin/sh
+exec 9<&-
+while [ -e '{home}/wait' ]; do /bin/sleep 0.05; done
+exit 1
 """
 
 
@@ -50,6 +65,7 @@ class Dispatcher(unittest.TestCase):
         self.home = tempfile.mkdtemp()
         self.addCleanup(shutil.rmtree, self.home)
         self.awk = AWKS[0]
+        self.look_again = "never"  # sleep(1) fails
         self.stub("nmcli", NMCLI)
         self.stub("mptcpctl", MPTCPCTL, status=0)
         self.write("devices", device("wlan0", WIFI))
@@ -57,6 +73,10 @@ class Dispatcher(unittest.TestCase):
     def write(self, name, text):
         with open(f"{self.home}/{name}", "w", encoding="utf-8") as file:
             file.write(text)
+
+    def read(self, name):
+        with open(f"{self.home}/{name}", encoding="utf-8") as file:
+            return file.read()
 
     def stub(self, name, text, **values):
         self.write(name, text.format(home=self.home, **values))
@@ -72,11 +92,13 @@ class Dispatcher(unittest.TestCase):
     def run_script(self, *words, path=None):
         """What it told mptcpctl: a list of [interface, role, reason]."""
         with open(DISPATCHER, encoding="utf-8") as file:
-            lines = [f"CONF={self.home}/networkmanager.conf\n" if line.startswith("CONF=") else line
-                     for line in file]
-        self.write("90-mptcpize", "".join(lines))
-        with open(f"{self.home}/told", "w", encoding="utf-8"):
-            pass
+            script = file.read()
+        for key, value in (("CONF", f"{self.home}/networkmanager.conf"),
+                           ("LOOK_AGAIN", self.look_again)):
+            script, count = re.subn(f"^{key}=.*$", f"{key}={value}", script, flags=re.M)
+            self.assertEqual(count, 1)
+        self.write("90-mptcpize", script)
+        self.write("told", "")
         link = f"{self.home}/awk"
         if os.path.lexists(link):
             os.unlink(link)
@@ -85,12 +107,25 @@ class Dispatcher(unittest.TestCase):
             ["sh", f"{self.home}/90-mptcpize", *words], capture_output=True, text=True, check=False,
             env={"PATH": path or f"{self.home}:{os.environ['PATH']}"}, timeout=60)
         self.assertEqual((self.done.returncode, self.done.stdout), (0, ""))
-        with open(f"{self.home}/told", encoding="utf-8") as file:
-            return [self.told(line) for line in file]
+        return self.all_told()
+
+    def wait_for(self, is_so, now):
+        end = time.monotonic() + 20
+        while not is_so():
+            self.assertLess(time.monotonic(), end, now())
+            time.sleep(0.02)
+
+    def told_later(self, wanted):
+        """Waits for something that no event has told."""
+        self.wait_for(lambda: wanted in self.all_told(), self.all_told)
+
+    def all_told(self):
+        return [self.told(line) for line in self.read("told").splitlines(True)
+                if line.endswith("\n")]
 
     def told(self, line):
-        verb, interface, role, option, reason, end = line.split("|")
-        self.assertEqual((verb, option, end), ("interface", "--advice", "\n"))
+        verb, interface, role, reason, end = line.split("|")
+        self.assertEqual((verb, end), ("advise", "\n"))
         return [interface, role, reason.removeprefix("NetworkManager: ")]
 
     def roles(self, *words):
@@ -120,11 +155,11 @@ class Events(Dispatcher):
                    + device("docker0", "77", state="100 (connected (externally))")
                    + device("cdc-wdm0", WWAN, ip_name="wwan0"))
         for words in (("", "connectivity-change"), ("", "start")):
-            self.assertEqual(self.roles(*words), [["wlan0", "backup"], ["wwan0", "none"]])
+            self.assertEqual(self.roles(*words), [["wlan0", "backup"], ["wwan0", "default"]])
 
     def test_end_of_an_interface_takes_it_out_first(self):
         self.assertEqual(self.roles("wlan0", "pre-down"), [["wlan0", "leaving"]])
-        self.assertEqual(self.roles("wlan0", "down"), [["wlan0", "none"]])
+        self.assertEqual(self.roles("wlan0", "down"), [["wlan0", "default"]])
 
     def test_other_events_tell_nothing(self):
         for action in ("pre-up", "vpn-up", "vpn-down", "vpn-pre-down", "hostname", "nonsense", ""):
@@ -138,7 +173,7 @@ class Events(Dispatcher):
 
     def test_without_a_daemon_it_does_not_fail(self):
         self.stub("mptcpctl", MPTCPCTL, status=1)
-        self.assertEqual(self.role(), "none")
+        self.assertEqual(self.role(), "default")
 
     def test_without_nmcli_it_does_not_fail(self):
         os.unlink(f"{self.home}/nmcli")
@@ -148,13 +183,13 @@ class Events(Dispatcher):
 
 class Table(Dispatcher):
     def test_metered_is_backup(self):
-        for metered, role in (("yes", "backup"), ("yes (guessed)", "backup"), ("no", "none"),
-                              ("no (guessed)", "none"), ("unknown", "none")):
+        for metered, role in (("yes", "backup"), ("yes (guessed)", "backup"), ("no", "default"),
+                              ("no (guessed)", "default"), ("unknown", "default")):
             self.write("devices", device("wlan0", WIFI, metered=metered))
             self.assertEqual(self.role(), role, metered)
 
     def test_less_than_full_connectivity_is_backup(self):
-        for reach, role in enumerate(("none", "backup", "backup", "backup", "none")):
+        for reach, role in enumerate(("default", "backup", "backup", "backup", "default")):
             self.write("devices", device("wlan0", WIFI, reach=reach)
                        .replace("IP6-CONNECTIVITY:1", "IP6-CONNECTIVITY:0"))
             self.assertEqual(self.role(), role, reach)
@@ -162,7 +197,7 @@ class Table(Dispatcher):
     def test_the_better_connectivity_counts(self):
         self.write("devices", device("wlan0", WIFI, reach=1)
                    .replace("IP6-CONNECTIVITY:1", "IP6-CONNECTIVITY:4"))
-        self.assertEqual(self.role(), "none")
+        self.assertEqual(self.role(), "default")
 
     def test_flags_of_the_connection_come_first(self):
         self.write("devices", device("wlan0", WIFI, metered="yes"))
@@ -179,28 +214,70 @@ class Table(Dispatcher):
         self.assertEqual(self.roles("", "start"), [["wlan0", "backup"], ["wwan0", "off"]])
 
 
+class Again(Dispatcher):
+    """There is no event when the connectivity of one interface comes back."""
+
+    def limited(self, *names):
+        self.write("new", "".join(device(name, WIFI, reach=2 if name in names else 4)
+                                  for name in ("wlan0", "eth0")))
+        os.rename(f"{self.home}/new", f"{self.home}/devices")
+
+    def test_limited_connectivity_is_looked_at_again_until_it_is_full(self):
+        self.look_again = "0.05"
+        self.limited("wlan0", "eth0")
+        self.run_script("", "connectivity-change")
+        self.limited("eth0")
+        self.told_later(["wlan0", "default", "nothing against it"])
+        self.limited()
+        self.told_later(["eth0", "default", "nothing against it"])
+        lock = ["flock", "--timeout", "20", f"{self.home}/90-mptcpize", "true"]
+        self.assertEqual(subprocess.run(lock, check=False).returncode, 0, "it goes on looking")
+
+    def test_limited_connectivity_is_looked_at_by_one_process(self):
+        self.limited("wlan0")
+        self.stub("flock", FLOCK, flock=shutil.which("flock"))
+        self.stub("sleep", SLEEP)
+        self.addCleanup(os.unlink, f"{self.home}/wait")
+        self.write("wait", "")
+        self.write("locks", "")
+        for _ in range(5):
+            self.run_script("", "connectivity-change")
+        self.wait_for(lambda: len(self.read("locks")) == 10, lambda: self.read("locks"))
+        self.assertEqual(sorted(self.read("locks").split()), ["0", "1", "1", "1", "1"])
+
+
 class Conf(Dispatcher):
     def conf(self, text):
         self.write("networkmanager.conf", text)
 
     def test_roles_of_the_file_replace_the_table(self):
-        self.conf("# ours\n\nmetered = off   # costs\nmetered-guessed=none\n limited = on\n")
-        for values, role in (({"metered": "yes"}, "off"), ({"metered": "yes (guessed)"}, "none"),
+        self.conf("# ours\n\nmetered = off   # costs\nmetered-guessed=default\n limited = on\n")
+        for values, role in (({"metered": "yes"}, "off"), ({"metered": "yes (guessed)"}, "default"),
                              ({"reach": 3}, "on"),
                              ({"metered": "yes (guessed)", "reach": 3}, "on")):
             self.write("devices", device("wlan0", WIFI, **values))
             self.assertEqual(self.role(), role, values)
 
+    def test_example_of_the_manual_is_taken(self):
+        with open(PAGE, encoding="utf-8") as file:
+            example = re.search(r"^(# /etc/mptcpize/networkmanager.conf\n.*?)^\.Ed", file.read(),
+                                re.S | re.M)
+        self.conf(example.group(1))
+        for values, role in (({"metered": "yes"}, "off"),
+                             ({"metered": "yes (guessed)", "metric": 100}, "master")):
+            self.write("devices", device("wlan0", WIFI, **values))
+            self.assertEqual(self.role(), role, values)
+
     def test_lowest_metric_is_nothing_without_the_file(self):
         self.write("devices", device("wlan0", WIFI, metric=100))
-        self.assertEqual(self.role(), "none")
+        self.assertEqual(self.role(), "default")
 
     def test_lowest_metric_is_judged_among_all(self):
         self.conf("lowest-metric = master\n")
         self.write("devices", device("eth0", "77", metric=1000) + device("wlan0", WIFI, metric=600)
                    + device("tun0", "78"))
         self.assertEqual(self.roles("eth0", "up"),
-                         [["eth0", "none"], ["wlan0", "master"], ["tun0", "none"]])
+                         [["eth0", "default"], ["wlan0", "master"], ["tun0", "default"]])
 
     def test_nonsense_is_told_and_left_out(self):
         self.conf("metered = often\nmeteredd = off\nlimited = off\n")

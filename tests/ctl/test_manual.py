@@ -70,6 +70,9 @@ class Manual(unittest.TestCase):
     def test_configuration_examples_are_taken(self):
         self.check_all("man/mptcpized.conf.5", 4)
 
+    def test_networkmanager_examples_are_taken(self):
+        self.check_all("man/mptcpize-networkmanager.7", 1)
+
     def test_policy_examples_are_taken(self):
         self.check_all("man/mptcpize-policy.5", 3)
 

@@ -6,10 +6,9 @@ the client go; those of NetworkManager take their place, from one DHCP server fo
 """
 
 import os
-import shutil
+import re
 
-import sandbox
-from lab import PATIENCE, SERVER, WORK, Failed, command, ip_batch, wait_for, write
+from lab import PATIENCE, SERVER, WORK, Failed, command, ip_batch, read, wait_for, write
 from programs import Build, Process, run
 
 LIBRARY = "/usr/lib/NetworkManager"
@@ -30,18 +29,26 @@ managed=1
 """
 
 
+def example(beginning):
+    """The example of the manual that begins so."""
+    page = read(os.path.join(os.path.dirname(__file__), "../../man/mptcpize-networkmanager.7"))
+    for text in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", page, re.S | re.M):
+        if text.startswith(beginning):
+            return text
+    raise Failed(f"no example {beginning!r} in the manual")
+
+
 class Leases:
     """The DHCP server of a path, which gives one address: the last number of it."""
 
-    def __init__(self, lab, index, last, renew=None):
+    def __init__(self, lab, index, last):
         path = lab.paths[index]
         self.address = f"{path.net4}.{last}"
-        timers = [f"--dhcp-option=option:T1,{renew}"] if renew else []
         self.process = lab.add(Process(
             ["dnsmasq", "--keep-in-foreground", "--port=0", "--conf-file=/dev/null", "--no-ping",
              "--leasefile-ro", "--user=root", "--log-facility=-", "--log-dhcp", "--bind-interfaces",
              f"--interface={path.far}", "--pid-file", "--dhcp-authoritative",
-             f"--dhcp-range={self.address},{self.address},120", *timers,
+             f"--dhcp-range={self.address},{self.address},120",
              f"--dhcp-option=option:router,{path.net4}.254"], f"dnsmasq-{path.far}", netns=SERVER))
 
 
@@ -55,10 +62,11 @@ def _mount():
 
 
 def _install_script():
-    """As meson does; but it reads a file of the lab, not of this machine."""
-    with open(f"{Build.find().root}/daemon/data/90-mptcpize", encoding="utf-8") as file:
-        lines = [f"CONF={SCRIPT_CONF}\n" if line.startswith("CONF=") else line for line in file]
-    write(SCRIPT, "".join(lines))
+    """As meson does; but it reads a file of the lab, and looks again sooner."""
+    script = read(f"{Build.find().root}/daemon/data/90-mptcpize")
+    for key, value in (("CONF", SCRIPT_CONF), ("LOOK_AGAIN", "1")):
+        script = re.sub(f"^{key}=.*$", f"{key}={value}", script, flags=re.M)
+    write(SCRIPT, script)
     os.chmod(SCRIPT, 0o755)
     os.symlink("../90-mptcpize", f"{SCRIPTS}/pre-down.d/90-mptcpize")
 
@@ -89,6 +97,15 @@ class NetworkManager:
             raise Failed(f"NetworkManager {self.process.state()}")
         rows = self.cli("-t", "-f", "DEVICE,STATE", "device").splitlines()
         return all(f"{path.name}:disconnected" in rows for path in lab.paths)
+
+    def wait_until_idle(self):
+        """Until the dispatcher has run what it was asked to."""
+        def is_idle():
+            log = self.dispatcher.log_text()
+            return all(f"{event}completed" in log
+                       for event in re.findall(r"(req:\d+ .*: )new request", log))
+
+        wait_for(is_idle, "the dispatcher has no more to do")
 
     @staticmethod
     def cli(*words):
