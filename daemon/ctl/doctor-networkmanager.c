@@ -20,6 +20,12 @@
 #define METERED_GUESS_YES 3
 #define FLAG_DISABLED     0x1 /* NM_MPTCP_FLAGS_DISABLED */
 
+/* Not in the profile: there it says that mptcpized is not to use the interface either. */
+#define NO_ENDPOINTS                                               \
+        "printf '[connection]\\nconnection.mptcp-flags=1\\n' "     \
+        ">/etc/NetworkManager/conf.d/mptcp.conf && nmcli general " \
+        "reload conf && nmcli connection up '%s'"
+
 /* A device of its, as far as it matters. */
 struct device {
         const char *name;
@@ -112,11 +118,7 @@ static void add_endpoints(struct doctor *doctor, const struct device *device) {
                                                    device->connection),
                                    .why = "that is without effect while mptcpized manages paths, "
                                           "and in effect for older connections and without it",
-                                   .remedy = doctor_text(doctor,
-                                                         "nmcli connection modify '%s' "
-                                                         "connection.mptcp-flags disabled && nmcli "
-                                                         "device reapply '%s'",
-                                                         device->connection, device->name),
+                                   .remedy = doctor_text(doctor, NO_ENDPOINTS, device->connection),
                    });
 }
 
