@@ -8,6 +8,7 @@
  */
 #include "child.h"
 #include "ctl.h"
+#include "library.h"
 #include "program.h"
 #include "run-environ.h"
 #include "run-file.h"
@@ -25,8 +26,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SHIM_VARIABLE "MPTCPIZE_SHIM"
-
 struct run {
         const struct ctl *ctl;
         bool has_policy;
@@ -36,31 +35,6 @@ struct run {
         char report_path[PATH_MAX];
 };
 
-/* The dynamic loader only warns about a library that it can't open: look before. 0 or -errno. */
-static int shim_check(const char *path) {
-        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-        struct stat st;
-
-        if (fd < 0 || fstat(fd, &st) < 0)
-                return -errno;
-        if (!S_ISREG(st.st_mode))
-                return -EISDIR;
-        /* both separate the names in LD_PRELOAD, and nothing quotes them */
-        return strpbrk(path, ": ") ? -EINVAL : 0;
-}
-
-static int run_fail_shim(const struct ctl *ctl, const char *path, int r) {
-        if (r == -EINVAL)
-                return ctl_fail(ctl, CTL_FAILED,
-                                "the library \"%s\" can't be preloaded: its path has a space or a "
-                                "colon in it",
-                                path);
-        return ctl_fail(ctl, CTL_FAILED,
-                        "the library \"%s\" can't be read (%s): install mptcpize, or name the "
-                        "library in " SHIM_VARIABLE,
-                        path, strerror(-r));
-}
-
 /* After execvp() came back. */
 static int run_fail_program(const struct ctl *ctl, const char *program, int r) {
         if (r == -ENOENT || r == -ENOTDIR)
@@ -69,29 +43,6 @@ static int run_fail_program(const struct ctl *ctl, const char *program, int r) {
                                 "is not",
                                 program);
         return ctl_fail(ctl, CTL_RUN_CANNOT, "\"%s\" can't be run: %s", program, strerror(-r));
-}
-
-/* The library, as LD_PRELOAD will name it. CTL_DONE, or an exit status after it has said why. */
-static int run_find_shim(const struct ctl *ctl, char library[static PATH_MAX]) {
-        const char *named = getenv(SHIM_VARIABLE);
-        const char *path = named && *named ? named : MPTCPIZE_SHIM_PATH;
-        char absolute[PATH_MAX];
-        int r;
-
-        /* the program may change its directory before it starts another one */
-        if (path[0] != '/') {
-                if (!realpath(path, absolute))
-                        return run_fail_shim(ctl, path, -errno);
-                path = absolute;
-        }
-        r = shim_check(path);
-        if (r < 0)
-                return run_fail_shim(ctl, path, r);
-        if (named && *named)
-                snprintf(library, PATH_MAX, "%s", path);
-        else
-                environ_library(path, library);
-        return CTL_DONE;
 }
 
 /* Shells and scripts are supervised for the sake of what they may start. */
@@ -200,7 +151,7 @@ int cmd_run(const struct ctl *ctl) {
         if (ctl->supervise && ctl->no_supervise)
                 return ctl_fail(ctl, CTL_USAGE,
                                 "--supervise and --no-supervise exclude each other");
-        r = run_find_shim(ctl, run.library);
+        r = library_find(ctl, run.library);
         if (r != CTL_DONE)
                 return r;
         return ctl->verbose || run.has_policy ? run_and_wait(&run) : run_execute(&run);

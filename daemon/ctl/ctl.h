@@ -41,6 +41,8 @@ struct ctl {
         const char *device;
         bool once; /* these for "top" */
         const char *interval;
+        const char *root; /* these for "service" */
+        bool user;
         char **args; /* of the command, ends with NULL */
         size_t n_args;
         const struct command_table *table;

@@ -8,6 +8,7 @@
 #include "ctl.h"
 #include "help.h"
 #include "render.h"
+#include "service.h"
 #include "words.h"
 #include "../util/cleanup.h"
 #include "config.h"
@@ -235,6 +236,35 @@ static const struct command commands[] = {
           .help = "run a program with MPTCP",
           .example = "mptcpctl run curl -O http://192.0.2.1/file",
           .arguments = { ARGUMENT_PROGRAM } },
+        { .name = "service enable",
+          .synopsis = " [--mode MODE] UNIT",
+          .group = COMMAND_PROGRAM,
+          .run = cmd_service_enable,
+          .min_args = 1,
+          .max_args = 1,
+          .help = "give a systemd unit's programs MPTCP",
+          .more = "UNIT  a service, a template (NAME@.service) or an instance of one; or a socket\n"
+                  "      (NAME.socket), with systemd 257",
+          .example = "mptcpctl service enable nginx",
+          .arguments = { ARGUMENT_ANY } },
+        { .name = "service disable",
+          .synopsis = " UNIT",
+          .group = COMMAND_PROGRAM,
+          .run = cmd_service_disable,
+          .min_args = 1,
+          .max_args = 1,
+          .help = "undo that",
+          .example = "mptcpctl service disable nginx",
+          .arguments = { ARGUMENT_ANY } },
+        { .name = "service status",
+          .synopsis = " UNIT",
+          .group = COMMAND_PROGRAM,
+          .run = cmd_service_status,
+          .min_args = 1,
+          .max_args = 1,
+          .help = "whether it is so, and for which of its processes",
+          .example = "mptcpctl service status nginx",
+          .arguments = { ARGUMENT_ANY } },
         { .name = "help",
           .synopsis = " [COMMAND]",
           .group = COMMAND_PROGRAM,
@@ -258,7 +288,7 @@ static const struct option_row options[] = {
           ARGUMENT_ANY },
         { "--version", NULL, NULL, offsetof(struct ctl, version), "print the version",
           ARGUMENT_ANY },
-        { "--mode", "MODE", "run", offsetof(struct ctl, mode),
+        { "--mode", "MODE", "run|service enable", offsetof(struct ctl, mode),
           "off, handover, interactive, aggregate or ndiffports", ARGUMENT_MODE },
         { "--policy", "FILE", "run", offsetof(struct ctl, policy), "a policy for this run",
           ARGUMENT_FILE },
@@ -293,6 +323,10 @@ static const struct option_row options[] = {
           "what the socket is bound to", ARGUMENT_ADDRESS },
         { "--device", "INTERFACE", "policy explain", offsetof(struct ctl, device),
           "the interface that it is bound to", ARGUMENT_INTERFACE },
+        { "--root", "DIRECTORY", "service", offsetof(struct ctl, root),
+          "the units below it, and not this host's", ARGUMENT_FILE },
+        { "--user", NULL, "service", offsetof(struct ctl, user),
+          "says that units of users are not supported", ARGUMENT_ANY },
 };
 
 static const struct command_table table = {

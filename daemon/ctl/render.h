@@ -28,6 +28,9 @@ void render_plugins(const struct output *output, const json_t *plugins);
 void render_limits(const struct output *output, const json_t *limits);
 void render_nothing(const struct output *output, const json_t *value);
 
+/* render-service.c */
+void render_service(const struct output *output, const json_t *service);
+
 /* render-policy.c */
 void render_policies(const struct output *output, const json_t *policies);
 void render_policy(const struct output *output, const json_t *policy);

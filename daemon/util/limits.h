@@ -56,6 +56,8 @@
 #define LIMIT_BLACKHOLES       64u   /* destinations that swallow MPTCP; more: left to the kernel */
 #define LIMIT_CGROUPS          4096u /* of systemd units, on this host */
 #define LIMIT_UNIT             256u  /* a unit's name, with its NUL */
+#define LIMIT_UNIT_BYTES       1048576u /* of its file and its drop-ins together */
+#define LIMIT_UNIT_DROPINS     256u
 #define LIMIT_OWNERS           10000u /* connections that are asked for after one comparison */
 #define LIMIT_NETSTAT          65536u /* bytes of /proc/net/netstat, with a NUL */
 #define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */

@@ -23,14 +23,14 @@ import tempfile
 import termios
 import unittest
 
-from fakebus import FAKE, MPTCPCTL, Fake, ctl, environ
+from fakebus import FAKE, MPTCPCTL, SHIM, Fake, ctl, environ
 
 SOURCE = os.environ["SOURCE"]
 PAGE = "man/mptcpctl.1"
 PROMPT = re.compile(r"[$#] (.*)")
 
 # Programs that examples run, beside mptcpctl: scripts for a shell.
-STUBS = {"curl": "", "./backup.sh": ""}
+STUBS = {"systemctl": "", "curl": "", "./backup.sh": ""}
 
 CURL_POLICY = """{
   "match": { "app": "curl" },
@@ -134,9 +134,20 @@ def run_top(case, example):
     case.assertEqual(child.wait(timeout=60), 0)
 
 
+def run_below_a_root(case, example):
+    """What changes units: on a tree that stands for a host, never on this one."""
+    root = f"{case.place}/root"
+    for name in ("usr/lib/systemd/system/nginx.service", SHIM[1:]):
+        os.makedirs(os.path.dirname(f"{root}/{name}"), exist_ok=True)
+        with open(f"{root}/{name}", "w", encoding="utf-8") as file:
+            file.write("[Service]\n")
+    command = re.sub(r"\bmptcpctl\b", f"mptcpctl --root {root}", example.command)
+    run_to_its_end(case, dataclasses.replace(example, command=command))
+
+
 # Pattern of a command, and what runs it: a function of the case and the example.
 SCENES = ((r"mptcpctl monitor", run_monitor), (r"mptcpctl doctor", run_doctor),
-          (r"mptcpctl top", run_top))
+          (r"mptcpctl top", run_top), (r"mptcpctl service", run_below_a_root))
 
 
 class Examples(Fake):
