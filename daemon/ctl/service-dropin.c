@@ -28,6 +28,7 @@ static const char *const modes[] = { "handover", "interactive", "aggregate", "nd
 /* The directory of a file: a descriptor, or a negative errno. It is made, with those above it. */
 static int parent_make(int root, const char *path) {
         char part[PATH_MAX];
+        int r;
 
         for (const char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
                 _cleanup_(closep) int above = -1;
@@ -39,8 +40,12 @@ static int parent_make(int root, const char *path) {
                 above = root_open(root, *part ? part : "/", O_PATH | O_DIRECTORY);
                 if (above < 0)
                         return above;
-                if (mkdirat(above, name, 0755) < 0 && errno != EEXIST)
-                        return -errno;
+                r = mkdirat(above, name, 0755) < 0 ? -errno : 0;
+                /* whatever the mask is: the daemon's user has to get through */
+                if (r == 0 && fchmodat(above, name, 0755, 0) < 0)
+                        r = -errno;
+                if (r < 0 && r != -EEXIST)
+                        return r;
         }
         snprintf(part, sizeof(part), "%.*s", (int)(strrchr(path, '/') - path), path);
         return root_open(root, part, O_PATH | O_DIRECTORY);

@@ -69,7 +69,10 @@ int service_dropin_remove(struct service *service);
  */
 void service_check(struct service *service);
 
-/* Puts "processes" and "restart_needed" into the result. */
+/*
+ * Puts "processes" into the result, and of those that are not as the drop-in wants them the pids:
+ * "restart_needed", started before it; "out_of_reach", with it, but the library did not get in.
+ */
 void service_list_processes(struct service *service);
 
 /* Makes systemd read its units again. 0; -ENOSYS: it does not run here; or a negative errno. */

@@ -33,6 +33,9 @@ http {
   server { listen 80; root /srv; }
 }
 """
+ALONE = """[Service]
+ExecStart=/usr/bin/env -i /usr/bin/sleep 3600
+"""
 DOWNLOAD = f"""[Service]
 User=nobody
 ExecStart=/usr/bin/curl -sS --limit-rate 50k --output /dev/null http://{SERVER}/data
@@ -170,6 +173,7 @@ def routes():
 def write_units():
     write("/etc/systemd/system/web.service", WEB)
     write("/etc/systemd/system/download.service", DOWNLOAD)
+    write("/etc/systemd/system/alone.service", ALONE)
     write("/etc/web.conf", NGINX)
     with open("/srv/data", "wb") as file:
         file.truncate(100 << 20)
@@ -215,6 +219,19 @@ def test_service_enable_gives_paths_to_units():
     for name in ("web", "download"):
         found = query("service", "status", name)
         check_equal((found["enabled"], found["restart_needed"]), (True, []), f"status of {name}")
+
+
+def test_service_status_tells_whom_it_does_not_reach():
+    """A program without its environment: first it needs a restart, then that did not help."""
+    command("systemctl", "start", "alone")
+    pid = int(prop("MainPID", "alone.service"))
+    found = query("service", "enable", "alone")
+    check_equal((found["restart_needed"], found["out_of_reach"]), ([pid], []), "before the restart")
+    command("systemctl", "restart", "alone")
+    pid = int(prop("MainPID", "alone.service"))
+    found = query("service", "status", "alone")
+    check_equal((found["restart_needed"], found["out_of_reach"]), ([], [pid]), "after the restart")
+    check("do without the library" in found["warnings"][-1], "there is a warning")
 
 
 def test_everybody_reads_and_only_root_changes():
@@ -296,6 +313,7 @@ def test_service_disable_leaves_nothing():
 TESTS = [test_boot_starts_the_service,
          test_exposure_is_little,
          test_service_enable_gives_paths_to_units,
+         test_service_status_tells_whom_it_does_not_reach,
          test_everybody_reads_and_only_root_changes,
          test_killed_comes_back,
          test_stopped_is_seen_by_the_watchdog,
