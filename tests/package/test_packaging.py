@@ -1,7 +1,8 @@
 #!/usr/bin/python3
-"""Does debian/ still say what is installed, and does mptcpize.pc lead to the header?
+"""Do debian/ and mptcpize.spec say what is installed, and does mptcpize.pc lead to the header?
 
-Environment: SOURCE, the top directory, and MPTCPIZED, the program. Nothing is built but a plugin.
+Environment: SOURCE, the top directory, MPTCPIZED, the program, and CACHE, a directory. Nothing is
+built but a plugin. With MPTCPIZE_FULL=1, or where one is named, the tests of packages.py as well.
 """
 
 import fnmatch
@@ -11,8 +12,12 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
+
+import packages
+import tap
 
 SOURCE = os.environ["SOURCE"]
 MPTCPIZED = os.path.abspath(os.environ["MPTCPIZED"])
@@ -20,6 +25,10 @@ LIBDIR = "lib/x86_64-linux-gnu"
 # As debian/rules has it, on a machine of that kind.
 OPTIONS = ["--prefix=/usr", f"--libdir={LIBDIR}", "--sysconfdir=/etc", "-Dtests=false",
            "-Dlib32=disabled"]
+# Of mptcpize.spec.
+MACROS = {"_sysconfdir": "/etc", "_bindir": "/usr/bin", "_sbindir": "/usr/sbin", "_prefix": "/usr",
+          "_libdir": f"/usr/{LIBDIR}", "_datadir": "/usr/share", "_includedir": "/usr/include",
+          "_mandir": "/usr/share/man"}
 UNITDIRS = ("/lib/systemd/system", "/usr/lib/systemd/system")
 BINARIES = ("mptcpize", "libmptcpize", "mptcpize-dev")
 
@@ -47,6 +56,19 @@ def claims():
     """(package, pattern) for each line of the .install files."""
     return [(package, "/" + line.split()[0]) for package in BINARIES
             for line in read(f"debian/{package}.install").splitlines()]
+
+
+def claims_rpm():
+    """The same of the specification. Directories are its, too, and what rpmbuild adds is not."""
+    found = []
+    sections = re.findall(r"^%files(.*)\n((?:[^%\n].*\n|%(?!files|changelog).*\n)+)",
+                          read("mptcpize.spec"), re.M)
+    for package, lines in sections:
+        for line in lines.splitlines():
+            if line and not line.startswith(("%license", "%doc")):
+                path = re.sub(r"%\{(\w+)\}", lambda match: MACROS[match.group(1)], line)
+                found.append((package.strip() or "(main)", path.rstrip("/")))
+    return found
 
 
 def variants(pattern):
@@ -101,6 +123,16 @@ class Lists(unittest.TestCase):
                 self.assertTrue(any(covers(pattern, path) for path in paths),
                                 f"debian/{package}.install: {pattern}")
 
+    def test_installed_file_is_in_one_rpm(self):
+        paths = self.installed(1)
+        rows = [(package, path) for package, path in claims_rpm() if not path.startswith("%dir")]
+        self.assertEqual({package for package, _ in rows}, {"(main)", "-n lib%{name}", "devel"})
+        for path in paths[:-1]:
+            owners = [package for package, pattern in rows if covers(pattern, path)]
+            self.assertEqual(len(owners), 1, f"{path} is in {owners or 'no package'}")
+        for package, pattern in rows:
+            self.assertTrue(any(covers(pattern, path) for path in paths), (package, pattern))
+
     def test_pattern_covers_what_debhelper_takes(self):
         for pattern, path, wanted in (("/usr/lib/*/a.so", "/usr/lib/x/a.so", True),
                                       ("/usr/lib/*/a.so", "/usr/lib/x/y/a.so", False),
@@ -128,6 +160,8 @@ class Control(unittest.TestCase):
         version = re.search(r"^ *version: '(.*)',$", read("meson.build"), re.M).group(1)
         self.assertEqual(re.match(r"mptcpize \(1:([^)-]+)\)", read("debian/changelog")).group(1),
                          version)
+        self.assertEqual(re.findall(r"^Version: +(.*)$", read("mptcpize.spec"), re.M), [version])
+        self.assertIn(f" - {version}-1\n", read("mptcpize.spec"))
 
     @unittest.skipUnless(shutil.which("dpkg-parsechangelog"), "dpkg-dev is not installed")
     def test_changelog_parses(self):
@@ -174,4 +208,5 @@ class PkgConfig(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main()
+    everything = os.environ.get("MPTCPIZE_FULL") == "1" or sys.argv[1:]
+    tap.main([sys.modules["__main__"], *([packages] if everything else [])])
