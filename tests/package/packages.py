@@ -20,11 +20,13 @@ SOURCE = os.environ["SOURCE"]
 CACHE = os.environ["CACHE"]
 TOOLS = ("dpkg-buildpackage", "lintian", "mmdebstrap", "rpmbuild", "unshare")
 OURS = ("mptcpize", "libmptcpize", "mptcpize-dev")
-# As its unit does it, without systemd, and asked by an ordinary user, too.
+# As its unit does it, without systemd: with the user and the directory that the package made.
 START = """
 mkdir -p /run/dbus
 dbus-daemon --system --fork --nopidfile
-mptcpized & daemon=$!
+systemd-tmpfiles --create mptcpize.conf
+setpriv --reuid=mptcpize --regid=mptcpize --clear-groups --inh-caps=-all,+net_admin \\
+        --ambient-caps=-all,+net_admin --bounding-set=-all,+net_admin mptcpized & daemon=$!
 tries=200
 until mptcpctl status >/tmp/status 2>/tmp/error; do
         tries=$((tries - 1))

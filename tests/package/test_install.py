@@ -24,6 +24,8 @@ PLACES = {
     "lib/mptcpize/fullmesh.so": 0o755,
     "lib/pkgconfig/mptcpize.pc": 0o644,
     "lib/systemd/system/mptcpized.service": 0o644,
+    "lib/sysusers.d/mptcpize.conf": 0o644,
+    "lib/tmpfiles.d/mptcpize.conf": 0o644,
     "include/mptcpize/plugin.h": 0o644,
     "share/dbus-1/interfaces/org.mptcpize1.Manager.xml": 0o644,
     "share/dbus-1/system-services/org.mptcpize1.service": 0o644,
@@ -37,9 +39,18 @@ PLACES = {
 }
 # Not below /usr/local, where nobody would look.
 SYSTEM_PLACES = {
-    "/usr": {"/usr/share/dbus-1/system.d/org.mptcpize1.conf": 0o644},
-    "/usr/local": {"/etc/dbus-1/system.d/org.mptcpize1.conf": 0o644},
+    "/usr": {
+        "/usr/lib/NetworkManager/dispatcher.d/90-mptcpize": 0o755,
+        "/usr/lib/NetworkManager/dispatcher.d/pre-down.d/90-mptcpize": 0o755,
+        "/usr/share/dbus-1/system.d/org.mptcpize1.conf": 0o644,
+    },
+    "/usr/local": {
+        "/etc/NetworkManager/dispatcher.d/90-mptcpize": 0o755,
+        "/etc/NetworkManager/dispatcher.d/pre-down.d/90-mptcpize": 0o755,
+        "/etc/dbus-1/system.d/org.mptcpize1.conf": 0o644,
+    },
 }
+SHARED_PLACES = {"/usr/share/polkit-1/actions/org.mptcpize1.policy": 0o644}
 
 
 def files(top):
@@ -73,7 +84,7 @@ class Install(unittest.TestCase):
 
     def check_places(self, prefix):
         places = {f"{prefix}/{path}": mode for path, mode in PLACES.items()}
-        for path, mode in {**places, **SYSTEM_PLACES[prefix]}.items():
+        for path, mode in {**places, **SYSTEM_PLACES[prefix], **SHARED_PLACES}.items():
             self.assertTrue(os.path.exists(self.root + path), path)
             found = stat.S_IMODE(os.stat(self.root + path).st_mode)
             self.assertEqual(oct(found), oct(mode), path)
