@@ -183,10 +183,12 @@ class Life(Made):
         root.write("etc/mptcpize/mptcpized.conf", '{ "plugin": "backup" }\n')
         root.write("etc/mptcpize/apps.d/own.json", '{ "match": { "app": "own" } }\n')
         root.write("run/mptcpize/state", "")
+        root.write("etc/systemd/system/own.service.d/50-mptcpize.conf", "[Service]\n")
         root.run("mptcpized", "--check")
         root.run("dpkg", "--remove", *OURS)
         self.assertTrue(root.has("etc/mptcpize/mptcpized.conf"))
         self.assertTrue(root.has("etc/mptcpize/apps.d/own.json"))
+        self.assertTrue(root.has("etc/systemd/system/own.service.d/50-mptcpize.conf"))
         self.assertFalse(root.has("usr/sbin/mptcpized"))
 
     @staticmethod
