@@ -15,8 +15,8 @@
 
 struct family_row {
         const char *command;
-        const char *saved;  /* by which program */
-        const char *legacy; /* or this, for the older interface */
+        char *saved;  /* by which program */
+        char *legacy; /* or this, for the older interface */
 };
 
 static const struct family_row families[] = {
@@ -105,8 +105,8 @@ static void lines_read(struct doctor *doctor, const char *command, char *text) {
 void firewall_read_iptables(struct doctor *doctor, bool legacy) {
         for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
                 const struct family_row *row = &families[i];
-                const char *const argv[] = { legacy ? row->legacy : row->saved, NULL };
-                const char *const plain[] = { row->saved, NULL };
+                char *const argv[] = { legacy ? row->legacy : row->saved, NULL };
+                char *const plain[] = { row->saved, NULL };
                 _cleanup_(freep) char *text = NULL;
                 int r = look_output(argv, LIMIT_DOCTOR_OUTPUT, &text);
 

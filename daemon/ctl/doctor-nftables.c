@@ -168,13 +168,11 @@ static void rule_take_match(struct rule *rule, const json_t *match) {
         right = json_object_get(match, "right");
         if ((found = json_object_get(left, "tcp option")))
                 rule_take_option(rule, found, match);
-        else if (!equal)
-                rule->narrow = true;
-        else if ((found = json_object_get(left, "meta")))
+        else if (equal && (found = json_object_get(left, "meta")))
                 rule_take_meta(rule, link_text(found, "key"), right);
-        else if ((found = json_object_get(left, "payload")))
+        else if (equal && (found = json_object_get(left, "payload")))
                 rule_take_payload(rule, found, right);
-        else if (is_text(json_object_get(left, "ct"), "key", "state"))
+        else if (equal && is_text(json_object_get(left, "ct"), "key", "state"))
                 rule_take_state(rule, right);
         else
                 rule->narrow = true;
@@ -324,7 +322,7 @@ static bool objects_judge(struct doctor *doctor, const json_t *objects) {
 }
 
 int firewall_read_nftables(struct doctor *doctor, bool *ret_xt) {
-        static const char *const argv[] = { "nft", "-j", "list", "ruleset", NULL };
+        static char *const argv[] = { "nft", "-j", "list", "ruleset", NULL };
         _cleanup_(json_decrefp) json_t *ruleset = NULL;
         _cleanup_(freep) char *text = NULL;
         int r = look_output(argv, LIMIT_DOCTOR_OUTPUT, &text);

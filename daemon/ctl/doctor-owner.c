@@ -27,7 +27,7 @@ static int process_find(const char *name) {
                         continue;
                 snprintf(path, sizeof(path), PROC "/%.20s/comm", entry->d_name);
                 if (look_line(path, comm) >= 0 && strcmp(comm, name) == 0)
-                        found = atoi(entry->d_name);
+                        found = (int)strtol(entry->d_name, NULL, 10);
         }
         if (folder)
                 closedir(folder);

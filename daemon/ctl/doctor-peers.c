@@ -107,9 +107,10 @@ static void counter_judge(struct doctor *doctor, const char *name, const char *v
 /* A line of names and one of values, both of the group. */
 static void counters_read(struct doctor *doctor, char *names, char *values) {
         char *rest_of_names = NULL, *rest_of_values = NULL;
-        const char *name = strtok_r(names, " \n", &rest_of_names);
-        const char *value = strtok_r(values, " \n", &rest_of_values);
+        const char *name, *value;
 
+        (void)strtok_r(names, " \n", &rest_of_names); /* the group */
+        (void)strtok_r(values, " \n", &rest_of_values);
         while ((name = strtok_r(NULL, " \n", &rest_of_names)) &&
                (value = strtok_r(NULL, " \n", &rest_of_values)))
                 counter_judge(doctor, name, value);

@@ -138,7 +138,7 @@ static void processes_take(struct search *search) {
 
         while (folder && (entry = readdir(folder)))
                 if (isdigit((unsigned char)entry->d_name[0]))
-                        process_take(search, (pid_t)atoi(entry->d_name));
+                        process_take(search, (pid_t)strtol(entry->d_name, NULL, 10));
         if (folder)
                 closedir(folder);
 }

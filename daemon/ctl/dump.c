@@ -13,6 +13,10 @@
 
 /* Reading */
 
+const void *dump_head(const struct nlmsghdr *message) {
+        return (const char *)message + NLMSG_HDRLEN;
+}
+
 static bool attribute_fits(const struct nlattr *attribute, size_t left) {
         return left >= NLA_HDRLEN && attribute->nla_len >= NLA_HDRLEN && attribute->nla_len <= left;
 }
@@ -110,7 +114,7 @@ static int socket_open(int protocol) {
 
 /* Positive: there is more to come; 0: that was the end; or a negative errno. */
 static int message_take(const struct nlmsghdr *message, dump_fn fn, void *userdata) {
-        const struct nlmsgerr *error = NLMSG_DATA(message);
+        const struct nlmsgerr *error = dump_head(message);
         int r;
 
         if (message->nlmsg_seq != SEQUENCE)
@@ -124,12 +128,17 @@ static int message_take(const struct nlmsghdr *message, dump_fn fn, void *userda
 }
 
 static int datagram_take(const char *buffer, size_t n, dump_fn fn, void *userdata) {
-        const struct nlmsghdr *message = (const void *)buffer;
         int r = 1;
 
-        while (r > 0 && NLMSG_OK(message, n)) {
+        for (size_t at = 0; r > 0 && n - at >= NLMSG_HDRLEN;) {
+                const struct nlmsghdr *message = (const void *)(buffer + at);
+
+                if (message->nlmsg_len < NLMSG_HDRLEN || message->nlmsg_len > n - at)
+                        return -EBADMSG;
                 r = message_take(message, fn, userdata);
-                message = NLMSG_NEXT(message, n);
+                at += NLMSG_ALIGN(message->nlmsg_len);
+                if (at >= n)
+                        break;
         }
         return r;
 }

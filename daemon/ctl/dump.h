@@ -19,6 +19,9 @@ int dump_ask(int protocol, struct nlmsghdr *request, dump_fn fn, void *userdata)
 /* Adds an attribute behind a request, which has room for it. */
 void dump_append(struct nlmsghdr *request, unsigned short type, const void *data, size_t n);
 
+/* What follows the header of a message. */
+const void *dump_head(const struct nlmsghdr *message);
+
 /*
  * Attributes that begin head bytes behind a message's header, by their type; NULL: not there, or
  * its type is n or above.

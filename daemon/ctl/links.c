@@ -58,7 +58,7 @@ static bool type_is_plain(const struct ifinfomsg *info) {
 }
 
 static int on_link(const struct nlmsghdr *message, void *userdata) {
-        const struct ifinfomsg *info = NLMSG_DATA(message);
+        const struct ifinfomsg *info = dump_head(message);
         const struct nlattr *attributes[IFLA_IFNAME + 1];
         json_t *links = userdata, *link;
 
@@ -103,7 +103,7 @@ static void network_print(int family, const unsigned char *bytes, unsigned int l
 }
 
 static int on_address(const struct nlmsghdr *message, void *userdata) {
-        const struct ifaddrmsg *info = NLMSG_DATA(message);
+        const struct ifaddrmsg *info = dump_head(message);
         const struct nlattr *attributes[IFA_FLAGS + 1];
         char address[INET6_ADDRSTRLEN], network[INET6_ADDRSTRLEN + 4];
         const unsigned char *bytes;

@@ -18,8 +18,6 @@
 #define PATIENCE_MSEC 1000
 #define CHUNK         65536u
 
-extern char **environ;
-
 int look_file(const char *path, size_t max, char **ret_text, size_t *ret_n) {
         _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
         _cleanup_(freep) char *text = NULL;
@@ -43,13 +41,16 @@ int look_file(const char *path, size_t max, char **ret_text, size_t *ret_n) {
 }
 
 int look_line(const char *path, char text[static LOOK_TEXT]) {
-        _cleanup_(freep) char *all = NULL;
-        int r = look_file(path, LOOK_TEXT - 1, &all, NULL);
+        _cleanup_(closep) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        ssize_t n;
 
-        if (r < 0)
-                return r;
-        all[strcspn(all, "\n")] = '\0';
-        snprintf(text, LOOK_TEXT, "%s", all);
+        if (fd < 0)
+                return -errno;
+        n = read(fd, text, LOOK_TEXT - 1);
+        if (n < 0)
+                return -errno;
+        text[n] = '\0';
+        text[strcspn(text, "\n")] = '\0';
         return 0;
 }
 
@@ -120,7 +121,7 @@ static int pipe_read(int fd, size_t max, char **text) {
         }
 }
 
-static int program_start(const char *const argv[], int to, pid_t *ret_pid) {
+static int program_start(char *const argv[], int to, pid_t *ret_pid) {
         posix_spawn_file_actions_t actions;
         char path[PATH_MAX];
         int r = program_find(argv[0], path);
@@ -131,12 +132,12 @@ static int program_start(const char *const argv[], int to, pid_t *ret_pid) {
         posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
         posix_spawn_file_actions_adddup2(&actions, to, STDOUT_FILENO);
         posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-        r = posix_spawn(ret_pid, path, &actions, NULL, (char *const *)(uintptr_t)argv, environ);
+        r = posix_spawn(ret_pid, path, &actions, NULL, argv, environ);
         posix_spawn_file_actions_destroy(&actions);
         return -r;
 }
 
-int look_output(const char *const argv[], size_t max, char **ret_text) {
+int look_output(char *const argv[], size_t max, char **ret_text) {
         _cleanup_(freep) char *text = NULL;
         _cleanup_(closep) int from = -1;
         int ends[2], status, r;

@@ -22,4 +22,4 @@ int look_file(const char *path, size_t max, char **ret_text, size_t *ret_n);
  * are kept. argv[0] is looked for in PATH and, for users, in the directories of root's programs.
  * free() it. -ENOENT: there is no such program; -EIO: it failed; -ETIMEDOUT; -EFBIG.
  */
-int look_output(const char *const argv[], size_t max, char **ret_text);
+int look_output(char *const argv[], size_t max, char **ret_text);

@@ -14,7 +14,7 @@ struct request {
 };
 
 static int on_route(const struct nlmsghdr *message, void *userdata) {
-        const struct rtmsg *route = NLMSG_DATA(message);
+        const struct rtmsg *route = dump_head(message);
 
         (void)userdata;
         switch (route->rtm_type) {

@@ -54,7 +54,7 @@ static int diag_dump(uint8_t family, uint32_t protocol, uint32_t states, dump_fn
 static const struct inet_diag_msg *row_of(const struct nlmsghdr *message) {
         if (message->nlmsg_len < NLMSG_LENGTH(sizeof(struct inet_diag_msg)))
                 return NULL;
-        return NLMSG_DATA(message);
+        return dump_head(message);
 }
 
 static int on_mptcp(const struct nlmsghdr *message, void *userdata) {

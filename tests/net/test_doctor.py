@@ -4,6 +4,7 @@ where a command mends it, doing what the finding says makes it go away."""
 
 import json
 import os
+import pwd
 import re
 import shutil
 import subprocess
@@ -446,6 +447,7 @@ def test_doctor_setuid_program_is_told(lab):
         os.chmod(folder, 0o755)
         path = shutil.copy(os.path.realpath(shutil.which("curl")), f"{folder}/setuid-curl")
         shutil.chown(path, int(OTHER))
+        owner = pwd.getpwuid(int(OTHER)).pw_name
         os.chmod(path, 0o4755)
         process = lab.add(Process([path, "--silent", "--noproxy", "*", "--output", "/dev/null",
                                    f"http://{SERVICE4}/data"], "setuid-curl",
@@ -454,7 +456,7 @@ def test_doctor_setuid_program_is_told(lab):
                                                 for row in Report().findings}, "it is told")
         row = Report().find("programs", path)
         check_equal((row["severity"], row["remedy"]),
-                    ("warning", f"sudo -u 'daemon' mptcpctl run -- '{path}'"), "finding")
+                    ("warning", f"sudo -u '{owner}' mptcpctl run -- '{path}'"), "finding")
         check("it gains rights" in row["what"], "it says why")
         lab.open_throttle()
         check_equal(process.wait(), 0, "exit code")
