@@ -143,6 +143,26 @@ static int array_read(sd_bus_message *message, const char *contents, json_t **re
         return 0;
 }
 
+/* A structure: an array of its members. */
+static int struct_read(sd_bus_message *message, const char *contents, json_t **ret_value) {
+        _cleanup_(json_decrefp) json_t *value = json_array();
+        int r;
+
+        if (!value)
+                return -ENOMEM;
+        r = sd_bus_message_enter_container(message, SD_BUS_TYPE_STRUCT, contents);
+        if (r < 0)
+                return r;
+        r = list_read(message, value);
+        if (r < 0)
+                return r;
+        r = sd_bus_message_exit_container(message);
+        if (r < 0)
+                return r;
+        *ret_value = TAKE_PTR(value);
+        return 0;
+}
+
 static int variant_read(sd_bus_message *message, const char *contents, json_t **ret_value) {
         _cleanup_(json_decrefp) json_t *value = NULL;
         int r;
@@ -172,6 +192,8 @@ static int value_read(sd_bus_message *message, json_t **ret_value) {
                 return variant_read(message, contents, ret_value);
         if (type == SD_BUS_TYPE_ARRAY)
                 return array_read(message, contents, ret_value);
+        if (type == SD_BUS_TYPE_STRUCT)
+                return struct_read(message, contents, ret_value);
         return basic_read(message, type, ret_value);
 }
 
