@@ -82,6 +82,20 @@ static bool has_endpoint(const struct genl_endpoints *endpoints, const char *nam
         return false;
 }
 
+/* Has somebody drawn the conclusion already, such as our dispatcher script? */
+static bool is_spared(const struct doctor *doctor, const char *name) {
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(json_object_get(doctor->manager, "Interfaces"), i, row) {
+                const char *role = text_of(row, "Role");
+
+                if (strcmp(text_of(row, "Name"), name) == 0)
+                        return strcmp(role, "backup") == 0 || strcmp(role, "off") == 0;
+        }
+        return false;
+}
+
 static void add_metered(struct doctor *doctor, const struct device *device) {
         doctor_add(doctor,
                    &(struct finding){
@@ -128,7 +142,8 @@ static void device_judge(struct doctor *doctor, const struct genl_endpoints *end
 
         if (!path || device_ask(doctor, &device, path) < 0 || !device.connection[0])
                 return;
-        if (device.metered == METERED_YES || device.metered == METERED_GUESS_YES)
+        if ((device.metered == METERED_YES || device.metered == METERED_GUESS_YES) &&
+            !is_spared(doctor, device.name))
                 add_metered(doctor, &device);
         if (!(device.flags & FLAG_DISABLED) && has_endpoint(endpoints, device.name))
                 add_endpoints(doctor, &device);
