@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 
 import harness
+import netmanager
 from harness import check, check_equal, needs_ipv6, needs_program
 from lab import SERVICE4, WORK, Failed, command, ip_batch, read, wait_for, write
 from programs import (SHIM_VARIABLE, Build, Curl, Daemon, Process, run, stage, start_bus,
@@ -250,8 +251,10 @@ def test_doctor_interface_down_is_found(lab):
 def test_doctor_role_off_is_told(lab):
     """An uplink that is off by configuration is a note, and that one path is left a warning."""
     stage(lab, {"interfaces": {"lte0": "off"}})
-    finds("interfaces", "lte0", "note", "mptcpctl interface 'lte0' on --keep",
-          {("interfaces", "uplinks", "warning")})
+    remedy = "mptcpctl interface 'lte0' on --keep"
+    finds("interfaces", "lte0", "note", remedy, {("interfaces", "uplinks", "warning")})
+    check_equal(run(["sh", "-c", remedy], env=environ()).returncode, 0, "exit code of the remedy")
+    wait_for(lambda: not Report().worse(), "it is well again")
 
 
 def test_doctor_docker_interface_is_only_noted(lab):
@@ -368,6 +371,35 @@ def test_doctor_iptables_rules_are_found(lab):
             lab.note(f"left out, as iptables can't do it here: {done.stderr.strip()}")
             continue
         mends("firewall", f"iptables {table} OUTPUT", severity, f"iptables -t {table} -D {rule}")
+
+
+# NetworkManager
+
+@harness.needs(netmanager.DISPATCHER, "network-manager is not installed")
+@needs_program("nmcli")
+def test_doctor_networkmanager_endpoints_are_told(lab):
+    """The real one makes endpoints unasked, and knows what is metered; its remedies stay."""
+    stage(lab)
+    manager = netmanager.NetworkManager(lab)
+    os.unlink(netmanager.SCRIPT)  # which would make the metered one a backup by itself
+    for path, metered in zip(lab.paths, ("no", "yes")):
+        manager.cli("connection", "add", "type", "ethernet", "con-name", path.name, "ifname",
+                    path.name, "autoconnect", "no", "ipv4.method", "manual", "ipv4.addresses",
+                    f"{path.client4}/24", "ipv4.gateway", f"{path.net4}.254", "ipv4.route-metric",
+                    str(path.metric), "ipv6.method", "disabled", "connection.metered", metered)
+        manager.up(path.name)
+    wait_for(lambda: command("ip", "mptcp", "endpoint").count("subflow") == 2, "two endpoints")
+    report = Report()
+    check_equal(report.worse(), set(), "findings")
+    rows = [row for row in report.findings if row["check"] == "networkmanager"]
+    remedies = {row["remedy"] for row in rows}
+    check_equal(remedies, {"mptcpctl interface 'lte0' backup --keep"} | {
+        f"nmcli connection modify '{name}' connection.mptcp-flags disabled && "
+        f"nmcli device reapply '{name}'" for name in ("wifi0", "lte0")}, "remedies")
+    for remedy in remedies:
+        check_equal(run(["sh", "-c", remedy], env=environ()).returncode, 0, f"exit of {remedy}")
+    wait_for(lambda: Report().is_checked("networkmanager") == ("ok", True), "all is well")
+    check_equal(command("ip", "mptcp", "endpoint").strip(), "", "endpoints")
 
 
 # Programs
@@ -518,6 +550,7 @@ harness.main([test_doctor_healthy_host_is_fine,
               test_doctor_missing_ipv6_is_told,
               test_doctor_nftables_rules_are_found,
               test_doctor_iptables_rules_are_found,
+              test_doctor_networkmanager_endpoints_are_told,
               test_doctor_static_program_is_told,
               test_doctor_go_program_is_told,
               test_doctor_setuid_program_is_told,
