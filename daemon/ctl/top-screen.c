@@ -42,12 +42,19 @@ static int last_words_put(int c) {
         return c;
 }
 
-static void last_words_add(const char *capability) {
+/* A string of the terminal's description; NULL: it has none such. */
+static const char *capability_find(const char *capability) {
         char name[8], *text;
 
         snprintf(name, sizeof(name), "%s", capability);
         text = tigetstr(name);
-        if (text && text != (char *)-1)
+        return (intptr_t)text == -1 ? NULL : text;
+}
+
+static void last_words_add(const char *capability) {
+        const char *text = capability_find(capability);
+
+        if (text)
                 tputs(text, 1, last_words_put);
 }
 
@@ -108,21 +115,33 @@ static void screen_open(struct top_screen *screen) {
         screen_set_looks(screen);
 }
 
-int top_screen_new(struct top_screen **ret_screen) {
+/* Does the terminal do what is needed? What it wants to hear at the end is noted. 0 or -ENOTSUP. */
+static int screen_probe(void) {
         const char *name = getenv("TERM");
-        struct top_screen *screen;
+        bool good;
         int error;
+
+        if (!name || strcmp(name, "dumb") == 0 || setupterm(NULL, STDOUT_FILENO, &error) == ERR)
+                return -ENOTSUP;
+        good = capability_find("cup") != NULL;
+        screen_prepare_end();
+        del_curterm(cur_term);
+        return good ? 0 : -ENOTSUP;
+}
+
+int top_screen_new(struct top_screen **ret_screen) {
+        struct top_screen *screen;
+        int r;
 
         if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO) ||
             tcgetattr(STDIN_FILENO, &last_words.termios) < 0)
                 return -ENOTTY;
-        if (!name || strcmp(name, "dumb") == 0 || setupterm(NULL, STDOUT_FILENO, &error) == ERR ||
-            !tigetstr("cup") || tigetstr("cup") == (char *)-1)
-                return -ENOTSUP;
+        r = screen_probe();
+        if (r < 0)
+                return r;
         screen = calloc(1, sizeof(*screen));
         if (!screen)
                 return -ENOMEM;
-        screen_prepare_end();
         screen->screen = newterm(NULL, stdout, stdin);
         if (!screen->screen) {
                 free(screen);

@@ -44,12 +44,13 @@ static int reader_add_place(struct reader *reader, int32_t ifindex, const char *
 static int reader_list_names(struct reader *reader) {
         struct if_nameindex *names = if_nameindex(), *at;
         const struct mptcpize_address none = { 0 };
-        int r = names ? 0 : -errno;
+        int r = 0;
 
+        if (!names)
+                return errno ? -errno : -ENOMEM;
         for (at = names; r == 0 && at->if_index; at++)
                 r = reader_add_place(reader, (int32_t)at->if_index, at->if_name, &none);
-        if (names)
-                if_freenameindex(names);
+        if_freenameindex(names);
         return r;
 }
 
