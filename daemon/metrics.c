@@ -160,7 +160,11 @@ static void write_blackholes(const struct metrics *metrics) {
 
 /* What has happened */
 
-static const struct metric counters[_COUNTER_MAX] = {
+struct counter_words {
+        const char *name, *help;
+};
+
+static const struct counter_words counters[_COUNTER_MAX] = {
         [COUNTER_EVENTS] = { "events", "Events of the kernel and of others" },
         [COUNTER_OVERRUNS] = { "overruns", "How often the kernel has dropped events" },
         [COUNTER_CONNECTIONS] = { "connections_seen", "Connections that there were" },
@@ -192,9 +196,8 @@ static const struct metric counters[_COUNTER_MAX] = {
 
 static void write_counters(const struct metrics *metrics) {
         for (enum counter i = 0; i < _COUNTER_MAX; i++) {
-                struct metric metric = counters[i];
+                struct metric metric = { counters[i].name, counters[i].help, METRIC_COUNTER, NULL };
 
-                metric.type = METRIC_COUNTER;
                 if (!metric.name) { /* a new one, that is not in the table yet */
                         metric.name = counter_name(i);
                         metric.help = "A counter of mptcpized";
