@@ -427,7 +427,6 @@ static int daemon_setup_exporter(struct daemon *daemon) {
                 .rules = daemon->policies.rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
                 .dead_after = &daemon->takeover.dead_after,
-                .started_usec = clock_read_usec(CLOCK_REALTIME),
         };
 
         return exporter_new(daemon->event, &host, &daemon->exporter);

@@ -109,6 +109,7 @@ int exporter_new(sd_event *event, const struct metrics_host *host, struct export
         if (!exporter)
                 return -ENOMEM;
         exporter->host = *host;
+        exporter->host.started_usec = clock_read_usec(CLOCK_REALTIME);
         r = sd_event_add_time(event, &exporter->timer, CLOCK_MONOTONIC, 0, ACCURACY_USEC, on_timer,
                               exporter);
         if (r >= 0)

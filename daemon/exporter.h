@@ -11,7 +11,7 @@
 
 struct exporter;
 
-/* host is copied. 0 or a negative errno. */
+/* host is copied, and the daemon was started now. 0 or a negative errno. */
 int exporter_new(sd_event *event, const struct metrics_host *host, struct exporter **ret_exporter);
 
 /* Removes the file. Takes NULL. */
