@@ -147,7 +147,7 @@ def run_below_a_root(case, example):
 
 # Pattern of a command, and what runs it: a function of the case and the example.
 SCENES = ((r"mptcpctl monitor", run_monitor), (r"mptcpctl doctor", run_doctor),
-          (r"mptcpctl top", run_top), (r"mptcpctl service", run_below_a_root))
+          (r"mptcpctl top", run_top), (r"\bservice (enable|disable|status)\b", run_below_a_root))
 
 
 class Examples(Fake):
