@@ -304,7 +304,7 @@ static enum top_effect view_toggle(bool *what, enum top_effect effect) {
 enum top_effect top_view_key(struct top_view *view, const struct top_data *data, uint32_t key) {
         if (view->typing)
                 return view_type(view, key);
-        if (view->help && key != 'q') {
+        if (view->help) {
                 view->help = false;
                 return TOP_EFFECT_DRAW;
         }

@@ -232,7 +232,9 @@ def test_top_survives_the_daemon(lab):
     terminal.keys("?")
     terminal.wait("sort by another column")
     terminal.keys("q")
-    terminal.wait(f"^{PROMPT}")
+    terminal.wait("^waiting for the daemon", "any key leaves the help")
+    terminal.keys("q")
+    terminal.wait(f"^{PROMPT}$")
     check(True, "keys are heard while the daemon stands still")
     daemon.process.send(signal.SIGCONT)
 
