@@ -2,14 +2,17 @@
  * What becomes of a pair of addresses at which a subflow failed: whether, and when, it is tried
  * again.
  *
- *   refused          never, unless the peer announces the address afresh: ECONNREFUSED and EACCES;
- *                    a reset that MP_TCPRST doesn't call transient (RFC 8684, 3.6: T is 0), of a
- *                    join, or with a reason but 1, of a subflow that worked; and a join that the
- * peer closes in good order as soon as it is established, which is how Linux says that it has
- * subflows enough (6.18, mptcp_finish_join()) stripped         when a link or an address of this
- * host changes: a join that is closed without an error before it was established got an answer
- * without MP_JOIN, from something on the way (RFC 8684, 3.2) anything else    after 1, 2, 4 .. 64 s
- * and up to a quarter more, eight times; all anew when a link comes up or an address appears
+ * Refused: never, unless the peer announces the address afresh. So are ECONNREFUSED and EACCES; a
+ * reset that MP_TCPRST doesn't call transient (RFC 8684, 3.6: T is 0), of a join, or with a reason
+ * but 1, of a subflow that worked; and a join that the peer closes in good order as soon as it is
+ * established, which is how Linux says that it has subflows enough (6.18, mptcp_finish_join()).
+ *
+ * Stripped: when a link or an address of this host changes. A join that is closed without an error
+ * before it was established got an answer without MP_JOIN, from something on the way (RFC 8684,
+ * 3.2).
+ *
+ * Anything else: after 1, 2, 4 .. 64 s and up to a quarter more, eight times; all anew when a link
+ * comes up or an address appears.
  *
  * What an operator has removed is like refused, but is tried when there is nothing else: decide.c.
  *
