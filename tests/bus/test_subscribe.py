@@ -185,7 +185,8 @@ def test_subscriber_that_never_reads_costs_little(lab):
     check(get("EventsLost") >= SIGNALS - WINDOW, f"lost by the deaf: {get('EventsLost')}")
     wait_for(lambda: watch.kinds().count("connection-removed") +
              sum(map(int, watch.of("lost"))) >= 12 * 200, "what the other one has")
-    check(sizes[-1] <= sizes[3] + 2048, f"memory, kB: {sizes}")
+    slack = 16384 if "libasan" in programs.Build.find().preload() else 2048
+    check(sizes[-1] <= sizes[3] + slack, f"memory, kB: {sizes}")
 
 
 def test_flood_of_calls_that_are_not_read(lab):
