@@ -94,7 +94,7 @@ static void room_check(struct doctor *doctor) {
                                                                "more may be",
                                                                n),
                                            .why = "further ones keep the path that they began with",
-                                           .remedy = "mptcpctl limits MaxConnections=100000",
+                                           .remedy = "mptcpctl limits max_connections=100000",
                            });
         if (undecided > 0)
                 doctor_add(doctor,
@@ -122,11 +122,11 @@ struct counter_row {
 static const struct counter_row counter_rows[] = {
         { "connections_refused", SEVERITY_WARNING,
           "connections were not managed, as there were max_connections of them",
-          "mptcpctl limits MaxConnections=100000" },
+          "mptcpctl limits max_connections=100000" },
         { "subflows_surplus", SEVERITY_NOTE, "joins of peers were over max_accepted and closed",
-          "mptcpctl limits MaxAccepted=64" },
+          "mptcpctl limits max_accepted=64" },
         { "retries_held", SEVERITY_NOTE, "retries of subflows were put off by max_retries",
-          "mptcpctl limits MaxRetries=100000" },
+          "mptcpctl limits max_retries=100000" },
         { "actions_dropped", SEVERITY_WARNING, "actions were dropped, as the queue was full",
           "journalctl -u mptcpized" },
         { "plugin_errors", SEVERITY_WARNING, "mistakes of a plugin were refused",
