@@ -4,6 +4,7 @@
 All by one transfer that has to go on over two paths, whatever NetworkManager does to them.
 """
 
+import json
 import os
 import re
 
@@ -184,6 +185,15 @@ def test_networkmanager_own_endpoints_do_not_get_in_the_way(lab):
               f"NetworkManager has made an endpoint of {lease.address}")
     progress(scene.curl)
     check_equal(lab.counters()["MPJoinSynTx"], 1, "joins")
+    done = scene.daemon.ctl("--json", "doctor")
+    remedy = next(row["remedy"] for row in json.loads(done.stdout)["findings"]
+                  if row["subject"] == "lte0" and "mptcp-flags" in row["remedy"])
+    lab.note(f"doctor says: {remedy}")
+    os.mkdir("/etc/NetworkManager/conf.d")
+    command("sh", "-e", stdin=remedy)
+    wait_for(lambda: scene.leases[1].address not in command("ip", "mptcp", "endpoint"),
+             "no endpoint of lte0 any more")
+    scene.goes_on("the transfer goes over both paths again", BOTH)
     scene.finish()
 
 
