@@ -55,7 +55,7 @@ static const struct remedy remedies[] = {
         { CLIENT_ERROR "NoSuchInterface",
           .after = "; 'mptcpctl interface' lists those that there are" },
         { CLIENT_ERROR "NoSuchAddress",
-          .after = "; 'mptcpctl interface' lists the addresses that there are" },
+          .after = "; see 'mptcpctl interface' and 'mptcpctl show TOKEN'" },
         { CLIENT_ERROR "NoSuchMode", .after = "; 'mptcpctl plugin' lists the plugins" },
         { CLIENT_ERROR "NotManaged", .before = "nothing can be done for the connection: " },
         { CLIENT_ERROR "BadAddress", .after = "; addresses look like 192.0.2.1, 192.0.2.1:443, "

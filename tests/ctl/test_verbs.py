@@ -46,7 +46,7 @@ ERRORS = (
      "what the daemon says; name it as 'mptcpctl show TOKEN' does: ADDRESS:PORT, and the remote"),
     ("org.mptcpize1.Error.NoSuchInterface",
      "what the daemon says; 'mptcpctl interface' lists those that there are"),
-    ("org.mptcpize1.Error.NoSuchAddress", "what the daemon says; 'mptcpctl interface' lists the"),
+    ("org.mptcpize1.Error.NoSuchAddress", "what the daemon says; see 'mptcpctl interface' and"),
     ("org.mptcpize1.Error.NotManaged",
      "nothing can be done for the connection: what the daemon says"),
     ("org.mptcpize1.Error.BadAddress", "what the daemon says; addresses look like 192.0.2.1, "),
