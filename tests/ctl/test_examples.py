@@ -249,6 +249,12 @@ class Itself(unittest.TestCase):
         self.assertGreaterEqual(len(examples_of_page()), 6)
         self.assertGreaterEqual(len(examples_of_help()), 5)
 
+    def test_every_command_is_in_the_page(self):
+        with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
+            told = re.sub(r"^\.It Cm ", "", file.read(), flags=re.M)
+        missing = [name for name in commands() if not re.search(rf"^{name}\b", told, re.M)]
+        self.assertEqual(missing, [])
+
 
 if FAKE:
     load()
