@@ -119,7 +119,7 @@ int target_run(const struct ctl *ctl, target_fn fn) {
         _cleanup_(client_freep) struct client *client = NULL;
         struct client_error error;
         char path[sizeof(CLIENT_PATH "/connection/12345678")];
-        uint32_t token;
+        uint32_t token = 0;
         int status = target_check(ctl, ctl->args[0]), r;
 
         if (status != CTL_DONE)
