@@ -60,7 +60,7 @@ static bool line_parse(const char *line, struct set_role *ret_role) {
         if (sscanf(line, "%63s %63s%c", name, word, &end) != 3 || end != '\n' ||
             strlen(name) >= sizeof(ret_role->name) || role_parse(word, &ret_role->role) < 0)
                 return false;
-        snprintf(ret_role->name, sizeof(ret_role->name), "%s", name);
+        memcpy(ret_role->name, name, strlen(name) + 1);
         return true;
 }
 

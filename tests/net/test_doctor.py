@@ -394,8 +394,9 @@ def test_doctor_networkmanager_endpoints_are_told(lab):
     rows = [row for row in report.findings if row["check"] == "networkmanager"]
     remedies = {row["remedy"] for row in rows}
     check_equal(remedies, {"mptcpctl interface 'lte0' backup --keep"} | {
-        f"nmcli connection modify '{name}' connection.mptcp-flags disabled && "
-        f"nmcli device reapply '{name}'" for name in ("wifi0", "lte0")}, "remedies")
+        r"printf '[connection]\nconnection.mptcp-flags=1\n' "
+        ">/etc/NetworkManager/conf.d/mptcp.conf && nmcli general reload conf && "
+        f"nmcli connection up '{name}'" for name in ("wifi0", "lte0")}, "remedies")
     for remedy in remedies:
         check_equal(run(["sh", "-c", remedy], env=environ()).returncode, 0, f"exit of {remedy}")
     wait_for(lambda: Report().is_checked("networkmanager") == ("ok", True), "all is well")
