@@ -54,15 +54,18 @@ static const struct column process_columns[] = {
 static void processes_print(const struct output *output, const json_t *value) {
         const json_t *processes = json_object_get(value, "processes");
         size_t n = json_array_size(json_object_get(value, "restart_needed"));
-        const char *unit = string_of(value, "unit");
+        const char *unit = string_of(value, "unit"), *at = strstr(unit, "@.");
 
         if (json_array_size(processes) > 0)
                 table_print(output, process_columns,
                             sizeof(process_columns) / sizeof(process_columns[0]), processes);
         if (n > 0)
                 line_print(output,
-                           "%zu of them %s started before the change: 'systemctl restart %s'", n,
-                           n == 1 ? "was" : "were", unit);
+                           "%zu of them %s started before the change: 'systemctl restart "
+                           "%.*s%s%s'",
+                           n, n == 1 ? "was" : "were",
+                           at ? (int)(at + 1 - unit) : (int)strlen(unit), unit, at ? "\\*" : "",
+                           at ? at + 1 : "");
         else if (is_socket(unit) && json_is_true(json_object_get(value, "changed")))
                 line_print(output, "if it listens already: 'systemctl restart %s'", unit);
 }
