@@ -3,8 +3,8 @@
  *
  * For connections that this host opened: once established, one subflow from each usable local
  * address to the server's address, and to each address that the server announces. Interfaces with
- * the role "backup" get backup subflows. A server never dials (RFC 8684, 3.2: clients are often
- * behind NATs).
+ * the role "backup" get backup subflows, and if the program's own connection started there, it
+ * becomes one. A server never dials (RFC 8684, 3.2: clients are often behind NATs).
  *
  * Where the limit leaves no room for all pairs: first each interface gets a subflow, to where its
  * own routes lead if that is known; then come pairs on the route's own interface, then crossed
@@ -227,7 +227,7 @@ static bool is_announced(const struct mptcpize_view *view, const struct mptcpize
 
 static void fullmesh_correct(const struct fullmesh *state, const struct mptcpize_view *view,
                              struct mptcpize_sink *sink, const struct mptcpize_subflow *subflow) {
-        const uint32_t kind = MPTCPIZE_SUBFLOW_OURS | MPTCPIZE_SUBFLOW_INITIAL;
+        const uint32_t ours = MPTCPIZE_SUBFLOW_OURS | MPTCPIZE_SUBFLOW_INITIAL;
         const struct mptcpize_local *local = view_local(view, &subflow->local);
         struct mptcpize_action action = {
                 .size = sizeof(action),
@@ -238,8 +238,7 @@ static void fullmesh_correct(const struct fullmesh *state, const struct mptcpize
                 .reason = "fullmesh: the role of the interface says so",
         };
 
-        if (subflow->state != MPTCPIZE_SUBFLOW_ESTABLISHED ||
-            (subflow->flags & kind) != MPTCPIZE_SUBFLOW_OURS)
+        if (subflow->state != MPTCPIZE_SUBFLOW_ESTABLISHED || !(subflow->flags & ours))
                 return;
         if (!state->announced && is_announced(view, subflow)) {
                 action.type = MPTCPIZE_ACTION_DESTROY;
@@ -250,14 +249,20 @@ static void fullmesh_correct(const struct fullmesh *state, const struct mptcpize
         }
 }
 
+/* The initial subflow may have started at an interface that is for backup only. */
+static bool fullmesh_has_new_roles(const struct mptcpize_event *event) {
+        return event->type == MPTCPIZE_EVENT_ESTABLISHED || event->type == MPTCPIZE_EVENT_ADOPTED ||
+               event->type == MPTCPIZE_EVENT_CONFIGURED ||
+               event->type == MPTCPIZE_EVENT_LOCALS_CHANGED;
+}
+
 static int fullmesh_decide(void *pstate, const struct mptcpize_view *view,
                            const struct mptcpize_event *event, struct mptcpize_sink *sink) {
         struct fullmesh *state = pstate;
 
         if (!view_is_client(view))
                 return 0;
-        if (event->type == MPTCPIZE_EVENT_ADOPTED || event->type == MPTCPIZE_EVENT_CONFIGURED ||
-            event->type == MPTCPIZE_EVENT_LOCALS_CHANGED) /* roles may be others, too */
+        if (fullmesh_has_new_roles(event))
                 for (size_t i = 0; i < view->n_subflows; i++)
                         fullmesh_correct(state, view, sink, view->subflows[i]);
         if (!fullmesh_start(state, view, event, sink))

@@ -113,6 +113,16 @@ static void test_limit_two_each_interface_has_one(void **state) {
         assert_string_equal(pump_log(), "create lte>" SECOND " ");
 }
 
+/* The program's own connection started where data is to go only when there is no other way. */
+static void test_initial_on_a_backup_interface_becomes_backup(void **state) {
+        struct world *world = *state;
+
+        pump_role(world, "wifi0", MPTCPIZE_ROLE_BACKUP);
+        world_configure(world);
+        pump_connect(world, 0);
+        assert_string_equal(pump_log(), "bit+ wifi create lte ");
+}
+
 static void test_remotes_tell_where_their_routes_lead(void **state) {
         struct world *world = *state;
 
@@ -261,6 +271,7 @@ int main(void) {
                 cmocka_unit_test(test_decide_denied_initial_remote_is_not_asked_for),
                 cmocka_unit_test(test_decide_announced_false_asks_for_the_initial_remote_only),
                 T(test_limit_two_each_interface_has_one),
+                T(test_initial_on_a_backup_interface_becomes_backup),
                 T(test_remotes_tell_where_their_routes_lead),
                 T(test_limit_two_goes_where_the_route_leads),
                 T(test_route_changes_where_it_leads),
