@@ -2,8 +2,8 @@
  * The library that programs get. See library.h.
  */
 #include "library.h"
-#include "run-environ.h"
-#include "unit-file.h"
+#include "run/run-environ.h"
+#include "service/unit-file.h"
 #include "../util/cleanup.h"
 #include "config.h"
 

@@ -8,7 +8,7 @@
 #include "ctl.h"
 #include "help.h"
 #include "render.h"
-#include "service.h"
+#include "service/service.h"
 #include "words.h"
 #include "../util/cleanup.h"
 #include "config.h"

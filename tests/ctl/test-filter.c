@@ -15,7 +15,7 @@
 #include <sys/syscall.h>
 #include <sys/un.h>
 
-#include "../../daemon/ctl/supervise-filter.h"
+#include "../../daemon/ctl/run/supervise-filter.h"
 #include "../../daemon/util/cleanup.h"
 
 #if defined(__x86_64__)

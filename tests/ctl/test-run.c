@@ -14,8 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "../../daemon/ctl/run-environ.h"
-#include "../../daemon/ctl/run-report.h"
+#include "../../daemon/ctl/run/run-environ.h"
+#include "../../daemon/ctl/run/run-report.h"
 #include "../../daemon/util/cleanup.h"
 
 static char *report_text(const struct report *report) {

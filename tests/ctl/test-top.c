@@ -14,7 +14,7 @@
 #include <jansson.h>
 
 #include "../../daemon/ctl/text.h"
-#include "../../daemon/ctl/top-view.h"
+#include "../../daemon/ctl/top/top-view.h"
 #include "../../daemon/util/cleanup.h"
 
 #define SECOND 1000000u

@@ -56,8 +56,8 @@ def _mount():
     for directory in DIRECTORIES:
         command("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", directory)
     command("mount", "-t", "sysfs", "-o", "ro", "sysfs", "/sys")
-    for directory in ("/etc/NetworkManager/system-connections", f"{SCRIPTS}/pre-up.d",
-                      f"{SCRIPTS}/pre-down.d", f"{SCRIPTS}/no-wait.d"):
+    for directory in ("/etc/NetworkManager/conf.d", "/etc/NetworkManager/system-connections",
+                      f"{SCRIPTS}/pre-up.d", f"{SCRIPTS}/pre-down.d", f"{SCRIPTS}/no-wait.d"):
         os.mkdir(directory, 0o700)
 
 

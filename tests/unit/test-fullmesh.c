@@ -120,7 +120,7 @@ static void test_initial_on_a_backup_interface_becomes_backup(void **state) {
         pump_role(world, "wifi0", MPTCPIZE_ROLE_BACKUP);
         world_configure(world);
         pump_connect(world, 0);
-        assert_string_equal(pump_log(), "bit+ wifi create lte ");
+        assert_string_equal(pump_log(), "bit wifi+ create lte ");
 }
 
 static void test_remotes_tell_where_their_routes_lead(void **state) {

@@ -1,0 +1,60 @@
+/*
+ * systemd, as "mptcpctl service" needs it. See service.h.
+ */
+#include "service.h"
+#include "../../util/cleanup.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <systemd/sd-bus.h>
+#include <systemd/sd-daemon.h>
+
+int service_reload(void) {
+        _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
+        int r;
+
+        if (sd_booted() <= 0)
+                return -ENOSYS;
+        r = sd_bus_open_system(&bus);
+        if (r >= 0)
+                r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
+                                       "org.freedesktop.systemd1.Manager", "Reload", NULL, NULL,
+                                       NULL);
+        return r < 0 ? r : 0;
+}
+
+/* By the name of its own library in that directory, which is there whether it runs or not. */
+static unsigned int version_in(int root, const char *path) {
+        int fd = root_open(root, path, O_RDONLY | O_DIRECTORY);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        unsigned int version, found = 0;
+        struct dirent *entry;
+
+        while (dir && (entry = readdir(dir)))
+                if (sscanf(entry->d_name, "libsystemd-shared-%u", &version) == 1)
+                        found = version;
+        if (dir)
+                (void)closedir(dir);
+        return found;
+}
+
+/* Below /usr/lib, or with several architectures below one of its directories. */
+unsigned int service_systemd_version(const struct service *service) {
+        unsigned int found = version_in(service->root, "/usr/lib/systemd");
+        int fd = found ? -1 : root_open(service->root, "/usr/lib", O_RDONLY | O_DIRECTORY);
+        DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+        struct dirent *entry;
+        char path[PATH_MAX];
+
+        while (dir && !found && (entry = readdir(dir))) {
+                snprintf(path, sizeof(path), "/usr/lib/%s/systemd", entry->d_name);
+                if (strstr(entry->d_name, "-linux-"))
+                        found = version_in(service->root, path);
+        }
+        if (dir)
+                (void)closedir(dir);
+        return found;
+}
