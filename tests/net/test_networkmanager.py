@@ -189,7 +189,6 @@ def test_networkmanager_own_endpoints_do_not_get_in_the_way(lab):
     remedy = next(row["remedy"] for row in json.loads(done.stdout)["findings"]
                   if row["subject"] == "lte0" and "mptcp-flags" in row["remedy"])
     lab.note(f"doctor says: {remedy}")
-    os.mkdir("/etc/NetworkManager/conf.d")
     command("sh", "-e", stdin=remedy)
     wait_for(lambda: scene.leases[1].address not in command("ip", "mptcp", "endpoint"),
              "no endpoint of lte0 any more")
