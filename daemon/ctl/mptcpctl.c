@@ -370,7 +370,11 @@ static int words_run(const struct words *words, const struct ctl *ctl) {
         if (ctl->version)
                 return version_print(ctl);
         status = words_check(words, ctl);
-        return status == CTL_DONE ? words->command->run(ctl) : status;
+        if (status == CTL_DONE)
+                return words->command->run(ctl);
+        if (!words->command && !words->first && !ctl->json)
+                help_print(&table); /* of one who does not know yet what there is */
+        return status;
 }
 
 int main(int argc, char **argv) {

@@ -154,7 +154,7 @@ int words_check(const struct words *words, const struct ctl *ctl) {
                 return ctl_fail(ctl, CTL_USAGE, "\"%s\" is followed by one of: %s", words->first,
                                 words_seconds(words, seconds));
         if (!command)
-                return ctl_fail(ctl, CTL_USAGE, "expected a command: see 'mptcpctl --help'");
+                return ctl_fail(ctl, CTL_USAGE, "expected a command, such as 'mptcpctl status'");
         if (ctl->n_args < command->min_args || ctl->n_args > command->max_args)
                 return ctl_fail(ctl, CTL_USAGE,
                                 "wrong number of arguments, expected: mptcpctl %s%s", command->name,

@@ -20,7 +20,11 @@ from fakebus import MPTCPCTL, NOT_RUNNING, SHIM, Bus, Case, Fake, ctl
 
 class Words(Case):
     def test_no_command_is_usage(self):
-        self.fails(2, "expected a command")
+        done = ctl()
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("expected a command", done.stderr)
+        self.assertEqual(done.stdout, ctl("--help").stdout)
+        self.assertEqual(list(json.loads(ctl("--json").stdout)), ["error"])
 
     def test_unknown_command_is_usage(self):
         self.fails(2, 'unknown command "stauts"', "stauts")
