@@ -65,6 +65,34 @@ char *text_escape(const char *from, char *to, size_t size) {
         return to;
 }
 
+char *text_quote(const char *from, char *to, size_t size) {
+        size_t used = 0;
+
+        to[used++] = '\'';
+        for (; *from; from++) {
+                const bool quote = *from == '\'';
+                const size_t len = quote ? 4 : 1;
+
+                if (used + len + 2 > size)
+                        return strcpy(to, "''");
+                memcpy(to + used, quote ? "'\\''" : from, len);
+                used += len;
+        }
+        to[used++] = '\'';
+        to[used] = '\0';
+        return to;
+}
+
+char *text_word(const char *from, char *to, size_t size) {
+        static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                    "_@%+=:,./-";
+        const size_t n = strlen(from);
+
+        if (n == 0 || n >= size || strspn(from, plain) < n)
+                return text_quote(from, to, size);
+        return memcpy(to, from, n + 1);
+}
+
 size_t text_width(const char *text) {
         size_t width = 0;
 

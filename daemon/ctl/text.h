@@ -21,6 +21,15 @@ char *text_escape(const char *from, char *to, size_t size);
 size_t text_width(const char *text);
 
 /*
+ * Copies from as one word of a shell's command line, in quotes, whatever is in it; "''" if it does
+ * not fit, which is no word of anything. size is at least 3. Returns to.
+ */
+char *text_quote(const char *from, char *to, size_t size);
+
+/* The same, without quotes around what a shell leaves alone. */
+char *text_word(const char *from, char *to, size_t size);
+
+/*
  * Copies as much of a text that text_escape() made as has room in that many columns of a terminal
  * and in size bytes. What the locale can't print, or has no width of its own, becomes a "?".
  * Returns how many columns it takes.

@@ -19,6 +19,30 @@ struct escape_case {
         const char *to;
 };
 
+static void test_quote_makes_one_word_of_anything(void **state) {
+        char text[32];
+
+        (void)state;
+        assert_string_equal(text_quote("lte0", text, sizeof(text)), "'lte0'");
+        assert_string_equal(text_quote("", text, sizeof(text)), "''");
+        assert_string_equal(text_quote("a b;$(c)`d`", text, sizeof(text)), "'a b;$(c)`d`'");
+        assert_string_equal(text_quote("';reboot;'", text, sizeof(text)), "''\\'';reboot;'\\'''");
+        assert_string_equal(text_quote("abcdef", text, 9), "'abcdef'");
+        assert_string_equal(text_quote("abcdefg", text, 9), "''"); /* not half of a word */
+        assert_string_equal(text_quote("abc'", text, 9), "''");
+}
+
+static void test_word_is_quoted_if_need_be(void **state) {
+        char text[32];
+
+        (void)state;
+        assert_string_equal(text_word("eth0.100", text, sizeof(text)), "eth0.100");
+        assert_string_equal(text_word("", text, sizeof(text)), "''");
+        assert_string_equal(text_word("a;b", text, sizeof(text)), "'a;b'");
+        assert_string_equal(text_word("~x", text, sizeof(text)), "'~x'");
+        assert_string_equal(text_word("abcdefgh", text, 8), "''");
+}
+
 static void test_escape_keeps_text_and_writes_the_rest_as_hex(void **state) {
         static const struct escape_case cases[] = {
                 { "", "" },
@@ -123,6 +147,8 @@ static void test_time_far_away_fits(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_quote_makes_one_word_of_anything),
+                cmocka_unit_test(test_word_is_quoted_if_need_be),
                 cmocka_unit_test(test_escape_keeps_text_and_writes_the_rest_as_hex),
                 cmocka_unit_test(test_escape_at_the_end_of_the_buffer),
                 cmocka_unit_test(test_width_counts_characters),

@@ -188,9 +188,9 @@ static void add_policy_error(struct doctor *doctor, const char *error) {
                                    .what = doctor_text(doctor, "%s", error),
                                    .why = "what is in the file is not in force",
                                    .remedy = doctor_text(doctor,
-                                                         "mptcpctl policy check '%s' && mptcpctl "
+                                                         "mptcpctl policy check %s && mptcpctl "
                                                          "reload",
-                                                         file),
+                                                         doctor_quote(doctor, file)),
                    });
 }
 

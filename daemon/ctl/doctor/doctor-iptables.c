@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define MPTCP_KIND "30"
+#define WORD       1024 /* of a rule; comments have 256 bytes at most */
 
 struct family_row {
         const char *command;
@@ -69,6 +70,42 @@ static bool line_is_narrow(const char *line) {
         return false;
 }
 
+/*
+ * The next word of a line as iptables-save(8) writes it: in double quotes, with backslashes, if it
+ * has blanks or worse in it (comments, chains). NULL: that was all.
+ */
+static const char *word_read(const char *line, char word[static WORD]) {
+        bool quoted = false;
+        size_t n = 0;
+
+        line += strspn(line, " ");
+        if (!*line)
+                return NULL;
+        for (; *line && (quoted || *line != ' '); line++) {
+                if (*line == '"') {
+                        quoted = !quoted;
+                        continue;
+                }
+                if (quoted && *line == '\\' && line[1])
+                        line++;
+                if (n < WORD - 1)
+                        word[n++] = *line;
+        }
+        word[n] = '\0';
+        return line;
+}
+
+/* The rule for a shell, which would evaluate what is in double quotes. */
+static const char *rule_quote(struct doctor *doctor, const char *line) {
+        const char *words = "";
+        char word[WORD];
+
+        while ((line = word_read(line, word)))
+                words = doctor_text(doctor, "%s%s%s", words, *words ? " " : "",
+                                    doctor_word(doctor, word));
+        return words;
+}
+
 /* "-A OUTPUT -p tcp ...", of that table. */
 static void line_take(struct doctor *doctor, const char *command, const char *table,
                       const char *line) {
@@ -85,8 +122,9 @@ static void line_take(struct doctor *doctor, const char *command, const char *ta
                                      .subject = doctor_text(doctor, "%s %s %.*s", command, table,
                                                             (int)strcspn(chain, " "), chain),
                                      .detail = "",
-                                     .remedy = doctor_text(doctor, "%s -t %s -D %s", command, table,
-                                                           chain),
+                                     .remedy = doctor_text(doctor, "%s -t %s -D %s", command,
+                                                           doctor_word(doctor, table),
+                                                           rule_quote(doctor, chain)),
                      });
 }
 

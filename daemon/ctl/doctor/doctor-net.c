@@ -7,6 +7,7 @@
 #include "look.h"
 #include "route.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
@@ -35,6 +36,7 @@ static size_t count_usable(const json_t *links, const json_t **ret_last) {
 
 static void unusable_note(struct doctor *doctor, const json_t *link) {
         const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
+        const char *word = doctor_quote(doctor, link_text(link, "name"));
         const bool off = link_is_off(link);
 
         doctor_add(doctor,
@@ -47,16 +49,16 @@ static void unusable_note(struct doctor *doctor, const json_t *link) {
                                                        off ? link_text(link, "role_reason") : "",
                                                        off ? ")" : ""),
                                    .remedy = off ? doctor_text(doctor,
-                                                               "mptcpctl interface '%s' on --keep",
-                                                               name)
+                                                               "mptcpctl interface %s on --keep",
+                                                               word)
                                              : json_is_true(json_object_get(link, "up"))
                                                              ? doctor_text(doctor,
                                                                            "ip address show dev "
-                                                                           "'%s'",
-                                                                           name)
+                                                                           "%s",
+                                                                           word)
                                                              : doctor_text(doctor,
-                                                                           "ip link set '%s' up",
-                                                                           name),
+                                                                           "ip link set %s up",
+                                                                           word),
                    });
 }
 
@@ -131,7 +133,8 @@ static void family_judge(struct doctor *doctor, const json_t *a, const json_t *b
                                                   "peer has IPv4, too",
                                            .remedy = doctor_text(doctor,
                                                                  "ip -6 address show dev %s",
-                                                                 link_text(b, "name")),
+                                                                 doctor_word(doctor,
+                                                                             link_text(b, "name"))),
                            });
 }
 
@@ -186,11 +189,23 @@ static void add_no_route(struct doctor *doctor, const json_t *link, const json_t
                                    .what = doctor_text(doctor, "no route leads out by it from %s",
                                                        link_text(address, "address")),
                                    .why = "subflows from there reach nobody but its own network",
-                                   .remedy = doctor_text(doctor,
-                                                         "ip -%d route add default via GATEWAY dev "
-                                                         "%s metric 1000",
-                                                         is4 ? 4 : 6, name),
+                                   .remedy = doctor_text(
+                                                   doctor,
+                                                   "ip -%d route add default via GATEWAY dev "
+                                                   "%s metric 1000",
+                                                   is4 ? 4 : 6,
+                                                   doctor_word(doctor, link_text(link, "name"))),
                    });
+}
+
+/* For sysctl(8), which takes a slash for the dot of "eth0.100": names of VLANs have one. */
+static const char *sysctl_name(struct doctor *doctor, const char *name) {
+        char key[LOOK_TEXT];
+
+        snprintf(key, sizeof(key), "net.ipv4.conf.%s", name);
+        for (char *dot = key + strlen("net.ipv4.conf."); (dot = strchr(dot, '.'));)
+                *dot = '/';
+        return doctor_word(doctor, key);
 }
 
 static void add_filtered(struct doctor *doctor, const json_t *link, const json_t *address) {
@@ -205,9 +220,8 @@ static void add_filtered(struct doctor *doctor, const json_t *link, const json_t
                                    .why = "it is strict, and the best route back leads over "
                                           "another "
                                           "interface: no subflow from there gets an answer",
-                                   .remedy = doctor_text(doctor,
-                                                         "sysctl -w net.ipv4.conf.%s.rp_filter=2",
-                                                         name),
+                                   .remedy = doctor_text(doctor, "sysctl -w %s.rp_filter=2",
+                                                         sysctl_name(doctor, name)),
                    });
 }
 
@@ -235,7 +249,7 @@ static bool address_judge(struct doctor *doctor, const json_t *link, const json_
                 return false;
         }
         if (family != AF_INET || !link_is_strict(link) ||
-            route_back(family, local, remote, ifindex) >= 0)
+            route_back(family, local, remote, ifindex) != -EXDEV)
                 return true;
         add_filtered(doctor, link, address);
         return false;

@@ -24,12 +24,13 @@
 #define NO_ENDPOINTS                                               \
         "printf '[connection]\\nconnection.mptcp-flags=1\\n' "     \
         ">/etc/NetworkManager/conf.d/mptcp.conf && nmcli general " \
-        "reload conf && nmcli connection up '%s'"
+        "reload conf && nmcli connection up %s"
 
 /* A device of its, as far as it matters. */
 struct device {
         const char *name;
         const char *connection; /* name of its active one, "" */
+        const char *quoted;     /* the same, for a shell */
         json_int_t metered;
         json_int_t flags; /* connection.mptcp-flags; 0: NetworkManager's default */
 };
@@ -69,6 +70,7 @@ static int device_ask(struct doctor *doctor, struct device *device, const char *
                             0)
                 return 0;
         device->connection = doctor_text(doctor, "%s", text_of(active, "Id"));
+        device->quoted = doctor_quote(doctor, text_of(active, "Id"));
         device_ask_flags(doctor, device, text_of(active, "Connection"));
         return 0;
 }
@@ -107,8 +109,8 @@ static void add_metered(struct doctor *doctor, const struct device *device) {
                                                                        : ""),
                                    .why = "as a backup it carries data only when nothing else does",
                                    .remedy = doctor_text(doctor,
-                                                         "mptcpctl interface '%s' backup --keep",
-                                                         device->name),
+                                                         "mptcpctl interface %s backup --keep",
+                                                         doctor_quote(doctor, device->name)),
                    });
 }
 
@@ -132,7 +134,7 @@ static void add_endpoints(struct doctor *doctor, const struct device *device) {
                                                    device->connection),
                                    .why = "that is without effect while mptcpized manages paths, "
                                           "and in effect for older connections and without it",
-                                   .remedy = doctor_text(doctor, NO_ENDPOINTS, device->connection),
+                                   .remedy = doctor_text(doctor, NO_ENDPOINTS, device->quoted),
                    });
 }
 

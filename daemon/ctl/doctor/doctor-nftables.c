@@ -191,7 +191,7 @@ static void rule_take(struct rule *rule, const char *name, const json_t *stateme
         if (strcmp(name, "match") == 0)
                 rule_take_match(rule, statement);
         else if (strcmp(name, "reset") == 0)
-                rule->strips = is_mptcp_option(json_object_get(statement, "tcp option"));
+                rule->strips |= is_mptcp_option(json_object_get(statement, "tcp option"));
         else if (strcmp(name, "drop") == 0 || strcmp(name, "reject") == 0)
                 rule->drops = true;
         else if (strcmp(name, "synproxy") == 0)
@@ -258,6 +258,13 @@ static const char *place_of(struct doctor *doctor, const json_t *rule) {
                            json_integer_value(json_object_get(rule, "handle")));
 }
 
+/* The same, for a shell: names of tables are free to have anything in them. */
+static const char *place_quote(struct doctor *doctor, const json_t *object, const char *chain) {
+        return doctor_text(doctor, "%s %s %s", doctor_word(doctor, link_text(object, "family")),
+                           doctor_word(doctor, link_text(object, "table")),
+                           doctor_word(doctor, link_text(object, chain)));
+}
+
 static void rule_report(struct doctor *doctor, const json_t *objects, const json_t *json,
                         const struct rule *rule) {
         const char *hook = link_text(chain_find(objects, json), "hook");
@@ -278,7 +285,12 @@ static void rule_report(struct doctor *doctor, const json_t *objects, const json
                                      .detail = rule->path[0] ? doctor_text(doctor, " (%s)",
                                                                            rule->path)
                                                              : "",
-                                     .remedy = doctor_text(doctor, "nft delete rule %s", place),
+                                     .remedy = doctor_text(doctor,
+                                                           "nft delete rule %s handle "
+                                                           "%" JSON_INTEGER_FORMAT,
+                                                           place_quote(doctor, json, "chain"),
+                                                           json_integer_value(json_object_get(
+                                                                           json, "handle"))),
                      });
 }
 
@@ -294,10 +306,9 @@ static void chain_report(struct doctor *doctor, const json_t *chain) {
                                            .what = "this chain drops all that leaves and that no "
                                                    "rule accepts",
                                            .why = "its rules have to accept TCP by each path",
-                                           .remedy = doctor_text(doctor, "nft list chain %s %s %s",
-                                                                 link_text(chain, "family"),
-                                                                 link_text(chain, "table"),
-                                                                 link_text(chain, "name")),
+                                           .remedy = doctor_text(
+                                                           doctor, "nft list chain %s",
+                                                           place_quote(doctor, chain, "name")),
                            });
 }
 

@@ -148,28 +148,32 @@ static void processes_take(struct search *search) {
 static const char *program_remedy(struct doctor *doctor, const struct program *program) {
         const struct process *first = &program->first;
         const struct passwd *owner = getpwuid(first->owner);
+        const char *exe = doctor_quote(doctor, first->exe);
+        const char *unit = doctor_quote(doctor, first->unit);
 
         switch (program->reason) {
         case REASON_SECURE:
-                return doctor_text(doctor, "sudo -u '%s' mptcpctl run -- '%s'",
-                                   first->setid && owner ? owner->pw_name : "root", first->exe);
+                return doctor_text(doctor, "sudo -u %s mptcpctl run -- %s",
+                                   doctor_quote(doctor,
+                                                first->setid && owner ? owner->pw_name : "root"),
+                                   exe);
         case REASON_GO:
         case REASON_STATIC:
-                return doctor_text(doctor, "mptcpctl run --supervise -- '%s'", first->exe);
+                return doctor_text(doctor, "mptcpctl run --supervise -- %s", exe);
         case REASON_POLICY:
-                return doctor_text(doctor, "mptcpctl policy explain %s'%s' %s",
-                                   program->listeners ? "--listen " : "", first->exe,
+                return doctor_text(doctor, "mptcpctl policy explain %s%s %s",
+                                   program->listeners ? "--listen " : "", exe,
                                    program->listeners ? "'*'" : "203.0.113.1");
         case REASON_LOADER:
-                return doctor_text(doctor, "LD_DEBUG=files mptcpctl run -- '%s'", first->exe);
+                return doctor_text(doctor, "LD_DEBUG=files mptcpctl run -- %s", exe);
         case REASON_NOT_STARTED:
         case _REASON_MAX:
                 break;
         }
         if (first->unit[0])
-                return doctor_text(doctor, "mptcpctl service enable '%s' && systemctl restart '%s'",
-                                   first->unit, first->unit);
-        return doctor_text(doctor, "mptcpctl run -- '%s'", first->exe);
+                return doctor_text(doctor, "mptcpctl service enable %s && systemctl restart %s",
+                                   unit, unit);
+        return doctor_text(doctor, "mptcpctl run -- %s", exe);
 }
 
 /* "2 connections and 1 listener of process 12 and 3 more" */

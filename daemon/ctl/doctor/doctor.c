@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TEXT 1024
+#define TEXT 8192 /* paths, too, with quotes and escapes */
 
 const char *severity_name(enum severity severity) {
         static const char *const names[_SEVERITY_MAX] = {
@@ -59,6 +59,18 @@ const char *doctor_text(struct doctor *doctor, const char *format, ...) {
         if (!string || json_array_append_new(doctor->texts, string) < 0)
                 return "(out of memory)";
         return json_string_value(string);
+}
+
+const char *doctor_quote(struct doctor *doctor, const char *name) {
+        char word[TEXT];
+
+        return doctor_text(doctor, "%s", text_quote(name, word, sizeof(word)));
+}
+
+const char *doctor_word(struct doctor *doctor, const char *name) {
+        char word[TEXT];
+
+        return doctor_text(doctor, "%s", text_word(name, word, sizeof(word)));
 }
 
 json_int_t doctor_number(const struct doctor *doctor, const char *property) {

@@ -58,6 +58,13 @@ void doctor_add_unseen(struct doctor *doctor, const char *subject, const char *w
 const char *doctor_text(struct doctor *doctor, const char *format, ...)
                 __attribute__((format(printf, 2, 3)));
 
+/*
+ * A name from outside as one word of a remedy, which is meant to be pasted: whatever is in it, a
+ * shell takes it for that word alone. doctor_word() has quotes only if it needs them.
+ */
+const char *doctor_quote(struct doctor *doctor, const char *name);
+const char *doctor_word(struct doctor *doctor, const char *name);
+
 /* A property of the daemon as a number or a string; 0 and "" if there is none. */
 json_int_t doctor_number(const struct doctor *doctor, const char *property);
 const char *doctor_string(const struct doctor *doctor, const char *property);
