@@ -505,6 +505,8 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon_setup_policies(daemon);
         if (r == 0)
                 r = daemon_setup_hints(daemon);
+        /* also if the start fails later: the service has to be able to open what is there */
+        runtime_hand_over(daemon->options->runtime);
         if (r == 0)
                 r = daemon_setup_exporter(daemon);
         if (r == 0)

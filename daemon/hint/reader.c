@@ -285,11 +285,17 @@ DEFINE_CLEANUP(struct reader *, reader_free)
 
 /* Setting up */
 
-/* Anybody may speak; what is left of a daemon that was killed makes room. */
+/*
+ * Anybody may speak; what is left of a daemon that was killed makes room. The mode is that of the
+ * beginning: a chmod() by name, as root, would be that of whatever the owner of the directory has
+ * put there meanwhile.
+ */
 static int reader_bind(struct reader *reader, const char *path) {
         struct sockaddr_un address = { .sun_family = AF_UNIX };
         const int yes = 1;
         size_t n = strlen(path);
+        mode_t before;
+        int r;
 
         if (n >= sizeof(address.sun_path))
                 return -ENAMETOOLONG;
@@ -300,10 +306,13 @@ static int reader_bind(struct reader *reader, const char *path) {
                 return -errno;
         if (unlink(path) < 0 && errno != ENOENT)
                 return -errno;
-        if (bind(reader->socket, (const struct sockaddr *)&address, sizeof(address)) < 0)
-                return -errno;
-        reader->address = address;
-        return chmod(path, 0666) < 0 ? -errno : 0;
+        before = umask(0111);
+        r = bind(reader->socket, (const struct sockaddr *)&address, sizeof(address)) < 0 ? -errno
+                                                                                         : 0;
+        (void)umask(before);
+        if (r == 0)
+                reader->address = address;
+        return r;
 }
 
 int reader_new(const char *socket, const char *database, struct reader **ret_reader, int *ret_fd) {

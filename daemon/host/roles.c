@@ -15,6 +15,7 @@
 #define ROLES_LINE  64 /* bytes: a name, a role, both ends */
 
 struct roles {
+        const char *runtime;
         char path[PATH_MAX];
         char new_path[PATH_MAX];
         struct engine *engine;
@@ -101,7 +102,7 @@ static const char *roles_take(struct roles *roles) {
 
 static int roles_write(const struct roles *roles) {
         _cleanup_(fclosep) FILE *file = NULL;
-        int r = runtime_create(roles->new_path, &file);
+        int r = runtime_create(roles->runtime, roles->new_path, &file);
 
         if (r < 0)
                 return r;
@@ -151,6 +152,7 @@ int roles_new(const char *runtime, struct engine *engine, struct roles **ret_rol
 
         if (!roles)
                 return -ENOMEM;
+        roles->runtime = runtime;
         roles->engine = engine;
         snprintf(roles->path, sizeof(roles->path), "%s/roles", runtime);
         snprintf(roles->new_path, sizeof(roles->new_path), "%s/roles.new", runtime);

@@ -14,9 +14,47 @@
 #include "../util/cleanup.h"
 #include "../util/log.h"
 
+/* A file with a second name may be anybody's. */
+static void file_hand_over(int fd, const char *name, const struct stat *to) {
+        struct stat is;
+
+        if (fstat(fd, &is) < 0 || is.st_uid != 0 || is.st_nlink != 1 ||
+            !(S_ISREG(is.st_mode) || S_ISSOCK(is.st_mode)))
+                return;
+        if (fchownat(fd, "", to->st_uid, to->st_gid, AT_EMPTY_PATH) < 0)
+                log_warning("%s can't be given to the owner of its directory: %s", name,
+                            strerror(errno));
+}
+
+/* Whether what root makes in that directory is to be another user's. */
+static bool directory_is_of_another(const char *runtime, struct stat *ret_to) {
+        return geteuid() == 0 && stat(runtime, ret_to) == 0 && ret_to->st_uid != 0;
+}
+
+void runtime_hand_over(const char *runtime) {
+        DIR *dir = geteuid() == 0 ? opendir(runtime) : NULL;
+        struct dirent *entry;
+        struct stat to;
+
+        if (!dir)
+                return;
+        if (fstat(dirfd(dir), &to) == 0 && to.st_uid != 0)
+                while ((entry = readdir(dir))) {
+                        _cleanup_(closep) int fd = openat(dirfd(dir), entry->d_name,
+                                                          O_PATH | O_NOFOLLOW | O_CLOEXEC);
+
+                        if (fd >= 0)
+                                file_hand_over(fd, entry->d_name, &to);
+                }
+        (void)closedir(dir);
+}
+
+/* Locking */
+
 int runtime_lock(const char *runtime) {
         _cleanup_(closep) int fd = -1;
         char path[PATH_MAX];
+        struct stat to;
 
         if (mkdir(runtime, 0755) < 0 && errno != EEXIST) {
                 log_error("%s can't be made: %s", runtime, strerror(errno));
@@ -31,6 +69,8 @@ int runtime_lock(const char *runtime) {
                 log_error("%s can't be opened: %s", path, strerror(-r));
                 return r;
         }
+        if (directory_is_of_another(runtime, &to))
+                file_hand_over(fd, path, &to);
         if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
                 log_error("another mptcpized is running: it holds %s", path);
                 return -EBUSY;
@@ -38,38 +78,12 @@ int runtime_lock(const char *runtime) {
         return TAKE_FD(fd);
 }
 
-/* A file with a second name may be anybody's. */
-static void file_hand_over(int dir, const char *name, const struct stat *to) {
-        _cleanup_(closep) int fd = openat(dir, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
-        struct stat is;
-
-        if (fd < 0 || fstat(fd, &is) < 0 || is.st_uid != 0 || is.st_nlink != 1 ||
-            !(S_ISREG(is.st_mode) || S_ISSOCK(is.st_mode)))
-                return;
-        if (fchownat(fd, "", to->st_uid, to->st_gid, AT_EMPTY_PATH) < 0)
-                log_warning("%s can't be given to the owner of its directory: %s", name,
-                            strerror(errno));
-}
-
-void runtime_hand_over(const char *runtime) {
-        DIR *dir = geteuid() == 0 ? opendir(runtime) : NULL;
-        struct dirent *entry;
-        struct stat to;
-
-        if (!dir)
-                return;
-        if (fstat(dirfd(dir), &to) == 0 && to.st_uid != 0)
-                while ((entry = readdir(dir)))
-                        file_hand_over(dirfd(dir), entry->d_name, &to);
-        (void)closedir(dir);
-}
-
 /* Files */
 
 static bool runtime_is_of(const char *runtime, uid_t user) {
         struct stat is;
 
-        return user == geteuid() || (stat(runtime, &is) == 0 && is.st_uid == user);
+        return user == 0 || user == geteuid() || (stat(runtime, &is) == 0 && is.st_uid == user);
 }
 
 static const char *file_judge(int fd, const char *runtime) {
@@ -101,12 +115,15 @@ const char *runtime_read(const char *runtime, const char *path, FILE **ret_file)
         return NULL;
 }
 
-int runtime_create(const char *path, FILE **ret_file) {
+int runtime_create(const char *runtime, const char *path, FILE **ret_file) {
         _cleanup_(closep) int fd = -1;
+        struct stat to;
 
         if (unlink(path) < 0 && errno != ENOENT)
                 return -errno;
         fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
+        if (fd >= 0 && directory_is_of_another(runtime, &to))
+                file_hand_over(fd, path, &to);
         *ret_file = fd < 0 ? NULL : fdopen(fd, "w");
         if (!*ret_file)
                 return -errno;

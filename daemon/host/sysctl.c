@@ -96,7 +96,7 @@ static int record_write(const char *dir, const struct sysctl_record *record) {
 
         snprintf(path, sizeof(path), "%s/sysctl", dir);
         snprintf(new_path, sizeof(new_path), "%s/sysctl.new", dir);
-        r = runtime_create(new_path, &file);
+        r = runtime_create(dir, new_path, &file);
         if (r < 0)
                 return r;
         for (size_t i = 0; i < record->n; i++)

@@ -159,6 +159,24 @@ def test_user_goes_on_after_root(lab):
     finish(lab, curl, path)
 
 
+def test_user_starts_whatever_root_left(lab):
+    """--restore before there was a service, a start that failed, a role set at run time."""
+    daemon = begin(lab)
+    path = ["env", f"RUNTIME_DIRECTORY={RUNTIME}"]
+    check_equal(daemon.refusal(path, ["--restore"])[0], 0, "exit code of --restore")
+    check_equal(daemon.owners(), {"lock": USER}, "owner of what it made")
+    check_equal(daemon.refusal([*path, "DBUS_SYSTEM_BUS_ADDRESS=unix:path=/none"])[0], 1,
+                "exit code without a bus")
+    check_equal(set(daemon.owners().values()), {USER}, "owner of what is left")
+    daemon.start_as_root()
+    check_equal(daemon.ctl("interface", "lte0", "backup", "--keep").returncode, 0, "exit code")
+    daemon.kill()
+    check_equal(set(daemon.owners().values()), {USER}, "owner of all files")
+    check_equal(os.stat(f"{RUNTIME}/hint").st_mode & 0o777, 0o666, "mode of the socket for hints")
+    daemon.start()
+    check_equal(daemon.query("interface", "lte0")["role"], "backup", "the role")
+
+
 def test_user_low_port_is_not_announced(lab):
     """It needs CAP_NET_BIND_SERVICE, and the log of the connection says so."""
     daemon = begin(lab)
@@ -180,4 +198,5 @@ harness.main([test_user_manages_paths_of_other_users_programs,
               test_user_dead_path_is_closed,
               test_user_killed_restores_and_goes_on,
               test_user_goes_on_after_root,
+              test_user_starts_whatever_root_left,
               test_user_low_port_is_not_announced])
