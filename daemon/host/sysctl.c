@@ -70,17 +70,20 @@ static bool line_is_sane(const struct sysctl_line *line) {
         return !strchr(line->name, '/');
 }
 
-/* 0; or positive: there is none, and ret_record is empty; or a negative errno. */
+/* 0, or 1: there is none that can be believed, and ret_record is empty. */
 static int record_read(const char *dir, struct sysctl_record *ret_record) {
         char path[PATH_MAX];
         _cleanup_(fclosep) FILE *file = NULL;
         struct sysctl_line line;
+        const char *wrong;
 
         snprintf(path, sizeof(path), "%s/sysctl", dir);
         ret_record->n = 0;
-        file = fopen(path, "re");
+        wrong = runtime_read(dir, path, &file);
+        if (wrong)
+                log_warning("%s is ignored: %s", path, wrong);
         if (!file)
-                return errno == ENOENT ? 1 : -errno;
+                return 1;
         while (ret_record->n < LIMIT_SYSCTLS &&
                fscanf(file, "%63s %63s %63s", line.name, line.was, line.is) == 3)
                 if (line_is_sane(&line))

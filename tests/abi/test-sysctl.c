@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -297,6 +298,28 @@ static void test_sysctl_restore_no_directory_has_nothing_to_do(void **state) {
         assert_true(sysctl_restore("/nonexistent", false) > 0);
 }
 
+/* Of who may write there: one that root would wait for, one elsewhere, one that others write to. */
+static void test_sysctl_restore_record_of_others_is_not_believed(void **state) {
+        const struct runtime *runtime = *state;
+        char elsewhere[128];
+        FILE *file;
+
+        snprintf(elsewhere, sizeof(elsewhere), "%s-elsewhere", runtime->path);
+        file = fopen(elsewhere, "we");
+        assert_non_null(file);
+        fputs(SWITCH " 0 " SWITCH_WAS "\n", file);
+        fclose(file);
+        assert_int_equal(mkfifo(runtime->record, 0600), 0);
+        assert_true(sysctl_restore(runtime->path, false) > 0);
+        assert_int_equal(unlink(runtime->record), 0);
+        assert_int_equal(symlink(elsewhere, runtime->record), 0);
+        assert_true(sysctl_restore(runtime->path, false) > 0);
+        assert_int_equal(rename(elsewhere, runtime->record), 0);
+        assert_int_equal(chmod(runtime->record, 0622), 0);
+        assert_true(sysctl_restore(runtime->path, false) > 0);
+        assert_is(SWITCH, SWITCH_WAS);
+}
+
 /* A namespace of our own, as root or as anybody; NULL, or why there is none. */
 static const char *enter_namespace(void) {
         int flags = geteuid() == 0 ? CLONE_NEWNET : CLONE_NEWUSER | CLONE_NEWNET;
@@ -332,6 +355,7 @@ int main(void) {
                 WITH_RUNTIME(test_sysctl_take_over_the_limit_changes_nothing),
                 WITH_RUNTIME(test_sysctl_restore_two_crashes_is_as_before_both),
                 WITH_RUNTIME(test_sysctl_restore_half_a_record_changes_nothing),
+                WITH_RUNTIME(test_sysctl_restore_record_of_others_is_not_believed),
                 cmocka_unit_test(test_sysctl_restore_no_directory_has_nothing_to_do),
         };
         const char *why = enter_namespace();
