@@ -274,7 +274,7 @@ static int decode_route(const void *bytes, size_t len, enum event_type type,
                         const struct sink *sink) {
         struct event event = { .type = type };
         struct route_attrs attrs = { 0 };
-        struct rtmsg header;
+        struct rtmsg header = { 0 };
         uint64_t present = 0;
         int r;
 
