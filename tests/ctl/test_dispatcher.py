@@ -13,8 +13,10 @@ import tempfile
 import time
 import unittest
 
+from pages import displays
+
 DISPATCHER = os.path.abspath(os.environ["DISPATCHER"])
-PAGE = os.environ["SOURCE"] + "/man/mptcpize-networkmanager.7"
+PAGE = "man/mptcpize-networkmanager.7"
 AWKS = [path for path in map(shutil.which, ("mawk", "gawk", "original-awk", "busybox")) if path]
 WIFI = "6587613f-d328-4b83-ad61-016cf55e1e14"
 WWAN = "2364c6d4-1b12-4e14-ab78-59b0ae8d9cb5"
@@ -259,10 +261,7 @@ class Conf(Dispatcher):
             self.assertEqual(self.role(), role, values)
 
     def test_example_of_the_manual_is_taken(self):
-        with open(PAGE, encoding="utf-8") as file:
-            example = re.search(r"^(# /etc/mptcpize/networkmanager.conf\n.*?)^\.Ed", file.read(),
-                                re.S | re.M)
-        self.conf(example.group(1))
+        self.conf(next(text for text in displays(PAGE) if text.startswith("metered = off")))
         for values, role in (({"metered": "yes"}, "off"),
                              ({"metered": "yes (guessed)", "metric": 100}, "master")):
             self.write("devices", device("wlan0", WIFI, **values))

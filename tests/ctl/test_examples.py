@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""Each example of mptcpctl(1), and of the help of its commands, is run.
+"""Each example of the manual pages, and of the help of mptcpctl's commands, is run.
 
-In the page, a line that begins with "$ " or "# " is a command for a shell; it goes on in the next
+In a page, a line that begins with "$ " or "# " is a command for a shell; it goes on in the next
 line if it ends with "|" or "\\". The lines behind it, up to the next command, are what it prints;
 "..." in one of them stands for anything. A command has to succeed.
 
 What can't be so simple has a row in SCENES. The daemon is the fake one of this directory, what is
 installed in /etc and /run is in a directory of the test, and programs that the examples start do
-nothing: STUBS. Environment: as fakebus.py; and SOURCE, the top directory.
+nothing: STUBS. Environment: as fakebus.py and pages.py; MPTCPIZED, the program, and PLUGINS.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import dataclasses
 import os
 import pty
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,13 +25,20 @@ import termios
 import unittest
 
 from fakebus import FAKE, MPTCPCTL, SHIM, Fake, ctl, environ
+from pages import SOURCE, displays, is_session
 
-SOURCE = os.environ["SOURCE"]
+MPTCPIZED = os.path.abspath(os.environ["MPTCPIZED"])
+PLUGINS = os.path.abspath(os.environ["PLUGINS"])
 PAGE = "man/mptcpctl.1"
+PAGES = (PAGE, "man/libmptcpize.7", "man/mptcpize-auth.7", "man/mptcpize-networkmanager.7",
+         "man/mptcpized.8", "man/mptcpized.conf.5")
 PROMPT = re.compile(r"[$#] (.*)")
 
 # Programs that examples run, beside mptcpctl: scripts for a shell.
-STUBS = {"systemctl": "", "curl": "", "./backup.sh": ""}
+STUBS = {name: "" for name in ("systemctl", "ip", "nmcli", "setfacl", "./backup.sh")}
+STUBS["curl"] = "grep -q libmptcpize /proc/$$/maps"  # an example that runs it gives it the library
+STUBS["mptcpized"] = """exec '{mptcpized}' "$@" --plugins '{plugins}' \\
+        --config '{place}/etc/mptcpize/mptcpized.conf' --policies '{place}/etc/mptcpize/apps.d'"""
 
 CURL_POLICY = """{
   "match": { "app": "curl" },
@@ -45,6 +53,7 @@ class Example:
     """A command, and the lines that it prints; None: the page doesn't say."""
     command: str
     prints: list | None
+    before: list = dataclasses.field(default_factory=list, compare=False)  # commands of the display
 
     def __str__(self):
         return self.command
@@ -62,16 +71,13 @@ def parse(lines):
         elif found:
             found[-1].append(line)
         goes_on = (goes_on or bool(prompt)) and line.endswith(("|", "\\"))
-    return [Example(command, prints or None) for command, *prints in found]
+    return [Example(command, prints or None, [before for before, *_ in found[:i]])
+            for i, (command, *prints) in enumerate(found)]
 
 
-def examples_of_page():
-    """Those of literal displays in the page: .Dl, and .Bd to .Ed."""
-    with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
-        text = file.read().replace("\\e", "\\").replace("\\-", "-").replace("\\&", "")
-    text = re.sub(r"^\.Dl (.*)$", r".Bd -literal\n\1\n.Ed", text, flags=re.M)
-    blocks = re.findall(r"^\.Bd -literal[^\n]*\n(.*?)^\.Ed$", text, re.S | re.M)
-    return [example for block in blocks for example in parse(block.splitlines())]
+def examples_of_page(page):
+    return [example for text in filter(is_session, displays(page))
+            for example in parse(text.splitlines())]
 
 
 def commands():
@@ -145,9 +151,33 @@ def run_below_a_root(case, example):
     run_to_its_end(case, dataclasses.replace(example, command=command))
 
 
+def run_with_the_library(case, example):
+    command = re.sub(r"LD_PRELOAD=\S+", f"LD_PRELOAD='{SHIM}'", example.command)
+    run_to_its_end(case, dataclasses.replace(example, command=command))
+
+
+def run_in_a_network(case, example):
+    """One of its own, in which the commands before it have been run."""
+    unshare = ["unshare", "--net"] + ["--map-root-user"] * (os.geteuid() != 0)
+    if subprocess.run([*unshare, "nft", "list", "ruleset"], capture_output=True,
+                      check=False).returncode:
+        case.skipTest("nft is not installed, or there are no network namespaces")
+    script = shlex.quote("\n".join(["set -e", *example.before, example.command]))
+    run_to_its_end(case, dataclasses.replace(example,
+                                             command=f"{shlex.join(unshare)} sh -c {script}"))
+
+
+def run_of_iproute2(case, example):
+    if not shutil.which(example.command.split()[0]):
+        case.skipTest("iproute2 is not installed")
+    run_to_its_end(case, example)
+
+
 # Pattern of a command, and what runs it: a function of the case and the example.
 SCENES = ((r"mptcpctl monitor", run_monitor), (r"mptcpctl doctor", run_doctor),
-          (r"mptcpctl top", run_top), (r"\bservice (enable|disable|status)\b", run_below_a_root))
+          (r"mptcpctl top", run_top), (r"^LD_PRELOAD=", run_with_the_library),
+          (r"^nft ", run_in_a_network), (r"^(ss|nstat) ", run_of_iproute2),
+          (r"\bservice (enable|disable|status)\b", run_below_a_root))
 
 
 class Examples(Fake):
@@ -158,6 +188,7 @@ class Examples(Fake):
         self.addCleanup(directory.cleanup)
         self.place = os.path.realpath(directory.name)
         self.places = {"/etc/mptcpize": f"{self.place}/etc/mptcpize",
+                       "/etc/NetworkManager": f"{self.place}/etc/NetworkManager",
                        "/run/mptcpize": f"{self.place}/run/mptcpize",
                        "/usr/bin": f"{self.place}/bin"}
         self.shell = None
@@ -165,14 +196,19 @@ class Examples(Fake):
         self.env = dict(self.env, PATH=f"{self.place}/bin:{os.environ['PATH']}",
                         HOME=self.place, XDG_CONFIG_HOME=f"{self.place}/config",
                         XDG_RUNTIME_DIR=f"{self.place}/run",
+                        NSTAT_HISTORY=f"{self.place}/nstat",
                         MPTCPIZE_POLICY=f"{self.place}/run/mptcpize/policy.db")
         self.compile()
 
     def make_files(self):
-        for directory in ("bin", "etc/mptcpize/apps.d", "run/mptcpize", "config/mptcpize/apps.d"):
+        for directory in ("bin", "etc/mptcpize/apps.d", "run/mptcpize", "config/mptcpize/apps.d",
+                          "etc/NetworkManager/dispatcher.d/pre-down.d"):
             os.makedirs(f"{self.place}/{directory}")
         os.symlink(MPTCPCTL, f"{self.place}/bin/mptcpctl")
+        with open(f"{self.place}/etc/mptcpize/mptcpized.conf", "w", encoding="utf-8") as file:
+            file.write("{}")
         for name, script in STUBS.items():
+            script = script.format(mptcpized=MPTCPIZED, plugins=PLUGINS, place=self.place)
             path = os.path.normpath(f"{self.place}/{'' if '/' in name else 'bin/'}{name}")
             with open(path, "w", encoding="utf-8") as file:
                 file.write(f"#!/bin/sh\n{script}\n")
@@ -231,10 +267,11 @@ def test_of(example):
 
 def load():
     """A test for each example; the first line of a command names it."""
-    for where, found in (("page", examples_of_page()), ("help", examples_of_help())):
+    pages = [(os.path.basename(page), examples_of_page(page)) for page in PAGES]
+    for where, found in (*pages, ("help", examples_of_help())):
         for number, example in enumerate(found, 1):
-            name = re.sub(r"\W+", "_", example.command.splitlines()[0]).strip("_")
-            setattr(Examples, f"test_{where}_{number:02}_{name}", test_of(example))
+            name = f"{where}_{number:02}_{example.command.splitlines()[0]}"
+            setattr(Examples, "test_" + re.sub(r"\W+", "_", name).strip("_"), test_of(example))
 
 
 class Itself(unittest.TestCase):
@@ -245,8 +282,10 @@ class Itself(unittest.TestCase):
         self.assertEqual(parse(session), [Example("one", ["1", "2"]),
                                           Example("two |\n  more", None), Example("three", ["3"])])
 
-    def test_the_page_and_the_help_have_some(self):
-        self.assertGreaterEqual(len(examples_of_page()), 6)
+    def test_the_pages_and_the_help_have_some(self):
+        self.assertGreaterEqual(len(examples_of_page(PAGE)), 6)
+        for page in PAGES:
+            self.assertGreaterEqual(len(examples_of_page(page)), 1, page)
         self.assertGreaterEqual(len(examples_of_help()), 5)
 
     def test_every_command_is_in_the_page(self):

@@ -1,5 +1,7 @@
 #!/usr/bin/python3
-"""What the manual pages and the README have for examples of files, mptcpized takes.
+"""What the manual pages and the README have for examples of files, is taken.
+
+test_examples.py has the commands.
 
 Environment: MPTCPIZED, the program, PLUGINS, its plugins, and SOURCE, the top directory.
 """
@@ -7,14 +9,24 @@ Environment: MPTCPIZED, the program, PLUGINS, its plugins, and SOURCE, the top d
 import json
 import os
 import re
+import shutil
 import subprocess
 import tempfile
 import unittest
 
+from pages import SOURCE, displays, is_json, is_session, is_unit
+
 MPTCPIZED = os.path.abspath(os.environ["MPTCPIZED"])
 PLUGINS = os.path.abspath(os.environ["PLUGINS"])
-SOURCE = os.environ["SOURCE"]
 POLICY_KEYS = {"match", "socket", "paths", "auth"}
+PAGES = ("man/libmptcpize.7", "man/mptcpctl.1", "man/mptcpize-auth.7",
+         "man/mptcpize-networkmanager.7", "man/mptcpize-policy.5", "man/mptcpized.8",
+         "man/mptcpized.conf.5")
+
+# What is neither a command nor a file of ours, by its beginning, and the test that has it.
+ELSEWHERE = {"advice on lte0 is": "tests/net/test_networkmanager.py",
+             "[connection]\n": "tests/net/test_networkmanager.py",
+             "metered = off\n": "tests/ctl/test_dispatcher.py"}
 
 
 def objects(text):
@@ -30,14 +42,12 @@ def objects(text):
 
 def examples(name):
     """All examples of JSON in a page, as texts."""
-    with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
-        page = file.read()
     if name.endswith(".md"):
-        blocks = re.findall(r"^ *```json\n(.*?)^ *```$", page, re.S | re.M)
+        with open(os.path.join(SOURCE, name), encoding="utf-8") as file:
+            blocks = re.findall(r"^ *```json\n(.*?)^ *```$", file.read(), re.S | re.M)
     else:
-        blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", page, re.S | re.M)
-    return [found for block in blocks if block.lstrip().startswith("{")
-            for found in objects(block)]
+        blocks = filter(is_json, displays(name))
+    return [found for block in blocks for found in objects(block)]
 
 
 class Manual(unittest.TestCase):
@@ -75,6 +85,26 @@ class Manual(unittest.TestCase):
 
     def test_policy_examples_are_taken(self):
         self.check_all("man/mptcpize-policy.5", 3)
+
+    def test_every_display_is_tested(self):
+        for page in PAGES:
+            for text in displays(page):
+                self.assertTrue(is_session(text) or is_json(text) or is_unit(text)
+                                or text.startswith(tuple(ELSEWHERE)), f"{page}: {text}")
+
+    def test_systemd_takes_drop_ins(self):
+        if not shutil.which("systemd-analyze"):
+            self.skipTest("systemd-analyze is not installed")
+        found = [text for page in PAGES for text in displays(page) if is_unit(text)]
+        self.assertGreaterEqual(len(found), 4)
+        for text in found:
+            unit = os.path.join(os.path.dirname(self.conf), "example.service")
+            with open(unit, "w", encoding="utf-8") as file:
+                file.write(f"{text}ExecStart=/bin/true\n")
+            done = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True,
+                                  text=True, timeout=60, check=False)
+            self.assertNotIn(unit, done.stderr, text)
+            self.assertEqual(done.returncode, 0, done.stderr)
 
     def test_readme_examples_are_taken(self):
         self.check_all("README.md", 2)

@@ -30,9 +30,10 @@ managed=1
 
 
 def example(beginning):
-    """The example of the manual that begins so."""
+    """The example of the manual that begins so, without prompts."""
     page = read(os.path.join(os.path.dirname(__file__), "../../man/mptcpize-networkmanager.7"))
     for text in re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", page, re.S | re.M):
+        text = re.sub("^# ", "", text, flags=re.M)
         if text.startswith(beginning):
             return text
     raise Failed(f"no example {beginning!r} in the manual")
