@@ -12,6 +12,7 @@ nothing: STUBS. Environment: as fakebus.py and pages.py; MPTCPIZED, the program,
 
 import contextlib
 import dataclasses
+import json
 import os
 import pty
 import re
@@ -259,6 +260,35 @@ class Examples(Fake):
         scene = next((run for pattern, run in SCENES if re.search(pattern, example.command)),
                      run_to_its_end)
         scene(self, example)
+
+
+def members(value):
+    """All names in what --json has printed, but of counters."""
+    if isinstance(value, list):
+        return set().union(*map(members, value))
+    if not isinstance(value, dict):
+        return set()
+    return set(value).union(*(members(value[name]) for name in value if name != "counters"))
+
+
+class Members(Fake):
+    """Those of the objects that --json prints are in the page, with their command."""
+
+    def told(self, command):
+        with open(os.path.join(SOURCE, PAGE), encoding="utf-8") as file:
+            section = re.search(r"^\.Ss JSON$(.*?)^\.Sh ", file.read(), re.S | re.M)
+        item = re.search(rf"^\.It Cm {command}$(.*?)^\.(?:It|El)", section[1], re.S | re.M)
+        lines = re.findall(r"^\.(?:Cm|Pq Cm) .*", item[1], re.M)
+        return set(re.findall(r"\w+", " ".join(lines)))
+
+    def test_every_member_is_told(self):
+        for words, *commands in (("status", "status"), ("interface", "interface"),
+                                 ("plugin", "plugin"), ("limits", "limits"),
+                                 ("connections", "connections"), ("doctor", "doctor"),
+                                 ("top", "top"), ("show 1a2b3c4d", "show", "connections")):
+            told = set().union(*map(self.told, commands))
+            done = ctl("--json", *words.split(), env=self.env)
+            self.assertEqual(members(json.loads(done.stdout)) - told, set(), words)
 
 
 def test_of(example):
