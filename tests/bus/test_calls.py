@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """The methods of org.mptcpize1: who may call them, what they give, which errors."""
 
+import json
+
 import buscalls
 from buscalls import (CONNECTION_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY, connections, count,
                       local_connection, stage)
@@ -138,6 +140,23 @@ def test_reload_broken_file_is_an_error_with_its_place(lab):
     check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "MaxSubflows"), [2], "limit as before")
 
 
+def test_reload_of_10_megabytes_is_refused_and_paths_go_on(lab):
+    """A policy that is too long, too deep or no text: its name is said, the old ones count."""
+    daemon = stage(lab)
+    daemon.policy("small", {"match": {"app": "curl"}, "paths": {"max_subflows": 2}})
+    check_equal(buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload"), [], "Reload")
+    for text in (json.dumps({"match": {"app": "x" * 10_000_000}}), "[" * 200_000, "\0" * 1000):
+        path = daemon.policy("huge", text)
+        name, said = buscalls.error_of("Reload")
+        check_equal(name, BAD_CONFIGURATION, "error")
+        check(path in said and len(said) < 1000, f"it names the file: {said}")
+        check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "PolicyCount"), [1], "policies")
+        with connections(1):
+            wait_for(lambda: buscalls.list_rows(0, 1)[0][0]["Subflows"] == 2, "a join")
+    daemon.policy("huge", None)
+    check_equal(buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload"), [], "Reload without it")
+
+
 def first_connection():
     return buscalls.connection_path(pages(10)[0][0])
 
@@ -238,4 +257,5 @@ buscalls.main([test_set_mode_hands_a_live_connection_over,
                test_connection_path_that_is_no_token_has_no_object,
                test_unprivileged_caller_may_read,
                test_unprivileged_caller_may_not_reload,
-               test_reload_broken_file_is_an_error_with_its_place])
+               test_reload_broken_file_is_an_error_with_its_place,
+               test_reload_of_10_megabytes_is_refused_and_paths_go_on])
