@@ -6,6 +6,7 @@ import json
 import os
 import pwd
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -265,6 +266,32 @@ def test_doctor_docker_interface_is_only_noted(lab):
     report = Report()
     check_equal(report.worse(), set(), "findings")
     check_equal(report.find("interfaces", "docker0")["severity"], "note", "severity of docker0")
+
+
+def test_doctor_inner_interfaces_are_no_alarm(lab):
+    """A bridge for guests with its port, and an IPv6 network without a way out: all is well."""
+    ip_batch(["link add guests0 type bridge", "link set guests0 up",
+              "link add port0 type veth peer name port1", "link set port0 master guests0 up",
+              "link set port1 up", "addr add 192.168.77.1/24 dev guests0",
+              "addr add fd00:77::1/64 dev wifi0 nodad"])
+    stage(lab)
+    report = Report()
+    check_equal(report.worse(), set(), "findings")
+    row = report.find("routing", "guests0")
+    check_equal((row["severity"], row["remedy"]),
+                ("note", "mptcpctl interface 'guests0' off --keep"), "finding of the bridge")
+    check("port0" not in {each["subject"] for each in report.findings}, "none of its port")
+
+
+def test_doctor_names_are_words_of_a_shell(lab):
+    """A name that a shell would run: what is pasted does not."""
+    name = "';id>&2;'"
+    ip_batch([f'link add "{name}" type veth peer name other0', f'link set "{name}" up',
+              "link set other0 up"])
+    stage(lab)
+    row = Report().find("interfaces", name)
+    check_equal(shlex.split(row["remedy"]), ["ip", "address", "show", "dev", name], "remedy")
+    apply(f"{row['remedy']} >/dev/null")
 
 
 def strict(value="1"):
@@ -545,6 +572,8 @@ harness.main([test_doctor_healthy_host_is_fine,
               test_doctor_interface_down_is_found,
               test_doctor_role_off_is_told,
               test_doctor_docker_interface_is_only_noted,
+              test_doctor_inner_interfaces_are_no_alarm,
+              test_doctor_names_are_words_of_a_shell,
               test_doctor_strict_filter_is_found,
               test_doctor_strict_filter_with_own_rule_is_fine,
               test_doctor_missing_route_is_found,

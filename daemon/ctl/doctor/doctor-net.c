@@ -7,6 +7,7 @@
 #include "look.h"
 #include "route.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -119,8 +120,11 @@ static void twin_judge(struct doctor *doctor, const json_t *a, const json_t *b) 
         }
 }
 
-static void family_judge(struct doctor *doctor, const json_t *a, const json_t *b) {
-        if (link_has_family(a, AF_INET6) && !link_has_family(b, AF_INET6))
+/* True: it has been said. */
+static bool family_judge(struct doctor *doctor, const json_t *a, const json_t *b) {
+        const bool odd = link_has_family(a, AF_INET6) && !link_has_family(b, AF_INET6);
+
+        if (odd)
                 doctor_add(doctor,
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
@@ -136,19 +140,22 @@ static void family_judge(struct doctor *doctor, const json_t *a, const json_t *b
                                                                  doctor_word(doctor,
                                                                              link_text(b, "name"))),
                            });
+        return odd;
 }
 
 static void pairs_judge(struct doctor *doctor, const json_t *links) {
         const json_t *a, *b;
         size_t i, k;
 
-        json_array_foreach(links, i, a) {
-                json_array_foreach(links, k, b) {
+        json_array_foreach(links, i, b) {
+                bool told = !link_is_usable(b);
+
+                json_array_foreach(links, k, a) {
                         if (i == k || !link_is_usable(a) || !link_is_usable(b))
                                 continue;
                         if (i < k)
-                                twin_judge(doctor, a, b);
-                        family_judge(doctor, a, b);
+                                twin_judge(doctor, b, a);
+                        told = told || family_judge(doctor, a, b);
                 }
         }
 }
@@ -169,13 +176,33 @@ void doctor_check_interfaces(struct doctor *doctor) {
         json_object_set_new(doctor->world, "links", links);
         count_judge(doctor, links);
         json_array_foreach(links, i, link) {
-                if (!link_is_usable(link) && json_is_true(json_object_get(link, "plain")))
+                /* the ports of a bridge or a bond have no address, as it should be */
+                if (!link_is_usable(link) && json_is_true(json_object_get(link, "plain")) &&
+                    !json_is_true(json_object_get(link, "port")))
                         unusable_note(doctor, link);
         }
         pairs_judge(doctor, links);
 }
 
 /* Routing */
+
+/* What is inside of this host, or a tunnel, may lead nowhere else and be right. */
+static void add_inner(struct doctor *doctor, const json_t *link, const json_t *address) {
+        const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
+
+        doctor_add(doctor,
+                   &(struct finding){
+                                   .severity = SEVERITY_NOTE,
+                                   .subject = name,
+                                   .what = doctor_text(doctor, "no route leads out by it from %s",
+                                                       link_text(address, "address")),
+                                   .why = "subflows from there are tried in vain, unless a peer is "
+                                          "in its own network",
+                                   .remedy = doctor_text(
+                                                   doctor, "mptcpctl interface %s off --keep",
+                                                   doctor_quote(doctor, link_text(link, "name"))),
+                   });
+}
 
 /* A gateway is needed for that, which only the user knows. */
 static void add_no_route(struct doctor *doctor, const json_t *link, const json_t *address) {
@@ -236,6 +263,14 @@ static bool link_is_strict(const json_t *link) {
         return (own > all ? own : all) == 1;
 }
 
+/* fc00::/7 (RFC 4193), which is not for going out; a network needs no other IPv6. */
+static bool is_site_local(const json_t *address) {
+        unsigned char bytes[16];
+
+        return inet_pton(AF_INET6, link_text(address, "address"), bytes) == 1 &&
+               (bytes[0] & 0xfe) == 0xfc;
+}
+
 /* True: both ways are there. */
 static bool address_judge(struct doctor *doctor, const json_t *link, const json_t *address) {
         const int family = (int)json_integer_value(json_object_get(address, "family"));
@@ -245,11 +280,16 @@ static bool address_judge(struct doctor *doctor, const json_t *link, const json_
         int r = route_out(family, local, remote, ifindex);
 
         if (r < 0) {
-                add_no_route(doctor, link, address);
+                if (json_is_true(json_object_get(link, "inner")))
+                        add_inner(doctor, link, address);
+                else if (!is_site_local(address))
+                        add_no_route(doctor, link, address);
                 return false;
         }
-        if (family != AF_INET || !link_is_strict(link) ||
-            route_back(family, local, remote, ifindex) != -EXDEV)
+        if (family != AF_INET || !link_is_strict(link))
+                return true;
+        r = route_back(family, local, remote, ifindex);
+        if (r != -EXDEV && r != -EINVAL) /* those are rp_filter's, of older and of newer kernels */
                 return true;
         add_filtered(doctor, link, address);
         return false;

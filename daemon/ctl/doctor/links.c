@@ -57,20 +57,35 @@ static bool type_is_plain(const struct ifinfomsg *info) {
                info->ifi_type == ARPHRD_NONE;
 }
 
+/* Is it something inside of this host, or a tunnel? */
+static bool kind_is_inner(const struct nlattr *info) {
+        static const char *const kinds[] = { "bridge", "dummy",     "gre",     "ip6tnl",
+                                             "ipip",   "ipvlan",    "macvlan", "tun",
+                                             "vxlan",  "wireguard", "xfrm" };
+        const struct nlattr *attributes[IFLA_INFO_KIND + 1];
+
+        dump_nest(info, attributes, ARRAY_SIZE(attributes));
+        for (size_t i = 0; i < ARRAY_SIZE(kinds); i++)
+                if (strcmp(dump_string(attributes[IFLA_INFO_KIND]), kinds[i]) == 0)
+                        return true;
+        return false;
+}
+
 static int on_link(const struct nlmsghdr *message, void *userdata) {
         const struct ifinfomsg *info = dump_head(message);
-        const struct nlattr *attributes[IFLA_IFNAME + 1];
+        const struct nlattr *attributes[IFLA_LINKINFO + 1];
         json_t *links = userdata, *link;
 
         if (message->nlmsg_type != RTM_NEWLINK || json_array_size(links) >= LIMIT_LINKS)
                 return 0;
         dump_attributes(message, sizeof(*info), attributes, ARRAY_SIZE(attributes));
-        link = json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:[]}", "name",
+        link = json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:b,s:b,s:[]}", "name",
                          dump_string(attributes[IFLA_IFNAME]), "index", info->ifi_index, "up",
                          (info->ifi_flags & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING),
                          "dial_up", (info->ifi_flags & (IFF_POINTOPOINT | IFF_NOARP)) != 0,
                          "loopback", (info->ifi_flags & IFF_LOOPBACK) != 0, "plain",
-                         type_is_plain(info), "addresses");
+                         type_is_plain(info), "port", dump_number(attributes[IFLA_MASTER]) != 0,
+                         "inner", kind_is_inner(attributes[IFLA_LINKINFO]), "addresses");
         return link ? json_array_append_new(links, link) : 0; /* NULL: a name that is no UTF-8 */
 }
 
