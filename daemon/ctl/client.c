@@ -2,6 +2,7 @@
  * The daemon, as mptcpctl sees it. See client.h.
  */
 #include "client.h"
+#include "bus-open.h"
 #include "value.h"
 
 #include <errno.h>
@@ -17,6 +18,7 @@
 
 #define CHANGE_USEC UINT64_C(120000000) /* somebody looks for a password */
 #define HURRY_USEC  UINT64_C(300000)
+#define BUS_USEC    UINT64_C(10000000) /* for the bus itself to answer */
 
 #define NOT_RUNNING "mptcpized is not running: start it with 'systemctl start mptcpized'"
 #define NO_ANSWER   "mptcpized does not answer: see 'systemctl status mptcpized'"
@@ -115,17 +117,26 @@ static int client_explain_reply(struct client_error *error, int r) {
         return r;
 }
 
-int client_new(struct client **ret_client, struct client_error *error) {
+static int client_open(struct client **ret_client, struct client_error *error, bool hurry) {
         _cleanup_(client_freep) struct client *client = calloc(1, sizeof(*client));
         int r;
 
         if (!client)
                 return client_explain_bus(error, -ENOMEM);
-        r = sd_bus_open_system(&client->bus);
+        r = bus_open(&client->bus, hurry ? HURRY_USEC : BUS_USEC);
         if (r < 0)
                 return client_explain_bus(error, r);
+        client->hurry = hurry;
         *ret_client = TAKE_PTR(client);
         return 0;
+}
+
+int client_new(struct client **ret_client, struct client_error *error) {
+        return client_open(ret_client, error, false);
+}
+
+int client_new_hurried(struct client **ret_client, struct client_error *error) {
+        return client_open(ret_client, error, true);
 }
 
 void client_free(struct client *client) {
@@ -133,10 +144,6 @@ void client_free(struct client *client) {
                 return;
         sd_bus_flush_close_unref(client->bus);
         free(client);
-}
-
-void client_hurry(struct client *client) {
-        client->hurry = true;
 }
 
 /* Sends a call and waits for the answer, an array of what it has. */

@@ -24,6 +24,9 @@ struct client_error {
 
 /* Connects to the system bus, $DBUS_SYSTEM_BUS_ADDRESS if that is set. */
 int client_new(struct client **ret_client, struct client_error *error);
+
+/* One that doesn't start the daemon, doesn't wait for long, and doesn't say why: for completion. */
+int client_new_hurried(struct client **ret_client, struct client_error *error);
 void client_free(struct client *client);
 DEFINE_CLEANUP(struct client *, client_free)
 
@@ -54,6 +57,3 @@ int client_objects(struct client *client, struct client_error *error, json_t **r
 /* For who talks to the bus itself: says why a call failed. Returns the error to go on with. */
 int client_explain(struct client_error *error, const sd_bus_error *from, int r);
 int client_explain_bus(struct client_error *error, int r);
-
-/* Don't start the daemon, don't wait for long, and don't say why: for completion. */
-void client_hurry(struct client *client);

@@ -4,6 +4,7 @@
  * A call of its own, because it must not start the daemon, as others may: an administrator who has
  * stopped it would be surprised to see it back whenever a cable is plugged in.
  */
+#include "bus-open.h"
 #include "ctl.h"
 #include "render.h"
 
@@ -12,6 +13,9 @@
 #include <systemd/sd-bus.h>
 
 #include "../util/cleanup.h"
+
+/* NetworkManager waits for its scripts before it takes an interface down. */
+#define PATIENCE_USEC UINT64_C(2000000)
 
 #define NOT_RUNNING "mptcpized is not running: there is nobody to advise"
 
@@ -37,7 +41,7 @@ static int advise_send(sd_bus *bus, const struct ctl *ctl, sd_bus_error *error) 
                 r = sd_bus_message_append(call, "sss", ctl->args[0], role, reason);
         if (r >= 0)
                 r = sd_bus_message_set_auto_start(call, false);
-        return r < 0 ? r : sd_bus_call(bus, call, 0, error, NULL);
+        return r < 0 ? r : sd_bus_call(bus, call, PATIENCE_USEC, error, NULL);
 }
 
 int cmd_advise(const struct ctl *ctl) {
@@ -50,7 +54,7 @@ int cmd_advise(const struct ctl *ctl) {
                 return ctl_fail(ctl, CTL_USAGE,
                                 "expected master, on, backup, off, default or leaving, not \"%s\"",
                                 ctl->args[1]);
-        r = sd_bus_open_system(&bus);
+        r = bus_open(&bus, PATIENCE_USEC);
         if (r < 0)
                 return ctl_fail(ctl, CTL_FAILED, "the system bus can't be reached: %s",
                                 strerror(-r));

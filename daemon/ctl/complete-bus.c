@@ -126,9 +126,8 @@ void complete_offer_daemon(const struct typed *typed, enum argument argument) {
         struct client_error error;
 
         if (argument == ARGUMENT_ANY || argument == ARGUMENT_NONE || argument == ARGUMENT_FILE ||
-            argument == ARGUMENT_PROGRAM || client_new(&client, &error) < 0)
+            argument == ARGUMENT_PROGRAM || client_new_hurried(&client, &error) < 0)
                 return;
-        client_hurry(client);
         if (argument == ARGUMENT_TOKEN)
                 offer_tokens(typed, client);
         else if (argument == ARGUMENT_PLUGIN)

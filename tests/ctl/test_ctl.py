@@ -8,7 +8,9 @@ import fcntl
 import json
 import os
 import pty
+import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -296,6 +298,35 @@ class NoBus(Case):
         for words in (["status"], ["connections"], ["show", "1"], ["reload"]):
             self.fails(1, "the system bus can't be reached (No such file or directory): "
                        "DBUS_SYSTEM_BUS_ADDRESS is", *words, env=address)
+
+
+class DeafBus(Case):
+    """It takes connections, and says nothing: who waits for scripts or for a shell goes on."""
+
+    def setUp(self):
+        home = tempfile.mkdtemp()
+        self.addCleanup(shutil.rmtree, home)
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.addCleanup(self.socket.close)
+        self.socket.bind(f"{home}/bus")
+        self.socket.listen()
+        self.env = {"DBUS_SYSTEM_BUS_ADDRESS": f"unix:path={home}/bus"}
+
+    def test_deaf_bus_is_given_up(self):
+        self.fails(1, "the system bus can't be reached: Connection timed out", "advise", "lte0",
+                   "off", env=self.env)
+
+    def test_deaf_bus_completes_nothing(self):
+        done = ctl("complete", "--", "show", "", env=self.env)
+        self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))
+
+    def test_deaf_bus_doctor_says_so(self):
+        done = ctl("--json", "doctor", env=self.env)
+        self.assertEqual(done.returncode, 1)
+        rows = [row for row in json.loads(done.stdout)["findings"] if row["check"] == "daemon"]
+        self.assertEqual(rows[0]["subject"], "system bus")
+        checks = {row["check"]: row for row in json.loads(done.stdout)["checks"]}
+        self.assertFalse(checks["networkmanager"]["complete"])
 
 
 class NotRunning(Bus):

@@ -68,6 +68,7 @@ class Dispatcher(unittest.TestCase):
         self.addCleanup(shutil.rmtree, self.home)
         self.awk = AWKS[0]
         self.look_again = "never"  # sleep(1) fails
+        self.patience = "60"
         self.stub("nmcli", NMCLI)
         self.stub("mptcpctl", MPTCPCTL, status=0)
         self.write("devices", device("wlan0", WIFI))
@@ -96,7 +97,7 @@ class Dispatcher(unittest.TestCase):
         with open(DISPATCHER, encoding="utf-8") as file:
             script = file.read()
         for key, value in (("CONF", f"{self.home}/networkmanager.conf"),
-                           ("LOOK_AGAIN", self.look_again)):
+                           ("LOOK_AGAIN", self.look_again), ("PATIENCE", self.patience)):
             script, count = re.subn(f"^{key}=.*$", f"{key}={value}", script, flags=re.M)
             self.assertEqual(count, 1)
         self.write("90-mptcpize", script)
@@ -277,6 +278,14 @@ class Conf(Dispatcher):
                    + device("tun0", "78"))
         self.assertEqual(self.roles("eth0", "up"),
                          [["eth0", "default"], ["wlan0", "master"], ["tun0", "default"]])
+
+    def test_nmcli_that_hangs_is_given_up(self):
+        """As when the bus or NetworkManager hangs; what needs no answer is told all the same."""
+        self.stub("nmcli", "#!/bin/sh\nexec tail -f /dev/null\n")
+        self.patience = "0.2"
+        self.assertEqual(self.run_script("wlan0", "up"), [])
+        self.assertEqual(self.run_script("wlan0", "pre-down"),
+                         [["wlan0", "leaving", "about to go down"]])
 
     def test_nonsense_is_told_and_left_out(self):
         self.conf("metered = often\nmeteredd = off\nlimited = off\n")

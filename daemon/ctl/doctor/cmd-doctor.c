@@ -122,8 +122,8 @@ int cmd_doctor(const struct ctl *ctl) {
         };
 
         patient_init(&patient);
-        if (doctor_bus_new(&bus) >= 0)
-                doctor.bus = bus;
+        doctor.bus_error = doctor_bus_new(&bus);
+        doctor.bus = bus;
         doctor.manager = patient.manager;
         doctor.no_answer = patient.error.text;
         doctor.runtime = patient.runtime;

@@ -1,4 +1,5 @@
 #include "doctor-bus.h"
+#include "../bus-open.h"
 #include "../value.h"
 
 #include <errno.h>
@@ -18,7 +19,7 @@ int doctor_bus_new(struct doctor_bus **ret_bus) {
 
         if (!bus)
                 return -ENOMEM;
-        r = sd_bus_open_system(&bus->bus);
+        r = bus_open(&bus->bus, ANSWER_USEC);
         if (r < 0) {
                 free(bus);
                 return r;

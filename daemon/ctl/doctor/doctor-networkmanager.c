@@ -151,6 +151,12 @@ static void device_judge(struct doctor *doctor, const struct genl_endpoints *end
                 add_endpoints(doctor, &device);
 }
 
+/* Without a bus there is no NetworkManager; on a bus that says nothing there may be one. */
+static bool is_absent(const struct doctor *doctor, int r) {
+        return r == -ESRCH || (!doctor->bus && (doctor->bus_error == -ENOENT ||
+                                                doctor->bus_error == -ECONNREFUSED));
+}
+
 void doctor_check_networkmanager(struct doctor *doctor) {
         _cleanup_(genl_endpoints_done) struct genl_endpoints endpoints = { 0 };
         _cleanup_(json_decrefp) json_t *manager = NULL;
@@ -159,7 +165,7 @@ void doctor_check_networkmanager(struct doctor *doctor) {
         size_t i;
         int r = doctor_bus_properties(doctor->bus, NM, NM_PATH, NM, &manager);
 
-        if (r == -ESRCH || r == -ENOTCONN) /* no NetworkManager, no bus: it is not there */
+        if (is_absent(doctor, r))
                 return;
         if (r < 0) {
                 doctor_add_unseen(doctor, "NetworkManager",

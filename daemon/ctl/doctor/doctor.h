@@ -33,13 +33,14 @@ struct doctor_bus;
 
 struct doctor {
         bool root;
-        const json_t *manager; /* properties of the daemon; NULL: it can't be asked */
-        const char *no_answer; /* why manager is NULL */
-        const char *runtime;   /* directory of the daemon's files */
-        struct doctor_bus *bus;
-        json_t *world;    /* of doctor-net.c, for the checks that come after */
-        json_t *findings; /* of all checks */
-        json_t *texts;    /* doctor_text() keeps them here */
+        const json_t *manager;  /* properties of the daemon; NULL: it can't be asked */
+        const char *no_answer;  /* why manager is NULL */
+        const char *runtime;    /* directory of the daemon's files */
+        struct doctor_bus *bus; /* NULL: there is none, */
+        int bus_error;          /* for this reason */
+        json_t *world;          /* of doctor-net.c, for the checks that come after */
+        json_t *findings;       /* of all checks */
+        json_t *texts;          /* doctor_text() keeps them here */
         const char *check;
         enum severity worst; /* of this check */
         bool unseen;         /* this check could not look at everything */

@@ -2,6 +2,7 @@
  * systemd, as "mptcpctl service" needs it. See service.h.
  */
 #include "service.h"
+#include "../bus-open.h"
 #include "../../util/cleanup.h"
 
 #include <dirent.h>
@@ -12,13 +13,15 @@
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
 
+#define BUS_USEC UINT64_C(10000000)
+
 int service_reload(void) {
         _cleanup_(sd_bus_flush_close_unrefp) sd_bus *bus = NULL;
         int r;
 
         if (sd_booted() <= 0)
                 return -ENOSYS;
-        r = sd_bus_open_system(&bus);
+        r = bus_open(&bus, BUS_USEC);
         if (r >= 0)
                 r = sd_bus_call_method(bus, "org.freedesktop.systemd1", "/org/freedesktop/systemd1",
                                        "org.freedesktop.systemd1.Manager", "Reload", NULL, NULL,
