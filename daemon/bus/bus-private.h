@@ -119,6 +119,7 @@ struct bus {
         sd_bus *bus; /* NULL: there is none now */
         sd_event *event;
         sd_event_source *retry;
+        bool gone; /* which was told of */
         struct bus_host host;
         struct access access;
         struct census census;

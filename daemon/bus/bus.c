@@ -11,6 +11,7 @@
 #include "../util/log.h"
 
 #define BUS_RETRY_USEC 1000000u
+#define BUS_NAME_OWNER 1u /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER */
 
 DEFINE_CLEANUP(struct bus *, bus_free)
 
@@ -21,7 +22,9 @@ static void bus_disconnect(struct bus *bus) {
         bus_orders_done(bus);
         bus_access_done(bus);
         sd_bus_detach_event(bus->bus);
-        bus->bus = sd_bus_flush_close_unref(bus->bus);
+        /* Who has not let us in yet is not waited for. */
+        bus->bus = sd_bus_is_ready(bus->bus) > 0 ? sd_bus_flush_close_unref(bus->bus)
+                                                 : sd_bus_close_unref(bus->bus);
 }
 
 void bus_free(struct bus *bus) {
@@ -34,14 +37,21 @@ void bus_free(struct bus *bus) {
         free(bus);
 }
 
+static void bus_retry_soon(struct bus *bus) {
+        (void)sd_event_source_set_time_relative(bus->retry, BUS_RETRY_USEC);
+        (void)sd_event_source_set_enabled(bus->retry, SD_EVENT_ONESHOT);
+}
+
 /* The bus itself has gone. Its connection can't be freed from here, so the timer does that. */
 static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error *error) {
         struct bus *bus = userdata;
 
         (void)message, (void)error;
-        log_warning("the bus is gone; path management goes on, and the bus is tried every second");
-        (void)sd_event_source_set_time_relative(bus->retry, BUS_RETRY_USEC);
-        (void)sd_event_source_set_enabled(bus->retry, SD_EVENT_ONESHOT);
+        if (!bus->gone)
+                log_warning("the bus is gone; path management goes on, and the bus is tried every "
+                            "second");
+        bus->gone = true;
+        bus_retry_soon(bus);
         return 0;
 }
 
@@ -58,10 +68,30 @@ static int bus_add_objects(struct bus *bus) {
         return r < 0 ? r : bus_add_plugins(bus);
 }
 
-/* On failure there is no connection. */
-static int bus_connect(struct bus *bus) {
+static int on_named(sd_bus_message *reply, void *userdata, sd_bus_error *error) {
+        struct bus *bus = userdata;
+        uint32_t how;
+
+        (void)error;
+        if (sd_bus_message_is_method_error(reply, NULL) ||
+            sd_bus_message_read(reply, "u", &how) < 0 || how != BUS_NAME_OWNER) {
+                bus_retry_soon(bus);
+                return 0;
+        }
+        log_notice("the bus is back");
+        bus->gone = false;
+        return 0;
+}
+
+/*
+ * On failure there is no connection. at_once: what keeps us from having our name is a failure, too.
+ * Else nobody is waited for: a bus that is starting takes connections before it answers.
+ */
+static int bus_connect(struct bus *bus, bool at_once) {
         int r = sd_bus_open_system(&bus->bus);
 
+        if (r >= 0) /* which may wait: bus_disconnect() does it */
+                r = sd_bus_set_close_on_exit(bus->bus, false);
         if (r >= 0)
                 r = sd_bus_add_match(bus->bus, NULL,
                                      "type='signal',interface='org.freedesktop.DBus.Local',"
@@ -70,7 +100,8 @@ static int bus_connect(struct bus *bus) {
         if (r >= 0)
                 r = bus_add_objects(bus);
         if (r >= 0)
-                r = sd_bus_request_name(bus->bus, BUS_NAME, 0);
+                r = at_once ? sd_bus_request_name(bus->bus, BUS_NAME, 0)
+                            : sd_bus_request_name_async(bus->bus, NULL, BUS_NAME, 0, on_named, bus);
         if (r >= 0)
                 r = sd_bus_attach_event(bus->bus, bus->event, BUS_PRIORITY);
         if (r < 0)
@@ -92,14 +123,10 @@ void bus_feed(struct bus *bus, const struct event *event) {
 static int on_retry(sd_event_source *source, uint64_t usec, void *userdata) {
         struct bus *bus = userdata;
 
-        (void)usec;
+        (void)source, (void)usec;
         bus_disconnect(bus);
-        if (bus_connect(bus) == 0) {
-                log_notice("the bus is back");
-                return 0;
-        }
-        (void)sd_event_source_set_time_relative(source, BUS_RETRY_USEC);
-        (void)sd_event_source_set_enabled(source, SD_EVENT_ONESHOT);
+        if (bus_connect(bus, false) < 0)
+                bus_retry_soon(bus);
         return 0;
 }
 
@@ -115,7 +142,7 @@ int bus_new(sd_event *event, const struct bus_host *host, struct bus **ret_bus) 
         if (r >= 0)
                 r = sd_event_source_set_enabled(bus->retry, SD_EVENT_OFF);
         if (r >= 0)
-                r = bus_connect(bus);
+                r = bus_connect(bus, true);
         if (r < 0)
                 return r;
         *ret_bus = TAKE_PTR(bus);

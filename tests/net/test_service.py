@@ -6,12 +6,13 @@ import fcntl
 import os
 import re
 import signal
+import socket
 
 import harness
 from harness import check, check_equal, needs_close_timeout
-from lab import SERVICE4, read, wait_for, write
-from programs import (CLOSE_TIMEOUT, Curl, Daemon, path_manager, set_path_manager, stage,
-                      start_bus)
+from lab import PATIENCE, SERVICE4, read, wait_for, write
+from programs import (CLOSE_TIMEOUT, Curl, Daemon, bus_address, path_manager,
+                      set_path_manager, stage, start_bus)
 
 NO_NET_ADMIN = ["setpriv", "--bounding-set=-net_admin", "--inh-caps=-net_admin", "--"]
 BROKEN = {
@@ -281,6 +282,29 @@ def test_service_bus_restarted_is_reached_again(lab):
     check_equal(daemon.stop(), 0, "exit code after SIGTERM")
 
 
+@contextlib.contextmanager
+def mute_bus(path):
+    """One that takes connections and never says a word, as a bus does that is starting."""
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        yield listener
+    os.unlink(path)
+
+
+def test_service_bus_that_never_answers_is_not_waited_for(lab):
+    """When the bus comes back as one that says nothing: paths are managed all the same."""
+    daemon = stage(lab)
+    before = lab.counters()["MPJoinSynTx"]
+    lab.processes[0].stop()
+    with mute_bus(bus_address().removeprefix("unix:path=")) as mute:
+        mute.settimeout(PATIENCE)
+        with mute.accept()[0]:
+            Curl(lab, SERVICE4, "data").finish()
+            check_equal(lab.counters()["MPJoinSynTx"], before + 1, "joins sent")
+            check_equal(daemon.stop(), 0, "exit code after SIGTERM")
+
+
 harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_userspace_before_stays_userspace,
               test_service_killed_next_run_puts_path_manager_back,
@@ -299,4 +323,5 @@ harness.main([test_service_start_and_stop_path_manager_is_put_back,
               test_service_unknown_plugin_refuses,
               test_service_reload_takes_new_configuration,
               test_service_reload_of_broken_file_keeps_configuration,
-              test_service_bus_restarted_is_reached_again])
+              test_service_bus_restarted_is_reached_again,
+              test_service_bus_that_never_answers_is_not_waited_for])
