@@ -210,7 +210,8 @@ int bus_order(struct bus *bus, sd_bus_message *call, const struct order *order,
                 pending_done(&pending);
                 return r;
         }
-        orders_wake(orders, ORDER_LOOK_USEC);
+        if (orders->list.n == 1) /* else a turn is to come, which others wait for */
+                orders_wake(orders, ORDER_LOOK_USEC);
         return 1;
 }
 
