@@ -136,10 +136,11 @@ bool engine_probe_established(struct engine *engine, struct connection *connecti
                               const struct mptcp_event *event) {
         if (!engine_is_probe(engine, connection, &event->local, &event->remote))
                 return false;
-        (void)engine_push_close(engine, connection, ACTION_ABORT, &event->local,
-                                &connection->probe->target,
-                                engine_bound_ifindex(engine, &event->local, event->ifindex),
-                                "the path is alive: the probe has done its work");
+        if (connection->state != CONNECTION_FALLBACK)
+                (void)engine_push_close(engine, connection, ACTION_ABORT, &event->local,
+                                        &connection->probe->target,
+                                        engine_bound_ifindex(engine, &event->local, event->ifindex),
+                                        "the path is alive: the probe has done its work");
         connection->probe->open -= connection->probe->open > 0;
         engine_probe_answered(engine, connection);
         return true;
