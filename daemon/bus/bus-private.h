@@ -59,12 +59,13 @@ struct census {
         struct census_rows plugins; /* connections of each */
 };
 
-/* Calls that wait for somebody to say whether they are allowed. */
+/* Calls that wait for somebody to say whose they are, or whether they are allowed. */
 struct question;
 
 struct access {
         ARRAY_OF(struct question *) questions;
-        size_t n_asked; /* of polkit */
+        uint32_t serial; /* of the last question to polkit */
+        uint32_t uid;    /* whose call is being answered */
 };
 
 /* Those who want a signal for each line of the log. */
@@ -137,6 +138,9 @@ struct bus {
  */
 int bus_access(struct bus *bus, sd_bus_message *call, sd_bus_message_handler_t then,
                sd_bus_error *error);
+/* The same for what everybody may, when it matters who it is: then finds that in access.uid. */
+int bus_identify(struct bus *bus, sd_bus_message *call, sd_bus_message_handler_t then,
+                 sd_bus_error *error);
 /* All that is waiting is forgotten: the bus is gone. */
 void bus_access_done(struct bus *bus);
 
@@ -229,6 +233,10 @@ const char *bus_policy(const struct bus_host *host, const struct connection *con
 /* Appends {sv} with an address as text. */
 int bus_append_address(sd_bus_message *message, const char *key,
                        const struct mptcpize_address *address);
+
+/* Calls on_leave when who has that unique name leaves the bus, as long as there is the slot. */
+int bus_watch_caller(struct bus *bus, const char *name, sd_bus_slot **ret_slot,
+                     sd_bus_message_handler_t on_leave, void *userdata);
 
 /* What is behind the last slash of an object's path, unescaped; false: it is not below prefix. */
 bool bus_path_name(const char *path, const char *prefix, char name[static LIMIT_NAME]);

@@ -26,7 +26,6 @@
 #define SUBSCRIBE_PING      128u   /* signals between two questions for one */
 #define SUBSCRIBE_WQUEUE    128u   /* messages that the bus has not taken: no more then */
 #define SUBSCRIBE_WAIT_USEC 10000u /* until it is tried again */
-#define SUBSCRIBE_MATCH     256
 
 /* A line with what is known of its connection when it is written: later it may have ended. */
 struct signal {
@@ -38,6 +37,7 @@ struct signal {
 struct subscriber {
         struct bus *bus;
         char *name; /* unique, on the bus */
+        uint32_t uid;
         sd_bus_slot *match;
         sd_bus_slot *ping; /* NULL: no question is open */
         uint64_t next;     /* serial of the next line for it */
@@ -334,25 +334,12 @@ void bus_unsubscribe(struct bus *bus, const char *name) {
                 subscribers_stop(bus);
 }
 
-static int on_owner_changed(sd_bus_message *message, void *userdata, sd_bus_error *error) {
-        struct subscriber *subscriber = userdata;
-        const char *name, *old, *new;
+static int on_leave(sd_bus_message *message, void *userdata, sd_bus_error *error) {
+        const struct subscriber *subscriber = userdata;
 
-        (void)error;
-        if (sd_bus_message_read(message, "sss", &name, &old, &new) >= 0 && new[0] == '\0')
-                bus_unsubscribe(subscriber->bus, subscriber->name);
+        (void)message, (void)error;
+        bus_unsubscribe(subscriber->bus, subscriber->name);
         return 0;
-}
-
-static int subscriber_watch(struct subscriber *subscriber) {
-        char match[SUBSCRIBE_MATCH];
-
-        snprintf(match, sizeof(match),
-                 "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
-                 "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s'",
-                 subscriber->name);
-        return sd_bus_add_match_async(subscriber->bus->bus, &subscriber->match, match,
-                                      on_owner_changed, NULL, subscriber);
 }
 
 /* The first question also finds out if it has gone before we watched for that. */
@@ -364,9 +351,11 @@ static int subscribers_add(struct bus *bus, const char *name) {
         if (!subscriber)
                 return -ENOMEM;
         subscriber->bus = bus;
+        subscriber->uid = bus->access.uid;
         subscriber->next = subscribers->end;
         subscriber->name = strdup(name);
-        r = subscriber->name ? subscriber_watch(subscriber) : -ENOMEM;
+        r = subscriber->name ? bus_watch_caller(bus, name, &subscriber->match, on_leave, subscriber)
+                             : -ENOMEM;
         if (r >= 0)
                 r = subscriber_ping(subscriber);
         if (r >= 0)
@@ -392,15 +381,27 @@ void bus_subscribers_done(struct bus *bus) {
 
 /* Methods */
 
-int bus_subscribe(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+/* Others want some, too; root may have all that there are. */
+static bool subscribers_has_room(const struct subscribers *subscribers, uint32_t uid) {
+        size_t n = 0;
+
+        for (size_t i = 0; i < subscribers->list.n; i++)
+                n += subscribers->list.items[i]->uid == uid;
+        return uid == 0 || n < LIMIT_SUBSCRIBERS_USER;
+}
+
+static int subscribe_identified(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         struct bus *bus = userdata;
         const char *sender = sd_bus_message_get_sender(call);
         int r = 0;
 
-        if (!sender)
-                return sd_bus_error_set(error, SD_BUS_ERROR_INVALID_ARGS, "the call has no sender");
-        if (!subscribers_find(&bus->subscribers, sender))
-                r = subscribers_add(bus, sender);
+        if (subscribers_find(&bus->subscribers, sender))
+                return sd_bus_reply_method_return(call, NULL);
+        if (!subscribers_has_room(&bus->subscribers, bus->access.uid))
+                return sd_bus_error_setf(error, BUS_ERROR_TOO_MANY,
+                                         "your user has %u subscribers already",
+                                         LIMIT_SUBSCRIBERS_USER);
+        r = subscribers_add(bus, sender);
         if (r == -ENOBUFS)
                 return sd_bus_error_setf(error, BUS_ERROR_TOO_MANY,
                                          "there are %u subscribers already", LIMIT_SUBSCRIBERS);
@@ -410,11 +411,17 @@ int bus_subscribe(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         return sd_bus_reply_method_return(call, NULL);
 }
 
-int bus_unsubscribe_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
-        const char *sender = sd_bus_message_get_sender(call);
+int bus_subscribe(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return bus_identify(userdata, call, subscribe_identified, error);
+}
 
+static int unsubscribe_identified(sd_bus_message *call, void *userdata, sd_bus_error *error) {
         (void)error;
-        if (sender)
-                bus_unsubscribe(userdata, sender);
+        bus_unsubscribe(userdata, sd_bus_message_get_sender(call));
         return sd_bus_reply_method_return(call, NULL);
+}
+
+/* As slow as the other one, so that the last of both counts. */
+int bus_unsubscribe_call(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        return bus_identify(userdata, call, unsubscribe_identified, error);
 }

@@ -11,6 +11,7 @@
 #include "../util/log.h"
 
 #define BUS_RETRY_USEC 1000000u
+#define BUS_MATCH      256
 #define BUS_NAME_OWNER 1u /* DBUS_REQUEST_NAME_REPLY_PRIMARY_OWNER */
 
 DEFINE_CLEANUP(struct bus *, bus_free)
@@ -188,6 +189,17 @@ int bus_append_address(sd_bus_message *message, const char *key,
         char text[ADDRESS_TEXT];
 
         return sd_bus_message_append(message, "{sv}", key, "s", address_format(address, text));
+}
+
+int bus_watch_caller(struct bus *bus, const char *name, sd_bus_slot **ret_slot,
+                     sd_bus_message_handler_t on_leave, void *userdata) {
+        char match[BUS_MATCH];
+
+        snprintf(match, sizeof(match),
+                 "type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus',"
+                 "interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='%s',arg2=''",
+                 name);
+        return sd_bus_add_match_async(bus->bus, ret_slot, match, on_leave, NULL, userdata);
 }
 
 bool bus_path_name(const char *path, const char *prefix, char name[static LIMIT_NAME]) {

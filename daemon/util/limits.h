@@ -35,14 +35,17 @@
 #define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
 #define LIMIT_VALUE            256u /* an option's value, with its NUL */
 #define LIMIT_CONF_BYTES       262144u
-#define LIMIT_LIST_ROWS        256u /* of one List() call */
-#define LIMIT_LIST_QUESTIONS   16u  /* of one: whose a connection is that is new */
-#define LIMIT_QUESTIONS_BUS    256u /* calls that wait for permission, */
-#define LIMIT_QUESTIONS_CALLER 16u  /* of one caller, */
-#define LIMIT_ASKED            64u  /* and by polkit */
-#define LIMIT_ORDERS           256u /* that wait for the kernel's answer, */
-#define LIMIT_ORDERS_CALLER    64u  /* of one caller */
+#define LIMIT_LIST_ROWS        256u  /* of one List() call */
+#define LIMIT_LIST_QUESTIONS   16u   /* of one: whose a connection is that is new */
+#define LIMIT_QUESTIONS_BUS    256u  /* calls that wait for permission, */
+#define LIMIT_QUESTIONS_CALLER 16u   /* of one caller, */
+#define LIMIT_ASKED            64u   /* and by polkit, */
+#define LIMIT_ASKED_USER       16u   /* there of one user */
+#define LIMIT_CALL             4096u /* bytes of the arguments of a call that waits */
+#define LIMIT_ORDERS           256u  /* that wait for the kernel's answer, */
+#define LIMIT_ORDERS_CALLER    64u   /* of one caller */
 #define LIMIT_SUBSCRIBERS      64u
+#define LIMIT_SUBSCRIBERS_USER 16u     /* of one user, but for root */
 #define LIMIT_SIGNALS          4096u   /* lines that wait for subscribers; more: oldest goes */
 #define LIMIT_METRICS_LINKS    64u     /* interfaces in the metrics; others count together */
 #define LIMIT_SNAPSHOT         400000u /* connections, and subflows, in one */

@@ -4,7 +4,8 @@
  *
  *         fake-polkitd ANSWER
  *
- * Prints "ready" once it has its name, and a line for each question: ACTION FLAGS SUBJECT.
+ * Prints "ready" once it has its name, and a line for each question: ACTION FLAGS SUBJECT, and
+ * "cancel" when one is taken back.
  */
 #include <stdint.h>
 #include <stdio.h>
@@ -34,8 +35,16 @@ static int on_check(sd_bus_message *call, void *userdata, sd_bus_error *error) {
                                           strcmp(answer, "challenge") == 0, 0);
 }
 
+static int on_cancel(sd_bus_message *call, void *userdata, sd_bus_error *error) {
+        (void)userdata, (void)error;
+        puts("cancel");
+        fflush(stdout);
+        return sd_bus_reply_method_return(call, NULL);
+}
+
 static const sd_bus_vtable authority[] = {
         SD_BUS_VTABLE_START(0),
+        SD_BUS_METHOD("CancelCheckAuthorization", "s", NULL, on_cancel, SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_METHOD("CheckAuthorization", "(sa{sv})sa{ss}us", "(bba{ss})", on_check,
                       SD_BUS_VTABLE_UNPRIVILEGED),
         SD_BUS_VTABLE_END,

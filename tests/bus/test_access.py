@@ -17,7 +17,8 @@ POLKITD = "/usr/lib/polkit-1/polkitd"
 PKACTION = "/usr/bin/pkaction"
 ACTIONS = "/usr/share/polkit-1/actions"
 QUESTIONS = 16  # of one caller, see limits.h
-ASKED = 64  # of polkit, of all callers
+ASKED_USER = 16  # of polkit, of one user
+STRANGER = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "--"]
 
 
 class Polkit:
@@ -34,10 +35,10 @@ class Polkit:
         return self.process.popen.stdout.readline().decode().split()
 
 
-def flood(number, answered):
+def flood(number, answered, prefix=NOBODY):
     """A caller that wants that many Reloads at once; when so many are answered: the answers."""
     program = f"{programs.Build.find().root}/tests/bus/flood"
-    return programs.Process([*NOBODY, program, "reload", str(number), str(answered)], "flood",
+    return programs.Process([*prefix, program, "reload", str(number), str(answered)], "flood",
                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
 
@@ -125,17 +126,46 @@ def test_polkit_silent_callers_wait_and_others_do_not(lab):
     check_equal(limit(), 1, "limit, by root")
 
 
-def test_polkit_silent_many_callers_are_bounded(lab):
-    """All together, too; and when they leave, root can still do it."""
-    changed(lab, "silent")
-    callers = [lab.add(flood(QUESTIONS, 0)) for _ in range(ASKED // QUESTIONS)]
+def test_polkit_silent_a_user_has_a_share(lab):
+    """Of all callers of one user only so many are asked for; another user has places, too."""
+    _, polkit = changed(lab, "silent")
+    callers = [lab.add(flood(QUESTIONS, 0)) for _ in range(3)]
     for caller in callers:
         check_equal(caller.popen.stdout.readline().decode().strip(), "sent", "caller")
+    asked = {polkit.line()[-1] for _ in range(ASKED_USER)}
     wait_for(lambda: buscalls.error_of("Reload", prefix=NOBODY)[0] == TOO_MANY, "refusal")
-    for caller in callers:
-        caller.end()
+    stranger = lab.add(flood(1, 0, STRANGER))
+    check(polkit.line()[-1] not in asked, "the next that polkit is asked for is the other user")
+    check(stranger.running(), f"who waits: {stranger.log_text()}")
     buscalls.call(MANAGER, MANAGER_INTERFACE, "Reload")
     check_equal(limit(), 1, "limit, by root")
+
+
+def test_polkit_silent_who_leaves_makes_room(lab):
+    """What a caller has asked is taken back when it leaves the bus, and polkit is told."""
+    _, polkit = changed(lab, "silent")
+    for _ in range(2):
+        caller = lab.add(flood(QUESTIONS, 0))
+        check_equal({len(polkit.line()) for _ in range(QUESTIONS)}, {5}, "questions")
+        caller.end()
+        check_equal([polkit.line() for _ in range(QUESTIONS)], [["cancel"]] * QUESTIONS,
+                    "when it leaves")
+
+
+def test_arguments_are_bounded(lab):
+    """They are kept while polkit is asked, so that they must not be large; those of root may."""
+    stage(lab)
+    long = "x" * 5000
+    for args in ([f"string:{long}", "string:off", "boolean:false"],
+                 ["string:lte0", f"string:{long}", "boolean:false"]):
+        name, text = buscalls.error_of("SetRole", *args, prefix=NOBODY)
+        check_equal(name, "org.freedesktop.DBus.Error.LimitsExceeded", "error")
+        check("too long" in text, f"it says why: {text}")
+    check_equal(buscalls.error_of("SetRole", "string:lte0", f"string:{long}", "boolean:false")[0],
+                "org.mptcpize1.Error.BadRole", "error for root")
+    many = ",".join(f"limit{i},{i}" for i in range(1000))
+    check_equal(buscalls.error_of("SetLimits", f"dict:string:uint32:{many}", prefix=NOBODY)[0],
+                "org.freedesktop.DBus.Error.LimitsExceeded", "error for a long list")
 
 
 def test_polkit_itself_knows_the_action(lab):
@@ -169,5 +199,7 @@ buscalls.main([test_polkit_allows_and_it_is_done,
                test_polkit_absent_only_root_may,
                test_polkit_dies_while_it_is_asked,
                test_polkit_silent_callers_wait_and_others_do_not,
-               test_polkit_silent_many_callers_are_bounded,
+               test_polkit_silent_a_user_has_a_share,
+               test_polkit_silent_who_leaves_makes_room,
+               test_arguments_are_bounded,
                test_polkit_itself_knows_the_action])

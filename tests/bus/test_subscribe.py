@@ -7,13 +7,14 @@ import threading
 
 import buscalls
 import programs
-from buscalls import (INTERFACE_INTERFACE, MANAGER, MANAGER_INTERFACE, PLUGIN_INTERFACE,
-                      connections, stage)
+from buscalls import (INTERFACE_INTERFACE, MANAGER, MANAGER_INTERFACE, NOBODY,
+                      PLUGIN_INTERFACE, connections, stage)
 from harness import check, check_equal
 from lab import Failed, command, read, wait_for
 
 TOO_MANY = "org.mptcpize1.Error.TooMany"
 SUBSCRIBERS = 64  # see limits.h
+SUBSCRIBERS_USER = 16
 SIGNALS = 4096
 WINDOW = 512  # see bus-subscribe.c
 FIELDS = ("serial", "kind", "token", "local", "remote", "interface", "program", "plugin", "error")
@@ -146,13 +147,25 @@ def test_objects_come_and_go(lab):
     check_equal(get("Default", f"{MANAGER}/plugin/backup", PLUGIN_INTERFACE), True, "new default")
 
 
+def subscribe(lab, number, prefix=()):
+    """So many that have subscribed."""
+    started = [lab.add(programs.Process([*prefix, program("flood"), "subscribe"], "subscriber",
+                                        stdout=subprocess.PIPE)) for _ in range(number)]
+    said = {process.popen.stdout.readline() for process in started}
+    check_equal(said, {b"subscribed\n"}, f"answers to {number}")
+    return started
+
+
 def test_subscribers_are_bounded(lab):
-    """One more than may be is refused; when one leaves, there is room."""
+    """One more than may be is refused, and a user has only some of them; when one leaves, there is
+    room."""
     stage(lab)
-    all_of_them = [lab.add(programs.Process([program("flood"), "subscribe"], "subscriber",
-                                            stdout=subprocess.PIPE)) for _ in range(SUBSCRIBERS)]
-    said = {process.popen.stdout.readline() for process in all_of_them}
-    check_equal(said, {b"subscribed\n"}, f"answers to {SUBSCRIBERS}")
+    users = subscribe(lab, SUBSCRIBERS_USER, NOBODY)
+    check_equal(buscalls.error_of("Subscribe", prefix=NOBODY)[0], TOO_MANY, "error for a user")
+    users[0].end()
+    wait_for(lambda: get("Subscribers") == SUBSCRIBERS_USER - 1, "one less")
+    subscribe(lab, 1, NOBODY)
+    all_of_them = subscribe(lab, SUBSCRIBERS - SUBSCRIBERS_USER)
     check_equal(buscalls.error_of("Subscribe")[0], TOO_MANY, "error")
     all_of_them[0].end()
     wait_for(lambda: get("Subscribers") == SUBSCRIBERS - 1, "one less")
