@@ -33,6 +33,7 @@
 #define HINT_PRIORITY (-KERN_FDS - 1) /* before all that the kernel says */
 #define LIST_TRIES    20              /* of the network, at the start */
 #define LARGE_BYTES   131072          /* of an allocation that goes back to the kernel at once */
+#define FOLLOW_BATCH  512             /* connections at a time: some 0.5 ms */
 
 struct daemon {
         const struct daemon_options *options;
@@ -41,6 +42,7 @@ struct daemon {
         sd_event_source *post;
         sd_event_source *timer;
         sd_event_source *lull; /* when there is nothing else to do */
+        sd_event_source *follow;
         sd_event_source *hint_source;
         struct kern *kern;
         struct bus *bus;
@@ -97,6 +99,7 @@ void daemon_free(struct daemon *daemon) {
         for (int i = 0; i < KERN_FDS; i++)
                 sd_event_source_unref(daemon->kern_sources[i]);
         sd_event_source_unref(daemon->lull);
+        sd_event_source_unref(daemon->follow);
         sd_event_source_unref(daemon->timer);
         sd_event_source_unref(daemon->post);
         sd_event_source_unref(daemon->hint_source);
@@ -160,6 +163,17 @@ static int on_lull(sd_event_source *source, void *userdata) {
         engine_lull(&daemon->engine);
         if (policies_are_behind(&daemon->policies, &daemon->engine))
                 policies_follow(&daemon->policies, &daemon->engine);
+        return 0;
+}
+
+/* What was changed for all connections: some of them, and then it is others' turn. */
+static int on_follow(sd_event_source *source, void *userdata) {
+        struct daemon *daemon = userdata;
+        struct event event = { .type = EVENT_TICK, .usec = clock_usec() };
+
+        (void)source;
+        engine_feed(&daemon->engine, &event);
+        engine_follow(&daemon->engine, FOLLOW_BATCH);
         return 0;
 }
 
@@ -256,6 +270,8 @@ static int on_post(sd_event_source *source, void *userdata) {
         if (policies_are_behind(&daemon->policies, &daemon->engine) ||
             engine_is_changed(&daemon->engine))
                 (void)sd_event_source_set_enabled(daemon->lull, SD_EVENT_ONESHOT);
+        if (engine_is_following(&daemon->engine))
+                (void)sd_event_source_set_enabled(daemon->follow, SD_EVENT_ONESHOT);
         return 0;
 }
 
@@ -349,6 +365,12 @@ static int daemon_setup_loop(struct daemon *daemon) {
                 r = sd_event_source_set_priority(daemon->lull, SD_EVENT_PRIORITY_IDLE);
         if (r >= 0)
                 r = sd_event_source_set_enabled(daemon->lull, SD_EVENT_OFF);
+        if (r >= 0)
+                r = sd_event_add_defer(daemon->event, &daemon->follow, on_follow, daemon);
+        if (r >= 0)
+                r = sd_event_source_set_priority(daemon->follow, BUS_PRIORITY);
+        if (r >= 0)
+                r = sd_event_source_set_enabled(daemon->follow, SD_EVENT_OFF);
         if (r < 0)
                 log_error("event loop: %s", strerror(-r));
         return r < 0 ? r : 0;

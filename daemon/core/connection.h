@@ -141,6 +141,7 @@ struct connection {
         struct heap_node measurement;         /* when its subflows are to be measured again */
         const struct mptcpize_plugin *plugin; /* whose state this is; NULL: none */
         void *plugin_state;
+        bool unasked;        /* it has yet to be asked with MPTCPIZE_EVENT_CONFIGURED */
         struct probe *probe; /* NULL: there was none */
         struct connection *hash_next;
         ARRAY_OF(struct subflow) subflows;

@@ -60,6 +60,7 @@ void engine_stop_plugin(struct engine *engine, struct connection *connection) {
                 connection->plugin->done(connection->plugin_state);
         connection->plugin = NULL;
         connection->plugin_state = NULL;
+        connection->unasked = false;
         connection->timer_usec = connection->watch_usec = 0;
 }
 
@@ -449,6 +450,10 @@ void engine_decide(struct engine *engine, struct connection *connection,
         struct view_arrays arrays;
         struct mptcpize_view view;
 
+        if (connection->unasked) { /* what it is to be told first */
+                connection->unasked = false;
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
+        }
         if (!connection->plugin_state || connection->state > CONNECTION_ESTABLISHED ||
             (connection->ids_wanted && !connection->ids_known))
                 return;

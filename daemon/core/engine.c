@@ -484,8 +484,10 @@ static void engine_reconfigure(struct connection *connection, void *userdata) {
         if (connection->state == CONNECTION_LOCAL || connection->state == CONNECTION_KERNEL)
                 return;
         engine_start_plugin(engine, connection);
-        engine_trim(engine, connection);
-        engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
+        if (connection->state == CONNECTION_ESTABLISHED)
+                connection->unasked = true;
+        else
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
 }
 
 static void engine_on_configured(struct engine *engine, const struct event *event) {
@@ -496,6 +498,7 @@ static void engine_on_configured(struct engine *engine, const struct event *even
         engine->net_changed = true; /* roles */
         engine_settle(engine);
         model_each(&engine->model, engine_reconfigure, engine);
+        engine_begin_follow(engine);
 }
 
 static void engine_on_snapshot_event(struct engine *engine, const struct event *event) {

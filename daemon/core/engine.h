@@ -172,6 +172,8 @@ struct engine {
         bool listeners_changed;     /* of them, too */
         bool settled;               /* what the last daemon had kept is of no more use */
         uint32_t n_questions;       /* GET_ADDRs under way */
+        bool following;             /* connections have yet to follow what was changed for all, */
+        uint32_t follow_token;      /* from this one on */
         uint64_t counters[_COUNTER_MAX];
         struct scarcity scarcities[LIMIT_SCARCITIES];
 };
@@ -188,6 +190,14 @@ void engine_feed(struct engine *engine, const struct event *event);
  * actions are taken from the queue.
  */
 void engine_settle(struct engine *engine);
+
+/*
+ * Have connections yet to follow other limits, or another configuration? So that path management
+ * does not wait for all of them, engine_follow() lets at most max of them do so, at the time of the
+ * last event. For new decisions what was changed counts at once.
+ */
+bool engine_is_following(const struct engine *engine);
+void engine_follow(struct engine *engine, size_t max);
 
 /*
  * Remembers things by memory from now on, and recalls its listeners. Before EVENT_STARTED, and
@@ -262,6 +272,8 @@ void engine_check_listeners(struct engine *engine, const struct snapshot *snapsh
 
 /* Destroys joins that are more than the profile allows, and surplus ones of the peer's. */
 void engine_trim(struct engine *engine, struct connection *connection);
+/* All connections follow from now on. */
+void engine_begin_follow(struct engine *engine);
 
 /* counters.c */
 void engine_on_counters(struct engine *engine, const struct event *event);

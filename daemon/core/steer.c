@@ -159,19 +159,44 @@ uint32_t engine_max_subflows(const struct engine *engine, const struct connectio
         return profile->own_limit ? profile->max_subflows : engine->limits.max_subflows;
 }
 
-static void steer_follow(struct connection *connection, void *userdata) {
-        struct engine *engine = userdata;
-
-        engine_trim(engine, connection);
-        engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
-}
-
 int engine_set_limits(struct engine *engine, const struct limits *limits) {
         int r = limits_check(limits);
 
         if (r < 0)
                 return r;
         engine->limits = *limits;
-        model_each(&engine->model, steer_follow, engine);
+        engine_begin_follow(engine);
         return 0;
+}
+
+/* Following */
+
+void engine_begin_follow(struct engine *engine) {
+        engine->following = engine->model.n_connections > 0;
+        engine->follow_token = 0;
+}
+
+bool engine_is_following(const struct engine *engine) {
+        return engine->following;
+}
+
+static void steer_follow(struct engine *engine, struct connection *connection) {
+        const bool unasked = connection->unasked;
+
+        connection->unasked = false;
+        engine_trim(engine, connection);
+        engine_decide_simple(engine, connection,
+                             unasked ? MPTCPIZE_EVENT_CONFIGURED : MPTCPIZE_EVENT_LOCALS_CHANGED);
+}
+
+void engine_follow(struct engine *engine, size_t max) {
+        while (max-- > 0 && engine->following) {
+                const struct connection *next = model_from(&engine->model, engine->follow_token);
+
+                engine->following = next && next->token < UINT32_MAX;
+                if (!next)
+                        return;
+                engine->follow_token = next->token + 1;
+                steer_follow(engine, model_find(&engine->model, next->token));
+        }
 }

@@ -364,7 +364,7 @@ static void any_order(struct chaos *chaos) {
         chaos->world->conf.max_joins = 3;
         chaos->world->conf.max_accepted = 1 + any(chaos, 3);
         if (any(chaos, 2))
-                world_configure(chaos->world);
+                world_reload(chaos->world, mptcpize_plugin());
         else
                 feed(chaos, (struct event){
                                             .type = EVENT_ASSIGNED,
@@ -415,7 +415,7 @@ static void any_limits(struct chaos *chaos) {
 }
 
 static void any_event(struct chaos *chaos) {
-        switch (any(chaos, 21)) {
+        switch (any(chaos, 23)) {
         case 0:
                 any_network(chaos);
                 break;
@@ -454,6 +454,11 @@ static void any_event(struct chaos *chaos) {
         case 15:
         case 16:
                 any_wish(chaos);
+                break;
+        case 17:
+        case 18:
+                engine_follow(&chaos->world->engine, 1 + any(chaos, 2));
+                check(chaos);
                 break;
         default:
                 any_mptcp(chaos);
@@ -535,9 +540,10 @@ static void obey(struct chaos *chaos, size_t i) {
 }
 
 static void calm_down(struct chaos *chaos) {
-        const struct world *world = chaos->world;
+        struct world *world = chaos->world;
 
         for (uint32_t i = 0; i < 200; i++) {
+                engine_follow(&world->engine, TOKENS);
                 while (chaos->n_asked)
                         obey(chaos, chaos->n_asked - 1);
                 chaos->world->now += 1000000;

@@ -417,6 +417,7 @@ static void test_reload_name_that_is_gone_is_the_first_one(void **state) {
                                                           .profiles = world->profiles,
                                                           .n_profiles = 1 },
                           });
+        world_follow(world);
         assert_profile(world, world_connection(world), "");
         world_expect_create(world, "198.51.100.1", "203.0.113.1:80");
 }

@@ -160,13 +160,18 @@ static struct limits limits_of(const struct world *world) {
         return world->engine.limits;
 }
 
+static void set_limits(struct world *world, const struct limits *limits) {
+        assert_int_equal(engine_set_limits(&world->engine, limits), 0);
+        world_follow(world);
+}
+
 static void test_limits_lower_max_subflows_closes_what_is_too_much(void **state) {
         struct world *world = *state;
         struct limits limits = limits_of(world);
 
         connect_both(world);
         limits.max_subflows = 1;
-        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        set_limits(world, &limits);
         assert_int_equal(world_expect(world, ACTION_DESTROY).local.port, 40001);
         world_expect_nothing(world);
 }
@@ -176,11 +181,11 @@ static void test_limits_higher_max_subflows_lets_plugins_go_on(void **state) {
         struct limits limits = limits_of(world);
 
         limits.max_subflows = 1;
-        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        set_limits(world, &limits);
         world_connect(world, TOKEN, 0);
         world_expect_nothing(world);
         limits.max_subflows = 2;
-        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        set_limits(world, &limits);
         (void)world_expect_create(world, LTE, SERVER);
 }
 
@@ -197,9 +202,96 @@ static void test_limits_of_a_policy_stay(void **state) {
         world_feed(world,
                    (struct event){ .type = EVENT_ASSIGNED, .assigned = { TOKEN, "backup" } });
         limits.max_subflows = 1;
-        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        set_limits(world, &limits);
         world_expect_nothing(world);
         assert_int_equal(engine_max_subflows(&world->engine, world_connection(world)), 2);
+}
+
+static void connect_second(struct world *world) {
+        struct event event = { .type = EVENT_CREATED,
+                               .mptcp = { .token = TOKEN + 1,
+                                          .local = at("192.0.2.1:40002"),
+                                          .remote = at("203.0.113.1:80") } };
+
+        world_feed(world, event);
+        event.type = EVENT_ESTABLISHED;
+        world_feed(world, event);
+        world_join(world, LTE, SERVER);
+}
+
+static void test_limits_are_followed_by_some_at_a_time(void **state) {
+        struct world *world = *state;
+        struct limits limits = limits_of(world);
+
+        connect_both(world);
+        connect_second(world);
+        limits.max_subflows = 1;
+        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        world_expect_nothing(world);
+        engine_follow(&world->engine, 1);
+        assert_int_equal(world_expect(world, ACTION_DESTROY).token, TOKEN);
+        world_expect_nothing(world);
+        assert_true(engine_is_following(&world->engine));
+        world_mptcp(world, EVENT_CLOSED, TOKEN, NULL, NULL, 0, 0, 0);
+        engine_follow(&world->engine, 1);
+        assert_int_equal(world_expect(world, ACTION_DESTROY).token, TOKEN + 1);
+        world_follow(world);
+        world_expect_nothing(world);
+}
+
+/* What a plugin is told, in order. */
+static uint32_t told[8];
+static size_t n_told;
+
+static int listener_init(void **ret_state) {
+        *ret_state = &n_told;
+        return 0;
+}
+
+static void listener_done(void *state) {
+        (void)state;
+}
+
+static int listener_config(void *state, const char *key, const char *value) {
+        (void)state, (void)key, (void)value;
+        return 0;
+}
+
+static int listener_decide(void *state, const struct mptcpize_view *view,
+                           const struct mptcpize_event *event, struct mptcpize_sink *sink) {
+        (void)state, (void)view, (void)sink;
+        assert_true(n_told < sizeof(told) / sizeof(told[0]));
+        told[n_told++] = event->type;
+        return 0;
+}
+
+static void test_reload_is_told_before_all_else(void **state) {
+        static const struct mptcpize_plugin listener = {
+                .size = sizeof(listener),
+                .abi = MPTCPIZE_ABI,
+                .name = "listener",
+                .init = listener_init,
+                .done = listener_done,
+                .config = listener_config,
+                .decide = listener_decide,
+        };
+        struct world *world = *state;
+
+        connect_both(world);
+        connect_second(world);
+        n_told = 0;
+        world_reload(world, &listener);
+        assert_int_equal(n_told, 0);
+        world_mptcp(world, EVENT_SUB_CLOSED, TOKEN + 1, LTE ":40001", SERVER, 1, 0, 0);
+        assert_int_equal(n_told, 2);
+        assert_int_equal(told[0], MPTCPIZE_EVENT_CONFIGURED);
+        assert_int_equal(told[1], MPTCPIZE_EVENT_SUBFLOW_CLOSED);
+        engine_follow(&world->engine, 1);
+        assert_int_equal(n_told, 3);
+        assert_int_equal(told[2], MPTCPIZE_EVENT_CONFIGURED);
+        world_follow(world);
+        assert_int_equal(n_told, 4);
+        assert_int_equal(told[3], MPTCPIZE_EVENT_LOCALS_CHANGED);
 }
 
 static void test_limits_last_until_the_next_reload(void **state) {
@@ -207,7 +299,7 @@ static void test_limits_last_until_the_next_reload(void **state) {
         struct limits limits = limits_of(world);
 
         limits.max_connections = 1;
-        assert_int_equal(engine_set_limits(&world->engine, &limits), 0);
+        set_limits(world, &limits);
         connect_both(world);
         world_connect(world, TOKEN + 1, 0);
         assert_null(model_find(&world->engine.model, TOKEN + 1));
@@ -395,6 +487,8 @@ int main(void) {
                 STEER_TEST(test_limits_lower_max_subflows_closes_what_is_too_much),
                 STEER_TEST(test_limits_higher_max_subflows_lets_plugins_go_on),
                 STEER_TEST(test_limits_of_a_policy_stay),
+                STEER_TEST(test_limits_are_followed_by_some_at_a_time),
+                STEER_TEST(test_reload_is_told_before_all_else),
                 STEER_TEST(test_limits_last_until_the_next_reload),
                 STEER_TEST(test_limits_out_of_range_are_refused),
                 STEER_TEST(test_tap_sees_a_connection_come_and_go),

@@ -23,7 +23,7 @@ void world_settle(struct world *world) {
         engine_settle(&world->engine);
 }
 
-void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin) {
+void world_reload(struct world *world, const struct mptcpize_plugin *plugin) {
         conf_profile_init(&world->profiles[0], &world->conf, plugin);
         world_feed(world, (struct event){
                                           .type = EVENT_CONFIGURED,
@@ -31,6 +31,16 @@ void world_configure_plugin(struct world *world, const struct mptcpize_plugin *p
                                                           .profiles = world->profiles,
                                                           .n_profiles = world->n_profiles },
                           });
+}
+
+void world_follow(struct world *world) {
+        engine_follow(&world->engine, SIZE_MAX);
+        assert_false(engine_is_following(&world->engine));
+}
+
+void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin) {
+        world_reload(world, plugin);
+        world_follow(world);
 }
 
 void world_configure(struct world *world) {

@@ -38,6 +38,9 @@ void world_configure(struct world *world);
 
 /* The same with that plugin in place of fullmesh. */
 void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin);
+/* The same, but connections have yet to follow: */
+void world_reload(struct world *world, const struct mptcpize_plugin *plugin);
+void world_follow(struct world *world);
 
 void world_link(struct world *world, int32_t ifindex, const char *name, bool up);
 void world_address(struct world *world, int32_t ifindex, const char *address, bool usable);
