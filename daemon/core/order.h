@@ -93,8 +93,8 @@ int engine_advise(struct engine *engine, const struct advised_role *advised);
 
 /*
  * Puts limits in force until the next EVENT_CONFIGURED; policies' own max_subflows stay. What is
- * over them is closed as after a reload. -EINVAL: one is 0, or more than the configuration may
- * have.
+ * over them is closed by engine_follow(), as after a reload. -EINVAL: one is 0, or more than the
+ * configuration may have.
  */
 int engine_set_limits(struct engine *engine, const struct limits *limits);
 

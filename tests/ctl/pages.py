@@ -32,5 +32,10 @@ def is_unit(text):
     return text.startswith("[Service]")
 
 
+def is_bus(text):
+    """A configuration of dbus-daemon."""
+    return text.startswith("<busconfig>")
+
+
 def is_json(text):
     return text.lstrip().startswith("{")

@@ -10,11 +10,13 @@ import json
 import os
 import re
 import shutil
+import socket
+import struct
 import subprocess
 import tempfile
 import unittest
 
-from pages import SOURCE, displays, is_json, is_session, is_unit
+from pages import SOURCE, displays, is_bus, is_json, is_session, is_unit
 
 MPTCPIZED = os.path.abspath(os.environ["MPTCPIZED"])
 PLUGINS = os.path.abspath(os.environ["PLUGINS"])
@@ -27,6 +29,9 @@ PAGES = ("man/libmptcpize.7", "man/mptcpctl.1", "man/mptcpize-auth.7",
 ELSEWHERE = {"advice on lte0 is": "tests/net/test_networkmanager.py",
              "[connection]\n": "tests/net/test_networkmanager.py",
              "metered = off\n": "tests/ctl/test_dispatcher.py"}
+BUS_CONF = """<busconfig><listen>unix:path={path}</listen>{included}
+<policy context="default"><allow user="*"/></policy></busconfig>"""
+PATIENCE = 20  # seconds, spent on failure only
 
 
 def objects(text):
@@ -90,7 +95,41 @@ class Manual(unittest.TestCase):
         for page in PAGES:
             for text in displays(page):
                 self.assertTrue(is_session(text) or is_json(text) or is_unit(text)
-                                or text.startswith(tuple(ELSEWHERE)), f"{page}: {text}")
+                                or is_bus(text) or text.startswith(tuple(ELSEWHERE)),
+                                f"{page}: {text}")
+
+    def start_bus(self, included):
+        """The path of the socket of a bus with that configuration, too."""
+        directory = os.path.dirname(self.conf)
+        path = os.path.join(directory, "bus")
+        for name, text in (("local.conf", included), ("bus.conf", BUS_CONF.format(
+                path=path, included=f"<include>{directory}/local.conf</include>"))):
+            with open(os.path.join(directory, name), "w", encoding="utf-8") as file:
+                file.write(text)
+        # pylint: disable-next=consider-using-with
+        bus = subprocess.Popen(["dbus-daemon", f"--config-file={directory}/bus.conf", "--nofork",
+                                "--nopidfile", "--print-address"], stdout=subprocess.PIPE)
+        self.addCleanup(bus.wait)
+        self.addCleanup(bus.terminate)
+        self.addCleanup(bus.stdout.close)
+        self.assertTrue(bus.stdout.readline(), "it listens")
+        return path
+
+    def test_bus_takes_its_limit(self):
+        if not shutil.which("dbus-daemon"):
+            self.skipTest("dbus-daemon is not installed")
+        text, = filter(is_bus, displays("man/mptcpized.8"))
+        with socket.socket(socket.AF_UNIX) as caller:
+            caller.settimeout(PATIENCE)
+            caller.connect(self.start_bus(text))
+            caller.sendall(b"\0AUTH EXTERNAL %s\r\n" % str(os.geteuid()).encode().hex().encode())
+            self.assertTrue(caller.recv(4096).startswith(b"OK"))
+            # The beginning of a call with 2 MiB of arguments: without a limit it waits for more.
+            caller.sendall(b"BEGIN\r\n" + struct.pack("<4BIII", ord("l"), 1, 0, 1, 2 << 20, 1, 0))
+            try:
+                self.assertEqual(caller.recv(4096), b"", "what it says before it hangs up")
+            except ConnectionResetError:
+                pass
 
     def test_systemd_takes_drop_ins(self):
         if not shutil.which("systemd-analyze"):
