@@ -292,6 +292,16 @@ class RunAndWait(Case):
         self.assertEqual(child.wait(60), 1)
 
 
+class Libraries(Case):
+    def test_only_top_loads_what_only_top_needs(self):
+        """Each library makes "mptcpctl run" start later."""
+        done = subprocess.run([MPTCPCTL, "--version"], env=dict(os.environ, LD_DEBUG="libs"),
+                              capture_output=True, text=True, check=True)
+        self.assertIn("libc.so", done.stderr)
+        for name in ("ncurses", "tinfo", "libnl"):
+            self.assertNotIn(name, done.stderr)
+
+
 class NoBus(Case):
     def test_missing_bus_is_a_failure(self):
         address = {"DBUS_SYSTEM_BUS_ADDRESS": "unix:path=/nonexistent/bus"}

@@ -22,6 +22,7 @@ PLACES = {
     "sbin/mptcpized": 0o755,
     "lib/libmptcpize.so": 0o755,
     "lib/mptcpize/fullmesh.so": 0o755,
+    "lib/mptcpize/mptcpctl-top.so": 0o755,
     "lib/pkgconfig/mptcpize.pc": 0o644,
     "lib/systemd/system/mptcpized.service": 0o644,
     "lib/sysusers.d/mptcpize.conf": 0o644,

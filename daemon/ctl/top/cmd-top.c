@@ -5,6 +5,7 @@
 #include "../ctl.h"
 #include "top-data.h"
 #include "top-feed.h"
+#include "top-main.h"
 #include "top-report.h"
 #include "top-screen.h"
 #include "top-view.h"
@@ -227,7 +228,7 @@ static int top_run(struct top *top) {
         return once ? top_run_once(top) : top_run_screen(top);
 }
 
-int cmd_top(const struct ctl *ctl) {
+int top_main(const struct ctl *ctl) {
         struct top top = { .ctl = ctl };
         int status;
 
