@@ -8,7 +8,8 @@
 #include <errno.h>
 #include <string.h>
 
-#define LEGACY_NAMES "/proc/self/net/ip_tables_names"
+#define LEGACY_NAMES  "/proc/self/net/ip_tables_names"
+#define LEGACY_NAMES6 "/proc/self/net/ip6_tables_names"
 
 struct obstacle_row {
         enum severity severity;
@@ -61,7 +62,8 @@ void firewall_add(struct doctor *doctor, const struct obstacle_rule *rule) {
 static bool has_legacy(void) {
         char line[LOOK_TEXT];
 
-        return look_line(LEGACY_NAMES, line) >= 0 && line[0];
+        return (look_line(LEGACY_NAMES, line) >= 0 && line[0]) ||
+               (look_line(LEGACY_NAMES6, line) >= 0 && line[0]);
 }
 
 void doctor_check_firewall(struct doctor *doctor) {

@@ -33,5 +33,11 @@ void firewall_add(struct doctor *doctor, const struct obstacle_rule *rule);
 /* doctor-nftables.c: ret_xt: there are rules of iptables in it. 0 or a negative errno. */
 int firewall_read_nftables(struct doctor *doctor, bool *ret_xt);
 
+/* The same of what nft has printed. -EBADMSG: it is no list of rules. */
+int firewall_take_nftables(struct doctor *doctor, const char *text, bool *ret_xt);
+
+/* The same of what command-save has printed, which is taken apart. */
+void firewall_take_iptables(struct doctor *doctor, const char *command, char *text);
+
 /* doctor-iptables.c: legacy: those of the older kernel interface. */
 void firewall_read_iptables(struct doctor *doctor, bool legacy);

@@ -128,7 +128,7 @@ static void line_take(struct doctor *doctor, const char *command, const char *ta
                      });
 }
 
-static void lines_read(struct doctor *doctor, const char *command, char *text) {
+void firewall_take_iptables(struct doctor *doctor, const char *command, char *text) {
         const char *table = "filter";
         char *rest = NULL;
 
@@ -158,6 +158,6 @@ void firewall_read_iptables(struct doctor *doctor, bool legacy) {
                                                       strerror(-r)),
                                           argv[0]);
                 else
-                        lines_read(doctor, row->command, text);
+                        firewall_take_iptables(doctor, row->command, text);
         }
 }

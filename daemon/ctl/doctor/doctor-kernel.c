@@ -33,7 +33,8 @@ static void add_no_mptcp(struct doctor *doctor, const char *release) {
                                                        release),
                                    .why = built ? "it was built with CONFIG_MPTCP, but "
                                                   "/proc/sys/net/mptcp is not there"
-                                                : "it was built without CONFIG_MPTCP",
+                                                : "as far as can be seen it was built without "
+                                                  "CONFIG_MPTCP",
                                    .remedy = "apt-get install linux-image-amd64",
                    });
 }
@@ -61,9 +62,16 @@ void doctor_check_mptcp(struct doctor *doctor) {
 
         if (uname(&name) < 0)
                 snprintf(name.release, sizeof(name.release), "(unknown)");
-        if (look_sysctl("net/mptcp/enabled", &enabled) < 0) {
+        r = look_sysctl("net/mptcp/enabled", &enabled);
+        if (r == -ENOENT && genl_find_family(&family) < 0) {
                 add_no_mptcp(doctor, name.release);
                 return;
+        }
+        if (r < 0) { /* containers may have it without its sysctls */
+                doctor_add_unseen(doctor, "net.mptcp.enabled",
+                                  doctor_text(doctor, "it can't be read: %s", strerror(-r)),
+                                  "sysctl net.mptcp.enabled");
+                enabled = 1;
         }
         if (enabled == 0)
                 doctor_add(doctor, &(struct finding){
@@ -128,10 +136,16 @@ static const struct sysctl_row sysctl_rows[] = {
 static void sysctl_judge(struct doctor *doctor, const struct sysctl_row *row) {
         char path[LOOK_TEXT];
         long value;
+        int r;
 
         snprintf(path, sizeof(path), "net/mptcp/%s", row->name);
         /* younger kernels have more of them */
-        if (look_sysctl(path, &value) < 0 || !row->odd(value))
+        r = look_sysctl(path, &value);
+        if (r < 0 && r != -ENOENT)
+                doctor_add_unseen(doctor, doctor_text(doctor, "net.mptcp.%s", row->name),
+                                  doctor_text(doctor, "it can't be read: %s", strerror(-r)),
+                                  doctor_text(doctor, "sysctl net.mptcp.%s", row->name));
+        if (r < 0 || !row->odd(value))
                 return;
         doctor_add(doctor,
                    &(struct finding){
@@ -193,7 +207,7 @@ static void record_check(struct doctor *doctor) {
 
         snprintf(path, sizeof(path), "%.4000s/sysctl", doctor->runtime);
         r = look_file(path, 4096, &record, NULL);
-        if (r == -EACCES)
+        if (r < 0 && r != -ENOENT)
                 doctor_add_unseen(doctor, "sysctls",
                                   "whether somebody has changed what mptcpized set can't be seen",
                                   "sudo mptcpctl doctor");

@@ -267,21 +267,23 @@ static const char *place_quote(struct doctor *doctor, const json_t *object, cons
 
 static void rule_report(struct doctor *doctor, const json_t *objects, const json_t *json,
                         const struct rule *rule) {
-        const char *hook = link_text(chain_find(objects, json), "hook");
-        const char *place = place_of(doctor, json);
+        /* most rules are none, whatever their chain is, and there may be thousands of both */
+        const bool any = rule_judge(rule, true) != _OBSTACLE_MAX;
+        const char *hook = any ? link_text(chain_find(objects, json), "hook") : "";
         const bool out = strcmp(hook, "output") == 0 || strcmp(hook, "postrouting") == 0 ||
                          strcmp(hook, "egress") == 0;
         const enum obstacle obstacle = rule_judge(rule, out);
 
-        if (obstacle == _OBSTACLE_MAX)
+        if (!any || obstacle == _OBSTACLE_MAX)
                 return;
         firewall_add(doctor,
                      &(struct obstacle_rule){
                                      .obstacle = obstacle,
-                                     .narrow = rule->narrow ||
+                                     /* without a hook, other rules lead there, or none */
+                                     .narrow = rule->narrow || !*hook ||
                                                (rule->leaves && obstacle != OBSTACLE_PATH),
                                      .forward = strcmp(hook, "forward") == 0,
-                                     .subject = place,
+                                     .subject = place_of(doctor, json),
                                      .detail = rule->path[0] ? doctor_text(doctor, " (%s)",
                                                                            rule->path)
                                                              : "",
@@ -332,17 +334,20 @@ static bool objects_judge(struct doctor *doctor, const json_t *objects) {
         return xt;
 }
 
+int firewall_take_nftables(struct doctor *doctor, const char *text, bool *ret_xt) {
+        _cleanup_(json_decrefp) json_t *ruleset = json_loads(text, 0, NULL);
+        const json_t *objects = json_object_get(ruleset, "nftables");
+
+        if (!json_is_array(objects))
+                return -EBADMSG;
+        *ret_xt = objects_judge(doctor, objects);
+        return 0;
+}
+
 int firewall_read_nftables(struct doctor *doctor, bool *ret_xt) {
         static char *const argv[] = { "nft", "-j", "list", "ruleset", NULL };
-        _cleanup_(json_decrefp) json_t *ruleset = NULL;
         _cleanup_(freep) char *text = NULL;
         int r = look_output(argv, LIMIT_DOCTOR_OUTPUT, &text);
 
-        if (r < 0)
-                return r;
-        ruleset = json_loads(text, 0, NULL);
-        if (!ruleset)
-                return -EBADMSG;
-        *ret_xt = objects_judge(doctor, json_object_get(ruleset, "nftables"));
-        return 0;
+        return r < 0 ? r : firewall_take_nftables(doctor, text, ret_xt);
 }

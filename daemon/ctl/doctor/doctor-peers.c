@@ -118,14 +118,16 @@ static void counters_read(struct doctor *doctor, char *names, char *values) {
 
 static void counters_check(struct doctor *doctor) {
         _cleanup_(freep) char *text = NULL;
-        char *names, *values;
+        char *names = NULL, *values;
 
-        if (look_file(NETSTAT_FILE, LIMIT_NETSTAT, &text, NULL) < 0)
-                return;
-        names = strstr(text, GROUP);
+        if (look_file(NETSTAT_FILE, LIMIT_NETSTAT, &text, NULL) >= 0)
+                names = strstr(text, GROUP);
         values = names ? strstr(names + 1, GROUP) : NULL;
-        if (!values)
+        if (!values) {
+                doctor_add_unseen(doctor, "counters", "the kernel's counters can't be read",
+                                  "cat " NETSTAT_FILE);
                 return;
+        }
         values[-1] = '\0';
         values[strcspn(values, "\n")] = '\0';
         counters_read(doctor, names, values);

@@ -8,7 +8,6 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
-#define SEQUENCE     1u
 #define BUFFER_BYTES 65536u
 
 /* Reading */
@@ -112,22 +111,34 @@ static int socket_open(int protocol) {
         return fd;
 }
 
-/* Positive: there is more to come; 0: that was the end; or a negative errno. */
+/* What the kernel says at the end of a dump: nothing, or why it could not go on. */
+static int done_read(const struct nlmsghdr *message) {
+        int error = 0;
+
+        if (message->nlmsg_len >= NLMSG_LENGTH(sizeof(error)))
+                memcpy(&error, dump_head(message), sizeof(error));
+        return error < 0 ? error : 0;
+}
+
 static int message_take(const struct nlmsghdr *message, dump_fn fn, void *userdata) {
         const struct nlmsgerr *error = dump_head(message);
         int r;
 
-        if (message->nlmsg_seq != SEQUENCE)
+        if (message->nlmsg_seq != DUMP_SEQUENCE)
                 return 1;
+        if (message->nlmsg_flags & NLM_F_DUMP_INTR)
+                return -EINTR;
         if (message->nlmsg_type == NLMSG_DONE)
-                return 0;
+                return done_read(message);
         if (message->nlmsg_type == NLMSG_ERROR)
-                return message->nlmsg_len < NLMSG_LENGTH(sizeof(*error)) ? -EBADMSG : error->error;
+                return message->nlmsg_len < NLMSG_LENGTH(sizeof(*error)) || error->error > 0
+                                       ? -EBADMSG
+                                       : error->error;
         r = fn(message, userdata);
         return r < 0 ? r : (message->nlmsg_flags & NLM_F_MULTI) != 0;
 }
 
-static int datagram_take(const char *buffer, size_t n, dump_fn fn, void *userdata) {
+int dump_take(const char *buffer, size_t n, dump_fn fn, void *userdata) {
         int r = 1;
 
         for (size_t at = 0; r > 0 && n - at >= NLMSG_HDRLEN;) {
@@ -151,7 +162,7 @@ int dump_ask(int protocol, struct nlmsghdr *request, dump_fn fn, void *userdata)
         if (fd < 0 || !buffer)
                 return fd < 0 ? fd : -ENOMEM;
         request->nlmsg_flags |= NLM_F_REQUEST;
-        request->nlmsg_seq = SEQUENCE;
+        request->nlmsg_seq = DUMP_SEQUENCE;
         if (send(fd, request, request->nlmsg_len, 0) < 0)
                 return -errno;
         while (r > 0) {
@@ -160,7 +171,7 @@ int dump_ask(int protocol, struct nlmsghdr *request, dump_fn fn, void *userdata)
                 if (n < 0 && errno != EINTR)
                         return -errno;
                 if (n > 0)
-                        r = datagram_take(buffer, (size_t)n, fn, userdata);
+                        r = dump_take(buffer, (size_t)n, fn, userdata);
         }
         return r;
 }

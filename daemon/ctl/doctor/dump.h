@@ -12,9 +12,20 @@ typedef int (*dump_fn)(const struct nlmsghdr *message, void *userdata);
 
 /*
  * Sends a request, whose length and flags are filled in (NLM_F_DUMP, or none: one answer), on a
- * socket of its own, and reads what comes. 0 or a negative errno, also the kernel's.
+ * socket of its own, and reads what comes. 0 or a negative errno, also the kernel's. -EINTR: what
+ * is listed has changed meanwhile, so that something may be missing, or be there twice.
  */
 int dump_ask(int protocol, struct nlmsghdr *request, dump_fn fn, void *userdata);
+
+/*
+ * Reads one datagram of an answer to a request numbered DUMP_SEQUENCE. Positive: there is more to
+ * come; 0: that was the end; or a negative errno as above, -EBADMSG if it is damaged.
+ */
+#define DUMP_SEQUENCE 1u
+int dump_take(const char *buffer, size_t n, dump_fn fn, void *userdata);
+
+/* Has a message a header of that size behind its own? */
+#define DUMP_HAS(message, head) ((message)->nlmsg_len >= NLMSG_LENGTH(sizeof(head)))
 
 /* Adds an attribute behind a request, which has room for it. */
 void dump_append(struct nlmsghdr *request, unsigned short type, const void *data, size_t n);

@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#define TRIES          5 /* while interfaces come and go */
 #define UNUSED_ADDRESS (IFA_F_TENTATIVE | IFA_F_DEPRECATED | IFA_F_DADFAILED)
 
 /* What mptcpized leaves alone if nobody tells it otherwise, see mptcpized.conf(5). */
@@ -76,7 +77,8 @@ static int on_link(const struct nlmsghdr *message, void *userdata) {
         const struct nlattr *attributes[IFLA_LINKINFO + 1];
         json_t *links = userdata, *link;
 
-        if (message->nlmsg_type != RTM_NEWLINK || json_array_size(links) >= LIMIT_LINKS)
+        if (message->nlmsg_type != RTM_NEWLINK || !DUMP_HAS(message, *info) ||
+            json_array_size(links) >= LIMIT_LINKS)
                 return 0;
         dump_attributes(message, sizeof(*info), attributes, ARRAY_SIZE(attributes));
         link = json_pack("{s:s,s:i,s:b,s:b,s:b,s:b,s:b,s:b,s:[]}", "name",
@@ -124,7 +126,8 @@ static int on_address(const struct nlmsghdr *message, void *userdata) {
         const unsigned char *bytes;
         json_t *link;
 
-        if (message->nlmsg_type != RTM_NEWADDR || info->ifa_scope >= RT_SCOPE_LINK ||
+        if (message->nlmsg_type != RTM_NEWADDR || !DUMP_HAS(message, *info) ||
+            info->ifa_scope >= RT_SCOPE_LINK ||
             (info->ifa_family != AF_INET && info->ifa_family != AF_INET6))
                 return 0;
         dump_attributes(message, sizeof(*info), attributes, ARRAY_SIZE(attributes));
@@ -201,14 +204,24 @@ static void link_guess(json_t *link) {
         json_object_set_new(link, "routing", json_string(""));
 }
 
+static int kernel_list_all(json_t *links) {
+        int r = -EINTR;
+
+        for (int i = 0; i < TRIES && r == -EINTR; i++) {
+                json_array_clear(links);
+                r = kernel_list(RTM_GETLINK, on_link, links);
+                if (r == 0)
+                        r = kernel_list(RTM_GETADDR, on_address, links);
+        }
+        return r;
+}
+
 int links_list(const json_t *rows, json_t **ret_links) {
         _cleanup_(json_decrefp) json_t *links = json_array();
         json_t *link;
         size_t i;
-        int r = kernel_list(RTM_GETLINK, on_link, links);
+        int r = kernel_list_all(links);
 
-        if (r == 0)
-                r = kernel_list(RTM_GETADDR, on_address, links);
         if (r < 0)
                 return r;
         json_array_foreach(links, i, link) {

@@ -17,6 +17,8 @@ static int on_route(const struct nlmsghdr *message, void *userdata) {
         const struct rtmsg *route = dump_head(message);
 
         (void)userdata;
+        if (!DUMP_HAS(message, *route))
+                return -EBADMSG;
         switch (route->rtm_type) {
         case RTN_UNREACHABLE:
         case RTN_BLACKHOLE:
