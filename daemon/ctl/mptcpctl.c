@@ -14,9 +14,11 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define TOKEN_HELP                                                                            \
         "TOKEN  as 'mptcpctl connections' prints it, or so much of its beginning that only\n" \
@@ -377,6 +379,17 @@ static int words_run(const struct words *words, const struct ctl *ctl) {
         return status;
 }
 
+/*
+ * Standard descriptors that are closed would go to what is opened next, and our output into that.
+ * Ours fail as closed ones do, and what we run has none.
+ */
+static void descriptors_fill(void) {
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+                if (fcntl(fd, F_GETFD) < 0)
+                        (void)open("/dev/null",
+                                   (fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) | O_CLOEXEC);
+}
+
 int main(int argc, char **argv) {
         struct words words = { .table = &table };
         struct ctl ctl = { .table = &table };
@@ -384,6 +397,7 @@ int main(int argc, char **argv) {
 
         if (argc < 1)
                 return CTL_USAGE;
+        descriptors_fill();
         words_read(&words, &ctl, argc, argv);
         status = words_run(&words, &ctl);
         if (fflush(stdout) != 0 || ferror(stdout)) {

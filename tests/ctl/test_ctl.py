@@ -326,6 +326,14 @@ class DeafBus(Case):
         self.fails(1, "the system bus can't be reached: Connection timed out", "advise", "lte0",
                    "off", env=self.env)
 
+    def test_deaf_bus_is_no_standard_output(self):
+        """Nor is what else is opened next, if there was none."""
+        with subprocess.Popen(["sh", "-c", 'exec "$@" >&-', "-", MPTCPCTL, "advise", "lte0", "off"],
+                              env=dict(os.environ, **self.env), stderr=subprocess.PIPE) as child:
+            self.socket.settimeout(60)
+            with self.socket.accept()[0]:  # for so long it waits
+                self.assertEqual(os.readlink(f"/proc/{child.pid}/fd/1"), "/dev/null")
+
     def test_deaf_bus_completes_nothing(self):
         done = ctl("complete", "--", "show", "", env=self.env)
         self.assertEqual((done.returncode, done.stdout, done.stderr), (0, "", ""))

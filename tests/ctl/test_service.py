@@ -130,6 +130,29 @@ class Enabling(Case):
         self.assertEqual(os.listdir(self.path(f"{HERE}/web.service.d")), ["mine.conf"])
         self.assertFalse(self.ctl("disable", "web")["changed"])
 
+    def test_mode_of_an_escaped_unit_is_a_policy(self):
+        """Names have backslashes in them, as systemd-escape(1) writes what a path may have."""
+        name = "a\\x2db.service"
+        self.put(f"{VENDOR}/{name}", WEB)
+        self.ctl("enable", name, "--mode", "handover")
+        self.assertEqual(self.ctl("status", name)["mode"], "handover")
+        path = next(f"{where}/service-{name}.json" for where, _, files in os.walk(self.root)
+                    if f"service-{name}.json" in files)
+        with open(path, encoding="utf-8") as file:
+            self.assertEqual(json.load(file)["match"], {"unit": name})
+        check = subprocess.run([MPTCPCTL, "policy", "check", os.path.dirname(path)], check=False,
+                               capture_output=True, text=True)
+        self.assertEqual(check.returncode, 0, check.stdout)
+
+    def test_file_that_is_no_unit_is_refused(self):
+        """Its name would be a line of the drop-in, or a word of what is to be typed."""
+        for name in ("a b.service", "$(id).service", "a'b.service"):
+            self.put(f"{VENDOR}/{name}", WEB)
+            done = subprocess.run([MPTCPCTL, "service", "enable", "--root", self.root, name],
+                                  check=False, capture_output=True, text=True)
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("is not the name of a unit", done.stderr)
+
     def test_mode_makes_a_policy_and_disable_removes_it(self):
         self.ctl("enable", "web", "--mode", "handover")
         said = self.ctl("status", "web")

@@ -82,7 +82,12 @@ void doctor_check_mptcp(struct doctor *doctor) {
                                                    .remedy = "sysctl -w net.mptcp.enabled=1",
                                    });
         r = genl_find_family(&family);
-        if (r < 0 || !family.can_create)
+        if (r < 0 && r != -ENOENT)
+                doctor_add_unseen(
+                                doctor, "path manager",
+                                doctor_text(doctor, "the kernel can't be asked: %s", strerror(-r)),
+                                "ip mptcp limits show");
+        else if (r < 0 || !family.can_create)
                 add_no_manager(doctor, name.release, r);
 }
 

@@ -16,7 +16,7 @@
 
 #define LIBRARY     "libmptcpize.so"
 #define SMALL_BYTES 65536u
-#define MAPS_BYTES  (1u << 20)
+#define MAPS_BYTES  (16u << 20) /* of 65530 mappings, with usual names */
 #define DELETED     " (deleted)"
 
 static void path_print(char path[static 64], pid_t pid, const char *name) {

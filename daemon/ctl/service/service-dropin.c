@@ -123,14 +123,26 @@ static void parent_remove(int root, const char *path) {
 
 /* Policy of a mode */
 
+/* As systemd-escape(1) writes a dash: what a unit's name has that JSON minds. */
+static void backslash_double(const char *from, char to[static 2 * LIMIT_UNIT]) {
+        for (; *from; *to++ = *from++)
+                if (*from == '\\')
+                        *to++ = '\\';
+        *to = '\0';
+}
+
 /* A template stands for all of its instances. -ENAMETOOLONG: a policy can't be called so. */
 static int policy_compose(const struct service *service, const char *mode,
                           char path[static PATH_MAX], char text[static TEXT_MAX]) {
-        const char *name = service->unit.name, *at = strstr(name, "@.");
+        const char *name = service->unit.name, *at;
+        char escaped[2 * LIMIT_UNIT];
 
         if (strlen(name) + strlen("service-") >= LIMIT_NAME)
                 return -ENAMETOOLONG;
         snprintf(path, PATH_MAX, MPTCPIZE_APPS_CONF "/service-%s.json", name);
+        backslash_double(name, escaped);
+        name = escaped;
+        at = strstr(name, "@.");
         snprintf(text, TEXT_MAX,
                  "{\n  \"match\": { \"unit\": \"%.*s%s%s\" },\n"
                  "  \"paths\": { \"mode\": \"%s\" }\n}\n",

@@ -19,6 +19,9 @@
 #define ALIASES_MAX 8
 #define BLANKS      " \t\r\n"
 
+/* systemd's: nothing else is a unit, whatever the names of files are */
+#define UNIT_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789:-_.\\@"
+
 /* In the order in which they count. */
 static const char *const unit_dirs[] = {
         "/etc/systemd/system.control", "/run/systemd/system.control",
@@ -44,7 +47,8 @@ int unit_name_is(const char *name, const char *kind) {
         size_t n = strlen(name), k = strlen(kind);
 
         return n > k && n < LIMIT_UNIT && strcmp(name + n - k, kind) == 0 && !strchr(name, '/') &&
-               name[0] != '.' && name[0] != '-';
+               name[0] != '.' && name[0] != '-' &&
+               (strcmp(kind, ".conf") == 0 || strspn(name, UNIT_CHARACTERS) == n);
 }
 
 int unit_template(const char *name, char to[static LIMIT_UNIT]) {
