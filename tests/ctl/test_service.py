@@ -144,6 +144,14 @@ class Enabling(Case):
                                capture_output=True, text=True)
         self.assertEqual(check.returncode, 0, check.stdout)
 
+    def test_dropin_that_is_no_file_says_nothing(self):
+        """As a link to /dev/null, which masks one; nothing waits for what a FIFO may say."""
+        self.put(f"{HERE}/web.service.d/mine.conf", "")
+        os.mkfifo(self.path(f"{HERE}/web.service.d/fifo.conf"))
+        os.unlink(self.path(f"{HERE}/web.service.d/mine.conf"))
+        os.symlink("fifo.conf", self.path(f"{HERE}/web.service.d/mine.conf"))
+        self.assertTrue(self.ctl("enable", "web")["effective"])
+
     def test_file_that_is_no_unit_is_refused(self):
         """Its name would be a line of the drop-in, or a word of what is to be typed."""
         for name in ("a b.service", "$(id).service", "a'b.service"):

@@ -249,6 +249,9 @@ void doctor_check_programs(struct doctor *doctor) {
                                   "ss --tcp --processes");
                 return;
         }
+        if (r > 0)
+                doctor_add_unseen(doctor, "sockets", "there are more than can be looked at",
+                                  "ss --tcp --processes");
         if (search.sockets.list.n)
                 processes_take(&search);
         for (size_t i = 0; i < search.programs.n; i++)

@@ -166,7 +166,7 @@ int sockets_list(struct sockets *sockets) {
                 sockets_sift(sockets, &collector.known);
         ARRAY_DONE(&collector.known.inodes);
         ARRAY_DONE(&collector.known.ports);
-        return r == -ENOBUFS ? 0 : r;
+        return r == -ENOBUFS ? 1 : r;
 }
 
 void sockets_done(struct sockets *sockets) {

@@ -22,7 +22,7 @@ struct sockets {
         ARRAY_OF(struct socket_row) list;
 };
 
-/* 0 or a negative errno. */
+/* 0; 1: there are more than LIMIT_DOCTOR_SOCKETS; or a negative errno. */
 int sockets_list(struct sockets *sockets);
 void sockets_done(struct sockets *sockets);
 

@@ -209,8 +209,10 @@ static void environment_files_check(struct service *service) {
                 _cleanup_(fclosep) FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
                 _cleanup_(freep) char *line = NULL;
                 size_t size = 0;
+                struct stat is;
 
-                while (file && getline(&line, &size, file) > 0)
+                while (file && fstat(fd, &is) == 0 && S_ISREG(is.st_mode) &&
+                       getline(&line, &size, file) > 0)
                         if (strncmp(line, "LD_PRELOAD=", 11) == 0)
                                 service_warn(service, "%s sets LD_PRELOAD, too, and comes later",
                                              path);

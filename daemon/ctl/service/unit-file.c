@@ -221,10 +221,15 @@ static int reading_take_file(struct reading *reading, int fd) {
         size_t size = 0;
         ssize_t n;
 
+        struct stat is;
+
         if (!file) {
                 close(fd);
                 return -ENOMEM;
         }
+        /* /dev/null masks a drop-in; other devices have lines without an end */
+        if (fstat(fd, &is) < 0 || !S_ISREG(is.st_mode))
+                return 0;
         reading->here = false;
         while ((n = getline(&line, &size, file)) > 0) {
                 reading->n_bytes += (size_t)n;
