@@ -3,18 +3,13 @@
  */
 #include "client.h"
 #include "complete.h"
+#include "fields.h"
 #include "../util/limits.h"
 
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-static const char *string_of(const json_t *row, const char *key) {
-        const char *text = json_string_value(json_object_get(row, key));
-
-        return text ? text : "";
-}
 
 /* The least token that begins with the digits. */
 static uint32_t first_token(const char *digits) {
@@ -50,8 +45,8 @@ static void offer_tokens(const struct typed *typed, struct client *client) {
         json_array_foreach(json_array_get(reply, 0), i, row) {
                 snprintf(word, sizeof(word), "%s%08x", bare ? "" : "0x",
                          (unsigned int)json_integer_value(json_object_get(row, "Token")));
-                snprintf(text, sizeof(text), "%.40s %.60s", string_of(row, "Program"),
-                         string_of(row, "Remote"));
+                snprintf(text, sizeof(text), "%.40s %.60s", fields_text(row, "Program"),
+                         fields_text(row, "Remote"));
                 complete_offer(typed, word, text);
         }
 }
@@ -63,7 +58,7 @@ static void offer_addresses(const struct typed *typed, const json_t *interface) 
         json_array_foreach(json_object_get(interface, "Addresses"), i, address) {
                 const char *text = json_string_value(address);
 
-                complete_offer(typed, text ? text : "", string_of(interface, "Name"));
+                complete_offer(typed, text ? text : "", fields_text(interface, "Name"));
         }
 }
 
@@ -80,8 +75,8 @@ static void offer_interfaces(const struct typed *typed, struct client *client,
                 bool usable = json_is_true(json_object_get(interface, "Usable"));
 
                 if (argument == ARGUMENT_INTERFACE || (argument == ARGUMENT_SOURCE && usable))
-                        complete_offer(typed, string_of(interface, "Name"),
-                                       string_of(interface, "Role"));
+                        complete_offer(typed, fields_text(interface, "Name"),
+                                       fields_text(interface, "Role"));
                 if (argument == ARGUMENT_ADDRESS || (argument == ARGUMENT_SOURCE && usable))
                         offer_addresses(typed, interface);
         }
@@ -96,7 +91,7 @@ static void offer_plugins(const struct typed *typed, struct client *client) {
         if (client_objects(client, &error, &objects, CLIENT_PLUGIN) < 0)
                 return;
         json_array_foreach(objects, i, plugin) {
-                complete_offer(typed, string_of(plugin, "Name"), "plugin");
+                complete_offer(typed, fields_text(plugin, "Name"), "plugin");
         }
 }
 
@@ -114,10 +109,10 @@ static void offer_subflows(const struct typed *typed, struct client *client, con
         if (client_properties(client, &error, &properties, path, CLIENT_CONNECTION) < 0)
                 return;
         json_array_foreach(json_object_get(properties, "Subflows"), i, subflow) {
-                complete_offer(typed, string_of(subflow, end), string_of(subflow, "Interface"));
+                complete_offer(typed, fields_text(subflow, end), fields_text(subflow, "Interface"));
                 if (strcmp(end, "Local") == 0)
-                        complete_offer(typed, string_of(subflow, "Interface"),
-                                       string_of(subflow, end));
+                        complete_offer(typed, fields_text(subflow, "Interface"),
+                                       fields_text(subflow, end));
         }
 }
 

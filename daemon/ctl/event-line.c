@@ -44,12 +44,6 @@ json_t *event_line_new(const json_t *event) {
         return NULL;
 }
 
-static const char *string_of(const json_t *line, const char *field) {
-        const char *text = json_string_value(json_object_get(line, field));
-
-        return text ? text : "";
-}
-
 struct colour_row {
         const char *kind;
         const char *start;
@@ -73,9 +67,10 @@ static const char *colour_of(const struct output *output, const char *kind) {
 
 /* What is behind the time, before it is escaped. */
 static void line_format(const json_t *line, char text[static LINE_TEXT]) {
-        const char *kind = string_of(line, "kind"), *reason = string_of(line, "reason");
-        const char *what = string_of(line, "what");
-        const char *program = string_of(line, "program"), *interface = string_of(line, "interface");
+        const char *kind = fields_text(line, "kind"), *reason = fields_text(line, "reason");
+        const char *what = fields_text(line, "what");
+        const char *program = fields_text(line, "program"),
+                   *interface = fields_text(line, "interface");
 
         if (strcmp(kind, "lost") == 0)
                 snprintf(text, LINE_TEXT,
@@ -84,13 +79,13 @@ static void line_format(const json_t *line, char text[static LINE_TEXT]) {
         else if (!json_object_get(line, "token"))
                 snprintf(text, LINE_TEXT, "-- %s", reason);
         else
-                snprintf(text, LINE_TEXT, "%s  %-8s  %-8s  %s%s%s", string_of(line, "token"),
+                snprintf(text, LINE_TEXT, "%s  %-8s  %-8s  %s%s%s", fields_text(line, "token"),
                          *program ? program : "-", *interface ? interface : "-",
                          *what ? what : kind, *reason ? ": " : "", reason);
 }
 
 static void line_render(const struct output *output, const json_t *line) {
-        const char *start = colour_of(output, string_of(line, "kind"));
+        const char *start = colour_of(output, fields_text(line, "kind"));
         const json_t *usec = json_object_get(line, "time_usec");
         char raw[LINE_TEXT], text[2 * LINE_TEXT], when[TEXT_SHORT] = "";
 

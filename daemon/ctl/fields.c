@@ -39,6 +39,12 @@ json_t *fields_rows(const json_t *rows, const struct field *fields, size_t n) {
         return copy;
 }
 
+const char *fields_text(const json_t *object, const char *key) {
+        const char *text = json_string_value(json_object_get(object, key));
+
+        return text ? text : "";
+}
+
 json_t *field_copy(json_t *value) {
         return value ? json_incref(value) : json_null();
 }

@@ -20,6 +20,9 @@ int fields_fill(json_t *to, const json_t *from, const struct field *fields, size
 /* An array of objects, each converted; anything else becomes an empty array. NULL: no memory. */
 json_t *fields_rows(const json_t *rows, const struct field *fields, size_t n);
 
+/* The text of a member; "" if there is none. */
+const char *fields_text(const json_t *object, const char *key);
+
 /* Converters: as it is, null if it is missing; 439041101 as "0x1a2b3c4d"; the number that means
  * "unknown user" as null. */
 json_t *field_copy(json_t *value);

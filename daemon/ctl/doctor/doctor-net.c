@@ -6,6 +6,7 @@
 #include "links.h"
 #include "look.h"
 #include "route.h"
+#include "../fields.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -36,8 +37,8 @@ static size_t count_usable(const json_t *links, const json_t **ret_last) {
 }
 
 static void unusable_note(struct doctor *doctor, const json_t *link) {
-        const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
-        const char *word = doctor_quote(doctor, link_text(link, "name"));
+        const char *name = doctor_text(doctor, "%s", fields_text(link, "name"));
+        const char *word = doctor_quote(doctor, fields_text(link, "name"));
         const bool off = link_is_off(link);
 
         doctor_add(doctor,
@@ -46,8 +47,8 @@ static void unusable_note(struct doctor *doctor, const json_t *link) {
                                    .subject = name,
                                    .what = doctor_text(doctor,
                                                        "no subflow starts from it: %s%s%s%s",
-                                                       link_text(link, "reason"), off ? " (" : "",
-                                                       off ? link_text(link, "role_reason") : "",
+                                                       fields_text(link, "reason"), off ? " (" : "",
+                                                       off ? fields_text(link, "role_reason") : "",
                                                        off ? ")" : ""),
                                    .remedy = off ? doctor_text(doctor,
                                                                "mptcpctl interface %s on --keep",
@@ -76,7 +77,7 @@ static void count_judge(struct doctor *doctor, const json_t *links) {
                                    .subject = "uplinks",
                                    .what = n ? doctor_text(doctor,
                                                            "%s is the only usable interface",
-                                                           link_text(only, "name"))
+                                                           fields_text(only, "name"))
                                              : "there is no usable interface",
                                    .why = n ? "there is no second path: a connection lives as long "
                                               "as this one"
@@ -90,7 +91,7 @@ static bool has_network(const json_t *link, const char *network) {
         size_t i;
 
         json_array_foreach(json_object_get(link, "addresses"), i, row) {
-                if (strcmp(link_text(row, "network"), network) == 0)
+                if (strcmp(fields_text(row, "network"), network) == 0)
                         return true;
         }
         return false;
@@ -101,7 +102,7 @@ static void twin_judge(struct doctor *doctor, const json_t *a, const json_t *b) 
         size_t i;
 
         json_array_foreach(json_object_get(a, "addresses"), i, row) {
-                const char *network = link_text(row, "network");
+                const char *network = fields_text(row, "network");
 
                 if (!has_network(b, network))
                         continue;
@@ -109,8 +110,8 @@ static void twin_judge(struct doctor *doctor, const json_t *a, const json_t *b) 
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
                                            .subject = doctor_text(doctor, "%s, %s",
-                                                                  link_text(a, "name"),
-                                                                  link_text(b, "name")),
+                                                                  fields_text(a, "name"),
+                                                                  fields_text(b, "name")),
                                            .what = doctor_text(doctor, "both are in %s", network),
                                            .why = "what fails beyond that network fails for both, "
                                                   "and one may answer for the other's address",
@@ -129,16 +130,16 @@ static bool family_judge(struct doctor *doctor, const json_t *a, const json_t *b
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
                                            .subject = doctor_text(doctor, "%s",
-                                                                  link_text(b, "name")),
+                                                                  fields_text(b, "name")),
                                            .what = doctor_text(doctor,
                                                                "it has no IPv6 address, %s has one",
-                                                               link_text(a, "name")),
+                                                               fields_text(a, "name")),
                                            .why = "connections over IPv6 use this path only if the "
                                                   "peer has IPv4, too",
-                                           .remedy = doctor_text(doctor,
-                                                                 "ip -6 address show dev %s",
-                                                                 doctor_word(doctor,
-                                                                             link_text(b, "name"))),
+                                           .remedy = doctor_text(
+                                                           doctor, "ip -6 address show dev %s",
+                                                           doctor_word(doctor,
+                                                                       fields_text(b, "name"))),
                            });
         return odd;
 }
@@ -188,40 +189,40 @@ void doctor_check_interfaces(struct doctor *doctor) {
 
 /* What is inside of this host, or a tunnel, may lead nowhere else and be right. */
 static void add_inner(struct doctor *doctor, const json_t *link, const json_t *address) {
-        const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
+        const char *name = doctor_text(doctor, "%s", fields_text(link, "name"));
 
         doctor_add(doctor,
                    &(struct finding){
                                    .severity = SEVERITY_NOTE,
                                    .subject = name,
                                    .what = doctor_text(doctor, "no route leads out by it from %s",
-                                                       link_text(address, "address")),
+                                                       fields_text(address, "address")),
                                    .why = "subflows from there are tried in vain, unless a peer is "
                                           "in its own network",
                                    .remedy = doctor_text(
                                                    doctor, "mptcpctl interface %s off --keep",
-                                                   doctor_quote(doctor, link_text(link, "name"))),
+                                                   doctor_quote(doctor, fields_text(link, "name"))),
                    });
 }
 
 /* A gateway is needed for that, which only the user knows. */
 static void add_no_route(struct doctor *doctor, const json_t *link, const json_t *address) {
         const bool is4 = json_integer_value(json_object_get(address, "family")) == AF_INET;
-        const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
+        const char *name = doctor_text(doctor, "%s", fields_text(link, "name"));
 
         doctor_add(doctor,
                    &(struct finding){
                                    .severity = SEVERITY_WARNING,
                                    .subject = name,
                                    .what = doctor_text(doctor, "no route leads out by it from %s",
-                                                       link_text(address, "address")),
+                                                       fields_text(address, "address")),
                                    .why = "subflows from there reach nobody but its own network",
                                    .remedy = doctor_text(
                                                    doctor,
                                                    "ip -%d route add default via GATEWAY dev "
                                                    "%s metric 1000",
                                                    is4 ? 4 : 6,
-                                                   doctor_word(doctor, link_text(link, "name"))),
+                                                   doctor_word(doctor, fields_text(link, "name"))),
                    });
 }
 
@@ -236,14 +237,14 @@ static const char *sysctl_name(struct doctor *doctor, const char *name) {
 }
 
 static void add_filtered(struct doctor *doctor, const json_t *link, const json_t *address) {
-        const char *name = doctor_text(doctor, "%s", link_text(link, "name"));
+        const char *name = doctor_text(doctor, "%s", fields_text(link, "name"));
 
         doctor_add(doctor,
                    &(struct finding){
                                    .severity = SEVERITY_BROKEN,
                                    .subject = name,
                                    .what = doctor_text(doctor, "rp_filter drops what is sent to %s",
-                                                       link_text(address, "address")),
+                                                       fields_text(address, "address")),
                                    .why = "it is strict, and the best route back leads over "
                                           "another "
                                           "interface: no subflow from there gets an answer",
@@ -257,7 +258,7 @@ static bool link_is_strict(const json_t *link) {
         char name[LOOK_TEXT];
         long all, own;
 
-        snprintf(name, sizeof(name), "net/ipv4/conf/%s/rp_filter", link_text(link, "name"));
+        snprintf(name, sizeof(name), "net/ipv4/conf/%s/rp_filter", fields_text(link, "name"));
         if (look_sysctl("net/ipv4/conf/all/rp_filter", &all) < 0 || look_sysctl(name, &own) < 0)
                 return false;
         return (own > all ? own : all) == 1;
@@ -267,7 +268,7 @@ static bool link_is_strict(const json_t *link) {
 static bool is_site_local(const json_t *address) {
         unsigned char bytes[16];
 
-        return inet_pton(AF_INET6, link_text(address, "address"), bytes) == 1 &&
+        return inet_pton(AF_INET6, fields_text(address, "address"), bytes) == 1 &&
                (bytes[0] & 0xfe) == 0xfc;
 }
 
@@ -275,7 +276,7 @@ static bool is_site_local(const json_t *address) {
 static bool address_judge(struct doctor *doctor, const json_t *link, const json_t *address) {
         const int family = (int)json_integer_value(json_object_get(address, "family"));
         const int ifindex = (int)json_integer_value(json_object_get(link, "index"));
-        const char *local = link_text(address, "address");
+        const char *local = fields_text(address, "address");
         const char *remote = family == AF_INET ? OUTSIDE4 : OUTSIDE6;
         int r = route_out(family, local, remote, ifindex);
 
@@ -296,7 +297,7 @@ static bool address_judge(struct doctor *doctor, const json_t *link, const json_
 }
 
 static void link_judge(struct doctor *doctor, const json_t *link) {
-        const char *told = link_text(link, "routing");
+        const char *told = fields_text(link, "routing");
         const json_t *address;
         bool fine = true;
         size_t i;
@@ -309,7 +310,7 @@ static void link_judge(struct doctor *doctor, const json_t *link) {
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
                                            .subject = doctor_text(doctor, "%s",
-                                                                  link_text(link, "name")),
+                                                                  fields_text(link, "name")),
                                            .what = doctor_text(doctor, "mptcpized helps: %s", told),
                            });
 }

@@ -6,6 +6,7 @@
 #include "doctor.h"
 #include "doctor-bus.h"
 #include "genl.h"
+#include "../fields.h"
 #include "../../util/cleanup.h"
 #include "../../util/limits.h"
 
@@ -35,12 +36,6 @@ struct device {
         json_int_t flags; /* connection.mptcp-flags; 0: NetworkManager's default */
 };
 
-static const char *text_of(const json_t *object, const char *key) {
-        const char *text = json_string_value(json_object_get(object, key));
-
-        return text ? text : "";
-}
-
 static void device_ask_flags(struct doctor *doctor, struct device *device, const char *path) {
         _cleanup_(json_decrefp) json_t *reply = NULL;
         const json_t *settings;
@@ -60,18 +55,18 @@ static int device_ask(struct doctor *doctor, struct device *device, const char *
         if (r < 0)
                 return r;
         *device = (struct device){
-                .name = doctor_text(doctor, "%s", text_of(properties, "Interface")),
+                .name = doctor_text(doctor, "%s", fields_text(properties, "Interface")),
                 .connection = "",
                 .metered = json_integer_value(json_object_get(properties, "Metered")),
         };
-        connection = text_of(properties, "ActiveConnection");
+        connection = fields_text(properties, "ActiveConnection");
         if (strcmp(connection, "/") == 0 ||
             doctor_bus_properties(doctor->bus, NM, connection, NM ".Connection.Active", &active) <
                             0)
                 return 0;
-        device->connection = doctor_text(doctor, "%s", text_of(active, "Id"));
-        device->quoted = doctor_quote(doctor, text_of(active, "Id"));
-        device_ask_flags(doctor, device, text_of(active, "Connection"));
+        device->connection = doctor_text(doctor, "%s", fields_text(active, "Id"));
+        device->quoted = doctor_quote(doctor, fields_text(active, "Id"));
+        device_ask_flags(doctor, device, fields_text(active, "Connection"));
         return 0;
 }
 
@@ -90,9 +85,9 @@ static bool is_spared(const struct doctor *doctor, const char *name) {
         size_t i;
 
         json_array_foreach(json_object_get(doctor->manager, "Interfaces"), i, row) {
-                const char *role = text_of(row, "Role");
+                const char *role = fields_text(row, "Role");
 
-                if (strcmp(text_of(row, "Name"), name) == 0)
+                if (strcmp(fields_text(row, "Name"), name) == 0)
                         return strcmp(role, "backup") == 0 || strcmp(role, "off") == 0;
         }
         return false;

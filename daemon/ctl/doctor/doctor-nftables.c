@@ -5,6 +5,7 @@
 #include "doctor-firewall.h"
 #include "links.h"
 #include "look.h"
+#include "../fields.h"
 #include "../../util/cleanup.h"
 #include "../../util/limits.h"
 
@@ -67,7 +68,7 @@ static bool value_is_link(const json_t *value, void *userdata) {
         size_t i;
 
         json_array_foreach(rule->links, i, link) {
-                const char *name = link_text(link, "name");
+                const char *name = fields_text(link, "name");
 
                 if (!json_is_string(value) || !link_is_usable(link) ||
                     fnmatch(json_string_value(value), name, 0) != 0)
@@ -97,9 +98,9 @@ static bool address_found(struct rule *rule, const char *prefix, unsigned int le
         json_array_foreach(rule->links, i, link) {
                 json_array_foreach(json_object_get(link, "addresses"), k, row) {
                         if (!link_is_usable(link) ||
-                            !prefix_has(prefix, len, link_text(row, "address")))
+                            !prefix_has(prefix, len, fields_text(row, "address")))
                                 continue;
-                        rule_found(rule, link_text(row, "address"));
+                        rule_found(rule, fields_text(row, "address"));
                         return true;
                 }
         }
@@ -112,14 +113,14 @@ static bool value_is_local(const json_t *value, void *userdata) {
         if (json_is_string(value))
                 return address_found(userdata, json_string_value(value), 128);
         return prefix &&
-               address_found(userdata, link_text(prefix, "addr"),
+               address_found(userdata, fields_text(prefix, "addr"),
                              (unsigned int)json_integer_value(json_object_get(prefix, "len")));
 }
 
 /* Statements */
 
 static bool is_text(const json_t *object, const char *key, const char *text) {
-        return strcmp(link_text(object, key), text) == 0;
+        return strcmp(fields_text(object, key), text) == 0;
 }
 
 static bool is_mptcp_option(const json_t *option) {
@@ -169,7 +170,7 @@ static void rule_take_match(struct rule *rule, const json_t *match) {
         if ((found = json_object_get(left, "tcp option")))
                 rule_take_option(rule, found, match);
         else if (equal && (found = json_object_get(left, "meta")))
-                rule_take_meta(rule, link_text(found, "key"), right);
+                rule_take_meta(rule, fields_text(found, "key"), right);
         else if (equal && (found = json_object_get(left, "payload")))
                 rule_take_payload(rule, found, right);
         else if (equal && is_text(json_object_get(left, "ct"), "key", "state"))
@@ -253,23 +254,23 @@ static const json_t *chain_find(const json_t *objects, const json_t *rule) {
 
 static const char *place_of(struct doctor *doctor, const json_t *rule) {
         return doctor_text(doctor, "%s %s %s handle %" JSON_INTEGER_FORMAT,
-                           link_text(rule, "family"), link_text(rule, "table"),
-                           link_text(rule, "chain"),
+                           fields_text(rule, "family"), fields_text(rule, "table"),
+                           fields_text(rule, "chain"),
                            json_integer_value(json_object_get(rule, "handle")));
 }
 
 /* The same, for a shell: names of tables are free to have anything in them. */
 static const char *place_quote(struct doctor *doctor, const json_t *object, const char *chain) {
-        return doctor_text(doctor, "%s %s %s", doctor_word(doctor, link_text(object, "family")),
-                           doctor_word(doctor, link_text(object, "table")),
-                           doctor_word(doctor, link_text(object, chain)));
+        return doctor_text(doctor, "%s %s %s", doctor_word(doctor, fields_text(object, "family")),
+                           doctor_word(doctor, fields_text(object, "table")),
+                           doctor_word(doctor, fields_text(object, chain)));
 }
 
 static void rule_report(struct doctor *doctor, const json_t *objects, const json_t *json,
                         const struct rule *rule) {
         /* most rules are none, whatever their chain is, and there may be thousands of both */
         const bool any = rule_judge(rule, true) != _OBSTACLE_MAX;
-        const char *hook = any ? link_text(chain_find(objects, json), "hook") : "";
+        const char *hook = any ? fields_text(chain_find(objects, json), "hook") : "";
         const bool out = strcmp(hook, "output") == 0 || strcmp(hook, "postrouting") == 0 ||
                          strcmp(hook, "egress") == 0;
         const enum obstacle obstacle = rule_judge(rule, out);
@@ -302,9 +303,9 @@ static void chain_report(struct doctor *doctor, const json_t *chain) {
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
                                            .subject = doctor_text(doctor, "%s %s %s",
-                                                                  link_text(chain, "family"),
-                                                                  link_text(chain, "table"),
-                                                                  link_text(chain, "name")),
+                                                                  fields_text(chain, "family"),
+                                                                  fields_text(chain, "table"),
+                                                                  fields_text(chain, "name")),
                                            .what = "this chain drops all that leaves and that no "
                                                    "rule accepts",
                                            .why = "its rules have to accept TCP by each path",

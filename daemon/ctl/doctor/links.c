@@ -1,5 +1,6 @@
 #include "links.h"
 #include "dump.h"
+#include "../fields.h"
 #include "../../util/cleanup.h"
 #include "../../util/limits.h"
 
@@ -22,19 +23,13 @@
 /* What mptcpized leaves alone if nobody tells it otherwise, see mptcpized.conf(5). */
 static const char *const off_by_default[] = { "docker*", "veth*", "br-*", "virbr*" };
 
-const char *link_text(const json_t *link, const char *field) {
-        const char *text = json_string_value(json_object_get(link, field));
-
-        return text ? text : "";
-}
-
 int link_is_usable(const json_t *link) {
         return json_is_true(json_object_get(link, "usable"));
 }
 
 int link_is_off(const json_t *link) {
         return json_is_true(json_object_get(link, "loopback")) ||
-               strcmp(link_text(link, "role"), "off") == 0;
+               strcmp(fields_text(link, "role"), "off") == 0;
 }
 
 int link_has_family(const json_t *link, int family) {
@@ -191,7 +186,7 @@ static bool name_is_off(const char *name) {
 
 static void link_guess(json_t *link) {
         const bool up = json_is_true(json_object_get(link, "up"));
-        const bool off = name_is_off(link_text(link, "name"));
+        const bool off = name_is_off(fields_text(link, "name"));
         const bool any = json_array_size(json_object_get(link, "addresses")) > 0;
 
         json_object_set_new(link, "role", json_string(off ? "off" : "on"));

@@ -20,7 +20,5 @@ int link_is_usable(const json_t *link);
 /* Has somebody said that it shall not be used, or is it of a kind that never is? */
 int link_is_off(const json_t *link);
 
-const char *link_text(const json_t *link, const char *field);
-
 /* Has it an address of that family? */
 int link_has_family(const json_t *link, int family);

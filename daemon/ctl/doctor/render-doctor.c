@@ -1,6 +1,7 @@
 /*
  * Findings, as text for people. See render.h.
  */
+#include "../fields.h"
 #include "../render.h"
 #include "../text.h"
 #include "../../util/cleanup.h"
@@ -22,12 +23,6 @@ static const struct severity_row severities[] = {
         { "ok", "\033[32m", "ok" },
 };
 
-static const char *text_of(const json_t *row, const char *field) {
-        const char *text = json_string_value(json_object_get(row, field));
-
-        return text ? text : "";
-}
-
 static const char *colour_of(const struct output *output, const char *severity) {
         for (size_t i = 0; output->colour && i < ARRAY_SIZE(severities); i++)
                 if (strcmp(severities[i].name, severity) == 0)
@@ -45,16 +40,16 @@ static void line_print(const struct output *output, const char *before, const ch
 }
 
 static void finding_print(const struct output *output, const json_t *row) {
-        const char *severity = text_of(row, "severity"), *subject = text_of(row, "subject");
+        const char *severity = fields_text(row, "severity"), *subject = fields_text(row, "subject");
         const char *colour = colour_of(output, severity);
-        const bool named = strcmp(subject, text_of(row, "check")) != 0;
+        const bool named = strcmp(subject, fields_text(row, "check")) != 0;
         char escaped[CELL], what[CELL];
 
         fprintf(output->file, "  %s%-7s%s  %s%s%s\n", colour, severity, *colour ? "\033[0m" : "",
                 named ? text_escape(subject, escaped, sizeof(escaped)) : "", named ? ": " : "",
-                text_escape(text_of(row, "what"), what, sizeof(what)));
-        line_print(output, "", text_of(row, "why"));
-        line_print(output, "# ", text_of(row, "remedy"));
+                text_escape(fields_text(row, "what"), what, sizeof(what)));
+        line_print(output, "", fields_text(row, "why"));
+        line_print(output, "# ", fields_text(row, "remedy"));
 }
 
 static size_t findings_count(const json_t *findings, const char *severity) {
@@ -62,7 +57,7 @@ static size_t findings_count(const json_t *findings, const char *severity) {
         size_t i, n = 0;
 
         json_array_foreach(findings, i, row) {
-                n += strcmp(text_of(row, "severity"), severity) == 0;
+                n += strcmp(fields_text(row, "severity"), severity) == 0;
         }
         return n;
 }
@@ -96,8 +91,8 @@ void render_doctor(const struct output *output, const json_t *report) {
         size_t i;
 
         json_array_foreach(json_object_get(report, "findings"), i, row) {
-                if (strcmp(check, text_of(row, "check")) != 0) {
-                        check = text_of(row, "check");
+                if (strcmp(check, fields_text(row, "check")) != 0) {
+                        check = fields_text(row, "check");
                         fprintf(output->file, "%s%s%s\n", output->colour ? "\033[1m" : "", check,
                                 output->colour ? "\033[0m" : "");
                 }

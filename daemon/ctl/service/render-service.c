@@ -1,18 +1,13 @@
 /*
  * The form for people of "mptcpctl service". See render.h.
  */
+#include "../fields.h"
 #include "../render.h"
 #include "../text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-
-static const char *string_of(const json_t *object, const char *key) {
-        const char *text = json_string_value(json_object_get(object, key));
-
-        return text ? text : "";
-}
 
 static void line_print(const struct output *output, const char *format, ...)
                 __attribute__((format(printf, 2, 3)));
@@ -35,10 +30,10 @@ static bool is_socket(const char *unit) {
 
 static void state_print(const struct output *output, const json_t *value) {
         bool changed = json_is_true(json_object_get(value, "changed"));
-        const char *unit = string_of(value, "unit"), *mode = string_of(value, "mode");
+        const char *unit = fields_text(value, "unit"), *mode = fields_text(value, "mode");
 
         if (json_is_true(json_object_get(value, "enabled")))
-                line_print(output, "%s: enabled by %s%s%s", unit, string_of(value, "file"),
+                line_print(output, "%s: enabled by %s%s%s", unit, fields_text(value, "file"),
                            *mode ? ", mode " : "", mode);
         else
                 line_print(output, "%s: %s", unit,
@@ -54,7 +49,7 @@ static const struct column process_columns[] = {
 static void processes_print(const struct output *output, const json_t *value) {
         const json_t *processes = json_object_get(value, "processes");
         size_t n = json_array_size(json_object_get(value, "restart_needed"));
-        const char *unit = string_of(value, "unit"), *at = strstr(unit, "@.");
+        const char *unit = fields_text(value, "unit"), *at = strstr(unit, "@.");
 
         if (json_array_size(processes) > 0)
                 table_print(output, process_columns,
