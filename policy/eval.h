@@ -22,6 +22,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "format.h"
 
@@ -30,6 +31,11 @@ struct policy_text {
         const char *bytes;
         size_t n;
 };
+
+/* That of a string that does; NULL: none. */
+static inline struct policy_text policy_text_of(const char *string) {
+        return (struct policy_text){ string, string ? strlen(string) : 0 };
+}
 
 /* Who a program is, as it was when it was started. */
 struct policy_identity {

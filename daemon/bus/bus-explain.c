@@ -111,18 +111,14 @@ static int asked_call(const struct asked *asked, struct policy_call *ret_call,
 
 /* Answering it */
 
-static struct policy_text text_of(const char *text) {
-        return (struct policy_text){ text, strlen(text) };
-}
-
 static struct policy_identity asked_identity(const struct asked *asked) {
         const char *program = asked->program[0] ? asked->program : asked->exe;
         const char *slash = strrchr(program, '/');
 
         return (struct policy_identity){
-                .app = text_of(slash ? slash + 1 : program),
-                .exe = text_of(asked->exe),
-                .unit = text_of(asked->unit),
+                .app = policy_text_of(slash ? slash + 1 : program),
+                .exe = policy_text_of(asked->exe),
+                .unit = policy_text_of(asked->unit),
                 .uid = asked->uid,
         };
 }

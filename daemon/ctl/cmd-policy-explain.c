@@ -31,10 +31,6 @@ struct answer {
         struct policy_verdict verdict;
 };
 
-static struct policy_text text_of(const char *text) {
-        return (struct policy_text){ text, text ? strlen(text) : 0 };
-}
-
 /* As a shell finds it. Leaves exe empty if it is not there: then only its name is known. */
 static void program_find(const char *program, char exe[static PATH_MAX]) {
         const char *dirs = getenv("PATH");
@@ -87,7 +83,7 @@ static int question_read_call(const struct ctl *ctl, struct policy_call *call) {
                                 ctl->from, call, &error) < 0)
                 return ctl_fail(ctl, CTL_USAGE, "\"%s\" %s%s%s", error.text, error.what,
                                 error.why[0] ? ": " : "", error.why);
-        call->device = text_of(ctl->device);
+        call->device = policy_text_of(ctl->device);
         return CTL_DONE;
 }
 
@@ -96,9 +92,9 @@ static int question_read(const struct ctl *ctl, struct question *question) {
         struct policy_identity *who = &question->who;
 
         program_find(program, question->exe);
-        who->app = text_of(slash ? slash + 1 : program);
-        who->exe = text_of(question->exe);
-        who->unit = text_of(ctl->unit);
+        who->app = policy_text_of(slash ? slash + 1 : program);
+        who->exe = policy_text_of(question->exe);
+        who->unit = policy_text_of(ctl->unit);
         who->uid = geteuid();
         if (ctl->uid && uid_parse(ctl->uid, &who->uid) < 0)
                 return ctl_fail(ctl, CTL_USAGE, "\"%s\" is no user", ctl->uid);

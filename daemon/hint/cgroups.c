@@ -130,6 +130,6 @@ struct policy_text cgroups_unit(struct cgroups *cgroups, uint64_t id, uint64_t n
                 cgroup = cgroups_find(cgroups, id);
         }
         if (!cgroup)
-                return (struct policy_text){ NULL, 0 };
-        return (struct policy_text){ cgroup->unit, strlen(cgroup->unit) };
+                return policy_text_of(NULL);
+        return policy_text_of(cgroup->unit);
 }

@@ -36,7 +36,7 @@ static struct policy_text program_read_exe(int dir, const char *claim, char exe[
         struct policy_text text = { exe, n > 0 ? (size_t)n : 0 };
 
         if (n < 0 && errno == EACCES)
-                return (struct policy_text){ claim, strlen(claim) };
+                return policy_text_of(claim);
         if (text.n > tail && memcmp(exe + text.n - tail, DELETED, tail) == 0)
                 text.n -= tail;
         return text;
@@ -72,7 +72,7 @@ void program_read(const struct ucred *sender, const char *claim, struct program 
         (void)program_read_file(dir, "comm", ret_program->name, sizeof(ret_program->name) - 1);
         program_clean(ret_program->name);
         cgroups.n = program_read_file(dir, "cgroup", ret_text->cgroups, sizeof(ret_text->cgroups));
-        ret_identity->app = (struct policy_text){ ret_program->name, strlen(ret_program->name) };
+        ret_identity->app = policy_text_of(ret_program->name);
         ret_identity->exe = program_read_exe(dir, claim, ret_text->exe);
         ret_identity->unit = policy_unit(cgroups);
 }

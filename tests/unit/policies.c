@@ -74,10 +74,6 @@ void *policies_new(const struct policies_file *files, size_t n,
         return image;
 }
 
-struct policy_text policies_text(const char *text) {
-        return (struct policy_text){ text, text ? strlen(text) : 0 };
-}
-
 struct policy_address policies_address(const char *text) {
         struct policy_endpoint endpoint = { 0 };
         const char *why;

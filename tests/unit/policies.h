@@ -29,9 +29,6 @@ void policies_stamp(void *image);
 void *policies_new(const struct policies_file *files, size_t n,
                    const struct policy_networks *networks);
 
-/* NULL: none. */
-struct policy_text policies_text(const char *text);
-
 /* "192.0.2.1:443"; NULL: none. */
 struct policy_address policies_address(const char *text);
 

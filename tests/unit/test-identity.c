@@ -43,7 +43,7 @@ static void assert_found(const void *image, uint32_t uid, const char *unit, bool
         assert_int_equal(address_parse(address, server ? &connection.local : &remote.address), 0);
         connection.remotes.items = &remote;
         connection.remotes.n = 1;
-        assert_true(owner_find(&read, uid, policies_text(unit), &connection, found));
+        assert_true(owner_find(&read, uid, policy_text_of(unit), &connection, found));
         assert_string_equal(found, name);
 }
 

@@ -40,13 +40,13 @@ static uint32_t random_below(uint32_t n) {
 
 /* Asks everything that can be asked of a database. */
 static void ask_all(const void *image) {
-        const struct policy_identity who = { policies_text("a1"), policies_text("/usr/bin/a"),
-                                             policies_text("a.service"), 1000 };
+        const struct policy_identity who = { policy_text_of("a1"), policy_text_of("/usr/bin/a"),
+                                             policy_text_of("a.service"), 1000 };
         const struct policy_call calls[] = {
                 { POLICY_SOCKET, { 0 }, { 0 }, { NULL, 0 } },
                 { POLICY_CONNECT, { 0 }, policies_address("203.0.113.9:99"), { NULL, 0 } },
                 { POLICY_CONNECT, policies_address("192.0.2.7:1"),
-                  policies_address("[2001:db8::1]:80"), policies_text("eth0") },
+                  policies_address("[2001:db8::1]:80"), policy_text_of("eth0") },
                 { POLICY_LISTEN, policies_address("192.0.2.7:443"), { 0 }, { NULL, 0 } },
         };
         struct policy_verdict verdict;

@@ -38,7 +38,7 @@ static void test_glob_matches_as_expected(void **state) {
 
         (void)state;
         for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
-                if (policy_glob(policies_text(rows[i].pattern), policies_text(rows[i].text)) !=
+                if (policy_glob(policy_text_of(rows[i].pattern), policy_text_of(rows[i].text)) !=
                     rows[i].fits)
                         fail_msg("\"%s\" and \"%s\"", rows[i].pattern, rows[i].text);
 }
@@ -261,10 +261,10 @@ static const struct policies_file who_files[] = {
 
 static void assert_policy_of(const struct policy_read *read, const char *app, const char *exe,
                              const char *unit, uint32_t uid, const char *name) {
-        const struct policy_identity who = { policies_text(app), policies_text(exe),
-                                             policies_text(unit), uid };
+        const struct policy_identity who = { policy_text_of(app), policy_text_of(exe),
+                                             policy_text_of(unit), uid };
         const struct policy_app *found = policy_find(read, &who);
-        struct policy_text text = found ? policy_text(read, &found->name) : policies_text("none");
+        struct policy_text text = found ? policy_text(read, &found->name) : policy_text_of("none");
 
         assert_int_equal(text.n, strlen(name));
         assert_memory_equal(text.bytes, name, text.n);
@@ -491,7 +491,7 @@ static struct policy_verdict judge_row(const struct verdict_row *row) {
         struct policy_networks networks = policies_networks();
         struct policies_file file = { "x.json", "{\"match\":{\"app\":\"other\"}}" };
         struct policy_call call = { row->direction, policies_address(row->local),
-                                    policies_address(row->remote), policies_text(row->device) };
+                                    policies_address(row->remote), policy_text_of(row->device) };
         const struct policy_identity who = { .app = { "x", 1 } };
         struct policy_verdict verdict;
         struct policy_read read;

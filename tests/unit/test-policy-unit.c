@@ -30,8 +30,7 @@ static const struct {
 static void test_policy_unit_is_the_last_component_that_is_one(void **state) {
         (void)state;
         for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-                struct policy_text unit = policy_unit(
-                                (struct policy_text){ cases[i].cgroups, strlen(cases[i].cgroups) });
+                struct policy_text unit = policy_unit(policy_text_of(cases[i].cgroups));
 
                 if (unit.n != strlen(cases[i].unit) ||
                     (unit.n && memcmp(unit.bytes, cases[i].unit, unit.n) != 0))

@@ -226,14 +226,10 @@ struct process *processes_get(struct processes *processes, pid_t tid, bool *ret_
         return NULL;
 }
 
-static struct policy_text text_of(const char *string) {
-        return (struct policy_text){ string, strlen(string) };
-}
-
 struct policy_identity process_identity(const struct process *process) {
-        return (struct policy_identity){ .app = text_of(process->app),
-                                         .exe = text_of(process->exe),
-                                         .unit = text_of(process->unit),
+        return (struct policy_identity){ .app = policy_text_of(process->app),
+                                         .exe = policy_text_of(process->exe),
+                                         .unit = policy_text_of(process->unit),
                                          .uid = process->uid };
 }
 

@@ -107,9 +107,9 @@ static void policy_check(struct service *service, int fd) {
         snprintf(link, sizeof(link), PATH_OF_HOST, fd);
         n = readlink(link, exe, sizeof(exe) - 1);
         exe[n < 0 ? 0 : n] = '\0';
-        who.exe = (struct policy_text){ exe, strlen(exe) };
-        who.app = (struct policy_text){ basename(exe), strlen(basename(exe)) };
-        who.unit = (struct policy_text){ service->unit.name, strlen(service->unit.name) };
+        who.exe = policy_text_of(exe);
+        who.app = policy_text_of(basename(exe));
+        who.unit = policy_text_of(service->unit.name);
         if (view_open(&view, NULL, &error) == 0)
                 for (size_t i = 0; i < view.n; i++) {
                         const struct policy_app *app = policy_find(&view.bases[i].read, &who);
