@@ -78,7 +78,7 @@ const void *database_map(const char *path, bool own) {
         int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK), r;
         const void *map = NULL;
         struct stat file;
-        bool shared;
+        bool shared = false;
 
         if (fd < 0)
                 return NULL;
