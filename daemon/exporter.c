@@ -9,12 +9,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
+#include "util/replace.h"
 
 #define KEPT          20 /* times what it took */
 #define ACCURACY_USEC 250000u
@@ -33,39 +33,11 @@ struct exporter {
 
 /* The file */
 
-static int text_write(const char *path, const char *text) {
-        size_t len = strlen(text);
-        ssize_t n;
-        int r = 0, fd;
-
-        if (unlink(path) < 0 && errno != ENOENT)
-                return -errno;
-        fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-        if (fd < 0)
-                return -errno;
-        n = write(fd, text, len);
-        if (n < 0 ||
-            fchmod(fd, 0644) < 0) /* whatever the umask is: node_exporter is another user */
-                r = -errno;
-        else if ((size_t)n != len)
-                r = -ENOSPC;
-        if (close(fd) < 0 && r == 0)
-                r = -errno;
-        return r;
-}
-
-/* Readers see the old file or the new one, and never half of it. */
 static int file_replace(const char *file, const char *text) {
         char temporary[LIMIT_VALUE + sizeof(TEMPORARY)];
-        int r;
 
         snprintf(temporary, sizeof(temporary), "%s" TEMPORARY, file);
-        r = text_write(temporary, text);
-        if (r == 0 && rename(temporary, file) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlink(temporary);
-        return r;
+        return replace_file(AT_FDCWD, file, temporary, text, false);
 }
 
 static void exporter_write(struct exporter *exporter) {

@@ -7,6 +7,7 @@
 #include "service.h"
 #include "unit-words.h"
 #include "../../util/cleanup.h"
+#include "../../util/replace.h"
 #include "config.h"
 
 #include <errno.h>
@@ -59,19 +60,6 @@ static int file_read(int root, const char *path, char text[static TEXT_MAX]) {
         return fd < 0 ? fd : n < 0 ? -errno : 0;
 }
 
-static int file_fill(int dir, const char *name, const char *text) {
-        _cleanup_(closep) int fd = openat(
-                        dir, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-        ssize_t n;
-
-        if (fd < 0 || fchmod(fd, 0644) < 0)
-                return -errno;
-        n = write(fd, text, strlen(text));
-        if (n < 0 || fsync(fd) < 0)
-                return -errno;
-        return n == (ssize_t)strlen(text) ? 0 : -ENOSPC;
-}
-
 /* All of it or nothing. 1; 0 if it is so already. */
 static int file_write(int root, const char *path, const char *text) {
         const char *name = strrchr(path, '/') + 1;
@@ -85,12 +73,7 @@ static int file_write(int root, const char *path, const char *text) {
         if (dir < 0)
                 return dir;
         snprintf(fresh, sizeof(fresh), ".%s.new", name);
-        (void)unlinkat(dir, fresh, 0);
-        r = file_fill(dir, fresh, text);
-        if (r == 0 && renameat(dir, fresh, dir, name) < 0)
-                r = -errno;
-        if (r < 0)
-                (void)unlinkat(dir, fresh, 0);
+        r = replace_file(dir, name, fresh, text, true);
         return r < 0 ? r : 1;
 }
 
