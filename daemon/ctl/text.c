@@ -74,7 +74,7 @@ char *text_quote(const char *from, char *to, size_t size) {
                 const size_t len = quote ? 4 : 1;
 
                 if (used + len + 2 > size)
-                        return strcpy(to, "''");
+                        return memcpy(to, "''", sizeof("''"));
                 memcpy(to + used, quote ? "'\\''" : from, len);
                 used += len;
         }

@@ -28,7 +28,7 @@ static int setup(void **state) {
         struct place *place = calloc(1, sizeof(*place));
 
         assert_non_null(place);
-        strcpy(place->path, "/tmp/mptcpize-XXXXXX");
+        snprintf(place->path, sizeof(place->path), "/tmp/mptcpize-XXXXXX");
         assert_non_null(mkdtemp(place->path));
         place->dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         assert_true(place->dir >= 0);

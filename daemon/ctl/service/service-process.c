@@ -60,6 +60,8 @@ static json_t *process_has_library(const char *pid) {
         return any ? json_false() : json_null();
 }
 
+#define STARTED_AFTER 20 /* blanks behind the name, see proc_pid_stat(5) */
+
 /* When it was started: seconds since 1970, 0 if nobody knows. */
 static double process_started(const char *pid) {
         _cleanup_(fclosep) FILE *file = process_open(pid, "stat");
@@ -70,11 +72,11 @@ static double process_started(const char *pid) {
         if (file && fread(text, 1, sizeof(text) - 1, file) == 0)
                 return 0;
         end = strrchr(text, ')'); /* a name may have anything in it */
-        if (!end || sscanf(end + 1,
-                           " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d "
-                           "%*d %*d %llu",
-                           &ticks) != 1)
+        for (unsigned int i = 0; end && i < STARTED_AFTER; i++)
+                end = strchr(end + 1, ' ');
+        if (!end)
                 return 0;
+        ticks = strtoull(end, NULL, 10);
         clock_gettime(CLOCK_REALTIME, &real);
         clock_gettime(CLOCK_BOOTTIME, &boot);
         return (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9 +

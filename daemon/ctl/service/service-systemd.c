@@ -5,10 +5,12 @@
 #include "../bus-open.h"
 #include "../../util/cleanup.h"
 
+#include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
 #include <systemd/sd-daemon.h>
@@ -33,12 +35,14 @@ int service_reload(void) {
 static unsigned int version_in(int root, const char *path) {
         int fd = root_open(root, path, O_RDONLY | O_DIRECTORY);
         DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-        unsigned int version, found = 0;
+        static const char library[] = "libsystemd-shared-";
+        const size_t n = sizeof(library) - 1;
+        unsigned int found = 0;
         struct dirent *entry;
 
         while (dir && (entry = readdir(dir)))
-                if (sscanf(entry->d_name, "libsystemd-shared-%u", &version) == 1)
-                        found = version;
+                if (strncmp(entry->d_name, library, n) == 0 && isdigit(entry->d_name[n]))
+                        found = (unsigned int)strtoul(entry->d_name + n, NULL, 10);
         if (dir)
                 (void)closedir(dir);
         return found;
