@@ -126,9 +126,41 @@ class Install(unittest.TestCase):
         self.assertEqual({f"/{path}" for path in files(self.root)
                           if os.path.isfile(f"{self.root}/{path}")}, set(others))
 
+    def run_setup(self, *argv, **env):
+        """From the directory self.root, with that in the environment."""
+        return subprocess.run([f"{self.top}/tree/setup", *argv], capture_output=True, text=True,
+                              cwd=self.root, env={**os.environ, **env}, check=False)
+
+    def test_uninstall_takes_the_installation_that_is_named(self):
+        """DESTDIR is of the caller's directory, and another installation stays."""
+        for place in ("a b", "c"):
+            done = self.run_setup("install", *OPTIONS, DESTDIR=place)
+            self.assertEqual(done.returncode, 0, done.stderr)
+        for place, other in (("a b", "c"), ("c", None)):
+            self.assertEqual(self.run_setup("uninstall", DESTDIR=place).returncode, 0)
+            self.assertEqual(os.listdir(self.root), [other] if other else [])
+            self.assertEqual(self.run_setup("uninstall", DESTDIR=place).returncode, 1)
+
+    def test_install_prefix_that_no_unit_could_name_is_an_error(self):
+        for prefix in ("usr", "/opt/a b"):
+            done = self.run_setup("install", DESTDIR="x", PREFIX=prefix)
+            self.assertEqual((done.returncode, prefix in done.stderr), (2, True), done.stderr)
+
+    @unittest.skipUnless(os.geteuid() == 0, "becomes another user")
+    def test_build_where_one_may_not_write_is_an_error(self):
+        for folder in (self.top, f"{self.top}/tree"):
+            os.chmod(folder, 0o755)
+        if os.path.exists(f"{self.top}/tree/build"):
+            os.rename(f"{self.top}/tree/build", f"{self.top}/build")
+            self.addCleanup(os.rename, f"{self.top}/build", f"{self.top}/tree/build")
+        done = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+                               f"{self.top}/tree/setup", "build"],
+                              capture_output=True, text=True, check=False)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("can't be written", done.stderr)
+
     def test_uninstall_of_nothing_is_an_error(self):
-        done = subprocess.run([f"{self.top}/tree/setup", "uninstall"], capture_output=True,
-                              text=True, env={**os.environ, "DESTDIR": self.root}, check=False)
+        done = self.run_setup("uninstall", DESTDIR=self.root)
         self.assertEqual(done.returncode, 1)
         self.assertIn("nothing is known", done.stderr)
 
