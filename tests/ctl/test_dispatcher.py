@@ -5,6 +5,7 @@ Both are stubs here; tests/net/test_networkmanager.py has the real ones. Needs n
 Environment: DISPATCHER, the script; SOURCE, the top directory. Runs with each awk that there is.
 """
 
+import fcntl
 import os
 import re
 import shutil
@@ -97,7 +98,8 @@ class Dispatcher(unittest.TestCase):
         with open(DISPATCHER, encoding="utf-8") as file:
             script = file.read()
         for key, value in (("CONF", f"{self.home}/networkmanager.conf"),
-                           ("LOOK_AGAIN", self.look_again), ("PATIENCE", self.patience)):
+                           ("LOCK", f"{self.home}/lock"), ("LOOK_AGAIN", self.look_again),
+                           ("PATIENCE", self.patience)):
             script, count = re.subn(f"^{key}=.*$", f"{key}={value}", script, flags=re.M)
             self.assertEqual(count, 1)
         self.write("90-mptcpize", script)
@@ -233,8 +235,21 @@ class Again(Dispatcher):
         self.told_later(["wlan0", "default", "nothing against it"])
         self.limited()
         self.told_later(["eth0", "default", "nothing against it"])
-        lock = ["flock", "--timeout", "20", f"{self.home}/90-mptcpize", "true"]
+        lock = ["flock", "--timeout", "20", f"{self.home}/lock", "true"]
         self.assertEqual(subprocess.run(lock, check=False).returncode, 0, "it goes on looking")
+
+    def test_limited_connectivity_is_looked_at_whatever_others_lock(self):
+        """Anybody may open the script, and so lock it; nobody else may open the lock."""
+        self.look_again = "0.05"
+        self.limited("wlan0")
+        self.write("90-mptcpize", "")
+        with open(f"{self.home}/90-mptcpize", encoding="ascii") as script:
+            fcntl.flock(script, fcntl.LOCK_EX)
+            self.run_script("", "connectivity-change")
+            self.wait_for(lambda: os.path.exists(f"{self.home}/lock"), lambda: "no lock")
+            self.limited()
+            self.told_later(["wlan0", "default", "nothing against it"])
+        self.assertEqual(oct(os.stat(f"{self.home}/lock").st_mode & 0o777), oct(0o600))
 
     def test_limited_connectivity_is_looked_at_by_one_process(self):
         self.limited("wlan0")
