@@ -20,6 +20,7 @@ PATHS = ("wifi0", "lte0")
 UNIT = "mptcpized.service"
 NOBODY = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"]
 CAP_NET_ADMIN = 1 << 12
+BUS = ("org.freedesktop.DBus", "/org/freedesktop/DBus", "org.freedesktop.DBus")
 PATIENCE = 60.0  # seconds; long, because it's spent on failure only
 WEB = """[Service]
 NetworkNamespacePath=/run/netns/server
@@ -35,6 +36,11 @@ http {
 """
 ALONE = """[Service]
 ExecStart=/usr/bin/env -i /usr/bin/sleep 3600
+"""
+POLKIT_RULE = """polkit.addRule(function(action, subject) {
+  if (action.id == "org.mptcpize1.manage" && subject.user == "nobody")
+    return polkit.Result.YES;
+});
 """
 DOWNLOAD = f"""[Service]
 User=nobody
@@ -100,6 +106,16 @@ def prop(name, unit=UNIT):
 
 def main_pid():
     return int(prop("MainPID"))
+
+
+def mptcpize():
+    """The user of the service."""
+    return int(command("id", "-u", "mptcpize"))
+
+
+def owners():
+    """Of what is in the runtime directory."""
+    return {each.stat(follow_symlinks=False).st_uid for each in os.scandir("/run/mptcpize")}
 
 
 def is_ready():
@@ -191,8 +207,7 @@ def test_boot_starts_the_service():
         check_equal(int(now[name], 16), CAP_NET_ADMIN, name)
     check_equal(read(f"/proc/{main_pid()}/stat").rsplit(")", 1)[1].split()[16], "-10", "nice")
     check_equal(path_manager(), "1", "pm_type")
-    check_equal({os.stat(f"/run/mptcpize/{name}").st_uid for name in os.listdir("/run/mptcpize")},
-                {int(now["Uid"].split()[0])}, "owners of its files")
+    check_equal(owners(), {mptcpize()}, "owners of its files")
     check_equal(query("status")["connections"], 0, "connections")
 
 
@@ -246,6 +261,14 @@ def test_everybody_reads_and_only_root_changes():
     check_equal(done.returncode, 1, f"exit code of service disable: {done.stderr.strip()}")
 
 
+def test_polkit_lets_others_change():
+    """A rule of the administrator; polkitd answers the daemon's own user about somebody else."""
+    write("/etc/polkit-1/rules.d/10-test.rules", POLKIT_RULE)
+    wait_for(lambda: run(*NOBODY, "mptcpctl", "reload").returncode == 0, "nobody may reload")
+    os.unlink("/etc/polkit-1/rules.d/10-test.rules")
+    wait_for(lambda: run(*NOBODY, "mptcpctl", "reload").returncode == 1, "nobody may not any more")
+
+
 def survive(signum):
     """The service is started again, and knows and manages the connection."""
     before = main_pid()
@@ -283,7 +306,8 @@ def test_stop_puts_back_and_the_bus_starts_again():
     check_equal(path_manager(), "0", "pm_type after the stop")
     check(os.path.exists("/run/mptcpize/policy.db"), "the database stays")
     check_equal(query("status")["connections"], 0, "what status says")
-    check_equal((prop("ActiveState"), path_manager()), ("active", "1"), "state, pm_type")
+    wait_for(is_ready, "the service is active")  # its name is on the bus sooner
+    check_equal(path_manager(), "1", "pm_type")
 
 
 def test_old_files_of_root_become_its():
@@ -292,11 +316,55 @@ def test_old_files_of_root_become_its():
     inode = os.stat("/run/mptcpize/policy.db").st_ino
     for path in ("/run/mptcpize", *(each.path for each in os.scandir("/run/mptcpize"))):
         os.chown(path, 0, 0)
+    command("systemd-tmpfiles", "--create", "mptcpize.conf")  # as packages and ./setup do
     command("systemctl", "start", UNIT)
-    uid = int(command("id", "-u", "mptcpize"))
-    check_equal({os.stat(f"/run/mptcpize/{name}").st_uid for name in os.listdir("/run/mptcpize")},
-                {uid}, "owners of its files")
+    check_equal(owners(), {mptcpize()}, "owners of its files")
     check_equal(os.stat("/run/mptcpize/policy.db").st_ino, inode, "the database's inode")
+
+
+def test_root_by_hand_leaves_the_service_able():
+    """What root makes in the directory of the service is the service's, at any moment."""
+    command("systemctl", "stop", UNIT)
+    command("systemctl", "reset-failed", UNIT)  # of so many starts one after the other
+    for each in os.scandir("/run/mptcpize"):
+        os.unlink(each.path)
+    command("mptcpized", "--restore")
+    check_equal(owners(), {mptcpize()}, "owners after --restore")
+    # pylint: disable-next=consider-using-with
+    daemon = subprocess.Popen(["mptcpized"], stderr=subprocess.DEVNULL)
+    wait_for(lambda: "true" in command("busctl", "call", *BUS, "NameHasOwner", "s",
+                                       "org.mptcpize1"), "the daemon of root is on the bus")
+    command("mptcpctl", "interface", "lte0", "backup", "--keep")
+    daemon.kill()
+    daemon.wait()
+    check_equal(owners(), {mptcpize()}, "owners after a daemon of root was killed")
+    command("systemctl", "start", UNIT)
+    role, = [each["role"] for each in query("interface")["interfaces"] if each["name"] == "lte0"]
+    check_equal(role, "backup", "the role that was kept")
+    command("mptcpctl", "interface", "lte0", "default")
+
+
+def test_drop_ins_of_the_manual_give_more():
+    """Low ports can't be announced, and can with the drop-in; the other one is taken, too."""
+    command("systemctl", "reset-failed", UNIT)
+    command("systemctl", "restart", "download")
+    wait_for_subflows(*PATHS)
+    announce = ("mptcpctl", "announce", "add", query("connections")["connections"][0]["token"],
+                "10.0.2.1:81")
+    done = run(*announce)
+    check_equal(done.returncode, 1, f"exit code of announce: {done.stderr.strip()}")
+    check("CAP_NET_BIND_SERVICE" in done.stderr, "it says what is lacking")
+    for name, bit in (("CAP_NET_BIND_SERVICE", 10), ("CAP_SYS_PTRACE", 19)):
+        write(f"/etc/systemd/system/{UNIT}.d/{name}.conf",
+              f"[Service]\nCapabilityBoundingSet={name}\nAmbientCapabilities={name}\n")
+        command("systemctl", "daemon-reload")
+        command("systemctl", "restart", UNIT)
+        check(int(status(main_pid())["CapEff"], 16) & 1 << bit, f"it has {name}")
+        check(int(status(main_pid())["CapEff"], 16) & CAP_NET_ADMIN, "and CAP_NET_ADMIN")
+    wait_for_subflows(*PATHS)
+    command(*announce)
+    check(True, "announced")
+    command("systemctl", "stop", "download")
 
 
 def test_service_disable_leaves_nothing():
@@ -315,10 +383,13 @@ TESTS = [test_boot_starts_the_service,
          test_service_enable_gives_paths_to_units,
          test_service_status_tells_whom_it_does_not_reach,
          test_everybody_reads_and_only_root_changes,
+         test_polkit_lets_others_change,
          test_killed_comes_back,
          test_stopped_is_seen_by_the_watchdog,
          test_stop_puts_back_and_the_bus_starts_again,
          test_old_files_of_root_become_its,
+         test_root_by_hand_leaves_the_service_able,
+         test_drop_ins_of_the_manual_give_more,
          test_service_disable_leaves_nothing]
 
 
