@@ -13,6 +13,7 @@ int engine_push(struct engine *engine, struct action *action) {
                 .token = action->token,
                 .kind = TRACE_ACTION,
                 .action = action->type,
+                .off = action->type == ACTION_BACKUP && !action->backup,
                 .local = action->local,
                 .remote = action->remote,
         };

@@ -23,6 +23,7 @@ static void engine_trace_failure(struct engine *engine, const struct outcome_eve
                 .token = outcome->action.token,
                 .kind = TRACE_FAILED,
                 .action = outcome->action.type,
+                .off = outcome->action.type == ACTION_BACKUP && !outcome->action.backup,
                 .error = outcome->error,
                 .local = outcome->action.local,
                 .remote = outcome->action.remote,

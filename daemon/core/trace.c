@@ -87,7 +87,7 @@ static const char *trace_what(const struct trace_line *line) {
         case TRACE_ACTION:
         case TRACE_FAILED:
         case TRACE_REFUSED:
-                return action_name(line->action);
+                return line->off ? "backup off" : action_name(line->action);
         case TRACE_ADDED:
                 return "connection added";
         case TRACE_REMOVED:

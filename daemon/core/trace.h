@@ -26,6 +26,7 @@ struct trace_line {
         enum trace_kind kind;
         enum event_type event;
         enum action_type action;
+        bool off; /* ACTION_BACKUP: the flag is taken away */
         int error;
         struct mptcpize_address local;
         struct mptcpize_address remote;

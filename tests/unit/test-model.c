@@ -348,6 +348,12 @@ static void test_trace_format_names_what_happened(void **state) {
                             "Cannot assign requested address");
         line = (struct trace_line){ .kind = TRACE_NOTE };
         assert_string_equal(trace_format(&line, text, sizeof(text)), "note");
+        line = (struct trace_line){ .kind = TRACE_ACTION,
+                                    .action = ACTION_BACKUP,
+                                    .local = at("192.0.2.1") };
+        assert_string_equal(trace_format(&line, text, sizeof(text)), "backup 192.0.2.1");
+        line.off = true;
+        assert_string_equal(trace_format(&line, text, sizeof(text)), "backup off 192.0.2.1");
 }
 
 static void test_from_goes_through_tokens_in_order_as_the_table_grows(void **state) {
