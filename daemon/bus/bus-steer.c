@@ -74,13 +74,18 @@ int bus_set_role_call(sd_bus_message *call, void *userdata, sd_bus_error *error)
 
 static const struct {
         const char *key;
+        const char *name; /* in mptcpized.conf(5) */
         size_t offset;
+        uint32_t most; /* for the message: limits_check() decides */
 } limit_keys[] = {
-        { "MaxSubflows", offsetof(struct limits, max_subflows) },
-        { "MaxAccepted", offsetof(struct limits, max_accepted) },
-        { "MaxJoins", offsetof(struct limits, max_joins) },
-        { "MaxRetries", offsetof(struct limits, max_retries) },
-        { "MaxConnections", offsetof(struct limits, max_connections) },
+        { "MaxSubflows", "max_subflows", offsetof(struct limits, max_subflows),
+          LIMIT_SUBFLOWS / 2 },
+        { "MaxAccepted", "max_accepted", offsetof(struct limits, max_accepted),
+          LIMIT_SUBFLOWS / 2 },
+        { "MaxJoins", "max_joins", offsetof(struct limits, max_joins), LIMIT_SUBFLOWS / 2 },
+        { "MaxRetries", "max_retries", offsetof(struct limits, max_retries), LIMIT_RETRIES },
+        { "MaxConnections", "max_connections", offsetof(struct limits, max_connections),
+          LIMIT_CONNECTIONS },
 };
 
 static int limits_take(struct limits *limits, const char *key, uint32_t value,
@@ -93,8 +98,8 @@ static int limits_take(struct limits *limits, const char *key, uint32_t value,
                         if (limits_check(limits) == 0)
                                 return 0;
                         return sd_bus_error_setf(error, BUS_ERROR_BAD_LIMIT,
-                                                 "%s can't be %u: see mptcpized.conf(5)", key,
-                                                 value);
+                                                 "%s can't be %u: expected 1 to %u",
+                                                 limit_keys[i].name, value, limit_keys[i].most);
                 }
         return sd_bus_error_setf(error, BUS_ERROR_BAD_LIMIT, "there is no limit \"%s\"",
                                  utf8_copy(key, shown, sizeof(shown)));

@@ -93,6 +93,14 @@ def test_limits_bad_ones_are_errors_and_change_nothing(lab):
     """Unknown keys, values out of range, wrong types."""
     stage(lab)
     before = limits()
+    for most, words in ((32, ("MaxSubflows", 33)), (32, ("MaxAccepted", 33)),
+                        (32, ("MaxJoins", 33)), (100000, ("MaxRetries", 100001)),
+                        (100000, ("MaxConnections", 100001))):
+        key, value = words
+        text = refused("SetLimits", f"dict:string:uint32:{key},{value}")[1]
+        check(f"can't be {value}: expected 1 to {most}" in text, text)
+        call("SetLimits", "a{su}", 1, key, most)
+    call("Reload", "")
     for words in (("Colour", 1), ("MaxSubflows", 0), ("MaxSubflows", 65),
                   ("MaxJoins", 1, "MaxConnections", 4294967295), ("MaxJoins", 1) * 6,
                   ("x" * 9999, 1)):
