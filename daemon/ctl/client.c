@@ -21,7 +21,10 @@
 #define BUS_USEC    UINT64_C(10000000) /* for the bus itself to answer */
 
 #define NOT_RUNNING "mptcpized is not running: start it with 'systemctl start mptcpized'"
-#define NO_ANSWER   "mptcpized does not answer: see 'systemctl status mptcpized'"
+#define NOT_STARTED                                                                       \
+        "; start it with 'systemctl start mptcpized' or, where systemd does not run, by " \
+        "running mptcpized as root"
+#define NO_ANSWER "mptcpized does not answer: see 'systemctl status mptcpized'"
 #define DENIED                                                              \
         "permission denied: run mptcpctl as root, or let polkit allow you " \
         "org.mptcpize1.manage"
@@ -42,6 +45,9 @@ struct remedy {
 static const struct remedy remedies[] = {
         { SD_BUS_ERROR_SERVICE_UNKNOWN, .text = NOT_RUNNING },
         { SD_BUS_ERROR_NAME_HAS_NO_OWNER, .text = NOT_RUNNING },
+        { "org.freedesktop.DBus.Error.Spawn.ChildExited",
+          .before = "mptcpized is not running, and the bus can't start it: ",
+          .after = NOT_STARTED },
         { SD_BUS_ERROR_NO_REPLY, .text = NO_ANSWER },
         { SD_BUS_ERROR_TIMEOUT, .text = NO_ANSWER },
         { SD_BUS_ERROR_ACCESS_DENIED, .text = DENIED },

@@ -103,6 +103,10 @@ int cmd_subflow_remove(const struct ctl *ctl) {
 }
 
 int cmd_subflow_backup(const struct ctl *ctl) {
+        if (ctl->n_args == 3 && !is_switch(ctl->args[2]) && !strpbrk(ctl->args[2], ".:"))
+                return ctl_fail(ctl, CTL_USAGE,
+                                "\"%s\" is neither \"on\" nor \"off\", nor an address of the peer",
+                                ctl->args[2]);
         if (ctl->n_args == 4 && !is_switch(ctl->args[3]))
                 return ctl_fail(ctl, CTL_USAGE, "\"%s\" is neither \"on\" nor \"off\"",
                                 ctl->args[3]);
