@@ -449,11 +449,11 @@ def downloading(lab, path, env=None):
     return process
 
 
-def listening(lab, path, env=None):
-    """A program that listens at all addresses."""
+def listening(lab, path, env=None, address="0.0.0.0"):
+    """A program that listens, at all addresses if nothing else is said."""
     process = lab.add(Process([path], os.path.basename(path), env=env, stdin=subprocess.PIPE,
                               stdout=subprocess.PIPE, text=True))
-    process.popen.stdin.write("serve 0.0.0.0 8000 /dev/null\n")
+    process.popen.stdin.write(f"serve {address} 8000 /dev/null\n")
     process.popen.stdin.flush()
     check(process.popen.stdout.readline().startswith("listening"), "it listens")
     return process
@@ -530,7 +530,7 @@ def test_doctor_program_with_library_is_told_of_policy(lab):
     check_equal(daemon.ctl("reload").returncode, 0, "exit code of reload")
     env = {**Build.find().preload_environ(), "MPTCPIZE_POLICY": f"{daemon.runtime}/policy.db"}
     process = downloading(lab, path, env)
-    row = finds("programs", path, "note", f"mptcpctl policy explain '{path}' 203.0.113.1")
+    row = finds("programs", path, "note", f"mptcpctl policy explain '{path}' '{SERVICE4}:80'")
     check("left its sockets alone" in row["what"], "it says why")
     ends(lab, process)
     lab.set_rate(0, 20)
@@ -538,6 +538,17 @@ def test_doctor_program_with_library_is_told_of_policy(lab):
     row = finds("programs", path, "note", f"mptcpctl run -- '{path}'")
     check("without the library" in row["what"], "it says why")
     ends(lab, process)
+
+
+def test_doctor_listener_at_one_address_is_told_of_policy(lab):
+    """It has the library, and stays TCP. The remedy says why, of the socket that it is."""
+    daemon = stage(lab)
+    path = plain_get()
+    listening(lab, path, Build.find().preload_environ(), "192.0.2.1")
+    finds("programs", path, "note",
+          f"mptcpctl policy explain --listen '{path}' '192.0.2.1:8000'")
+    told = daemon.ctl("policy", "explain", "--listen", path, "192.0.2.1:8000")
+    check("bound to one address" in told.stdout, "the remedy tells why")
 
 
 # Peers
@@ -585,4 +596,5 @@ harness.main([test_doctor_healthy_host_is_fine,
               test_doctor_go_program_is_told,
               test_doctor_setuid_program_is_told,
               test_doctor_program_with_library_is_told_of_policy,
+              test_doctor_listener_at_one_address_is_told_of_policy,
               test_doctor_plain_server_is_told])

@@ -161,9 +161,11 @@ static void fallbacks_check(struct doctor *doctor) {
                                            .subject = doctor_text(doctor, "peer %s", host),
                                            .what = doctor_text(doctor,
                                                                "%" JSON_INTEGER_FORMAT
-                                                               " connections with it fell back to "
+                                                               " connection%s with it fell back to "
                                                                "plain TCP",
-                                                               json_integer_value(n)),
+                                                               json_integer_value(n),
+                                                               json_integer_value(n) == 1 ? ""
+                                                                                          : "s"),
                                            .why = "its program does not use Multipath TCP, or "
                                                   "something on the way takes the option out",
                                            .remedy = doctor_text(doctor,

@@ -58,7 +58,8 @@ struct program {
         unsigned int processes;
         unsigned int connections;
         unsigned int listeners;
-        bool bound; /* all of its listeners are, to one address each */
+        bool bound;           /* all of its listeners are, to one address each */
+        char end[SOCKET_END]; /* of one of its listeners or, if it has none, of a connection */
 };
 
 struct search {
@@ -67,6 +68,7 @@ struct search {
         bool overflow;
         /* of the process that is being looked at */
         unsigned int connections, listeners, bound;
+        char end[SOCKET_END];
 };
 
 static void search_done(struct search *search) {
@@ -81,6 +83,8 @@ static void on_socket(uint32_t inode, void *userdata) {
         if (!row)
                 return;
         row->seen = true;
+        if (!search->end[0] || (row->listens && !search->listeners))
+                snprintf(search->end, sizeof(search->end), "%s", row->end);
         search->connections += !row->listens;
         search->listeners += row->listens;
         search->bound += row->listens && row->bound;
@@ -119,6 +123,7 @@ static void process_take(struct search *search, pid_t pid) {
         struct program *program;
 
         search->connections = search->listeners = search->bound = 0;
+        search->end[0] = '\0';
         if (process_each_socket(pid, on_socket, search) < 0 ||
             !(search->connections || search->listeners) || process_look(pid, &process) < 0)
                 return;
@@ -126,6 +131,8 @@ static void process_take(struct search *search, pid_t pid) {
         search->overflow |= !program;
         if (!program)
                 return;
+        if (!program->end[0] || (search->listeners && !program->listeners))
+                snprintf(program->end, sizeof(program->end), "%s", search->end);
         program->processes++;
         program->connections += search->connections;
         program->listeners += search->listeners;
@@ -161,9 +168,8 @@ static const char *program_remedy(struct doctor *doctor, const struct program *p
         case REASON_STATIC:
                 return doctor_text(doctor, "mptcpctl run --supervise -- %s", exe);
         case REASON_POLICY:
-                return doctor_text(doctor, "mptcpctl policy explain %s%s %s",
-                                   program->listeners ? "--listen " : "", exe,
-                                   program->listeners ? "'*'" : "203.0.113.1");
+                return doctor_text(doctor, "mptcpctl policy explain %s%s '%s'",
+                                   program->listeners ? "--listen " : "", exe, program->end);
         case REASON_LOADER:
                 return doctor_text(doctor, "LD_DEBUG=files mptcpctl run -- %s", exe);
         case REASON_NOT_STARTED:

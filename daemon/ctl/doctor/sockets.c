@@ -9,6 +9,7 @@
 #include <linux/mptcp.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -92,6 +93,21 @@ static bool is_own(const struct inet_diag_msg *row) {
                memcmp(row->id.idiag_src, row->id.idiag_dst, sizeof(row->id.idiag_src)) == 0;
 }
 
+/* As mptcpctl policy explain takes it. */
+static void end_format(const struct inet_diag_msg *row, char end[static SOCKET_END]) {
+        const bool listens = row->idiag_state == TCP_LISTEN;
+        const bool v6 = row->idiag_family == AF_INET6;
+        const unsigned int port = ntohs(listens ? row->id.idiag_sport : row->id.idiag_dport);
+        char address[INET6_ADDRSTRLEN] = "";
+
+        inet_ntop(row->idiag_family, listens ? row->id.idiag_src : row->id.idiag_dst, address,
+                  sizeof(address));
+        if (listens && is_any(row))
+                snprintf(end, SOCKET_END, "*:%u", port);
+        else
+                snprintf(end, SOCKET_END, v6 ? "[%s]:%u" : "%s:%u", address, port);
+}
+
 static int on_tcp(const struct nlmsghdr *message, void *userdata) {
         const struct inet_diag_msg *row = row_of(message);
         struct collector *collector = userdata;
@@ -105,6 +121,7 @@ static int on_tcp(const struct nlmsghdr *message, void *userdata) {
                 .listens = row->idiag_state == TCP_LISTEN,
                 .bound = !is_any(row),
         };
+        end_format(row, socket.end);
         for (size_t i = 0; i < collector->known.ports.n && !socket.listens; i++)
                 if (collector->known.ports.items[i] == row->id.idiag_sport)
                         return 0;

@@ -10,12 +10,15 @@
 
 #include "../../util/array.h"
 
+#define SOCKET_END (INET6_ADDRSTRLEN + 9u) /* "[ADDRESS]:PORT" */
+
 struct socket_row {
         uint32_t inode; /* never 0; rows are in its order */
         uint32_t uid;
         bool listens;
-        bool bound; /* listens at one address */
-        bool seen;  /* a process that has it was found */
+        bool bound;           /* listens at one address */
+        char end[SOCKET_END]; /* of a listener its own, of a connection the peer's */
+        bool seen;            /* a process that has it was found */
 };
 
 struct sockets {
