@@ -112,7 +112,7 @@ int policy_show(const struct ctl *ctl) {
         if (!value)
                 return ctl_fail(ctl, CTL_FAILED,
                                 "there is no policy \"%s\": 'mptcpctl policy list' lists those "
-                                "that there are",
+                                "that there are; new files count after 'mptcpctl reload'",
                                 name);
         render(ctl, value, render_policy);
         return CTL_DONE;
