@@ -224,8 +224,9 @@ static const struct command commands[] = {
           .min_args = 2,
           .max_args = 2,
           .help = "what becomes of a program's socket, and which rule says so",
-          .more = "PROGRAM  a name or a path; it need not exist\n"
-                  "ADDRESS  where it connects to or, with --listen, listens: \"*:443\"",
+          .more = "PROGRAM  a name or, if it is not installed here, better its path\n"
+                  "ADDRESS  where it connects to or, with --listen, listens: \"*:443\"\n\n"
+                  "Files that were changed count after 'mptcpctl reload'.",
           .example = "mptcpctl policy explain curl 198.51.100.1:80",
           .arguments = { ARGUMENT_ANY } },
         { .name = "run",
