@@ -12,22 +12,24 @@ static const char *const titles[_COMMAND_GROUP_MAX] = {
 };
 
 /* Name and synopsis, and the line of help behind them or, if they are long, below. */
-static void help_print_line(const struct command *command) {
-        int wide = printf("  %s%s", command->name, command->synopsis);
+static void help_print_line(FILE *file, const struct command *command) {
+        int wide = fprintf(file, "  %s%s", command->name, command->synopsis);
 
         if (wide > 32)
-                printf("\n%34s%s\n", "", command->help);
+                fprintf(file, "\n%34s%s\n", "", command->help);
         else
-                printf("%*s%s\n", 34 - wide, "", command->help);
+                fprintf(file, "%*s%s\n", 34 - wide, "", command->help);
 }
 
-static void help_print_options(const struct command_table *table, const struct command *command) {
+static void help_print_options(FILE *file, const struct command_table *table,
+                               const struct command *command) {
         for (size_t i = 0; i < table->n_options; i++) {
                 const struct option_row *option = &table->options[i];
 
                 if (command ? option->command && option_fits(option, command) : !option->command)
-                        printf("  %s %-*s%s\n", option->name, (int)(31 - strlen(option->name)),
-                               option->value ? option->value : "", option->help);
+                        fprintf(file, "  %s %-*s%s\n", option->name,
+                                (int)(31 - strlen(option->name)),
+                                option->value ? option->value : "", option->help);
         }
 }
 
@@ -38,17 +40,17 @@ static bool help_has_options(const struct command_table *table, const struct com
         return false;
 }
 
-void help_print(const struct command_table *table) {
-        printf("Usage: mptcpctl [OPTION...] COMMAND [ARGUMENT...]\n");
+void help_print(FILE *file, const struct command_table *table) {
+        fprintf(file, "Usage: mptcpctl [OPTION...] COMMAND [ARGUMENT...]\n");
         for (enum command_group group = 0; group < COMMAND_HIDDEN; group++) {
-                printf("\n%s:\n", titles[group]);
+                fprintf(file, "\n%s:\n", titles[group]);
                 for (size_t i = 0; i < table->n_commands; i++)
                         if (table->commands[i].group == group)
-                                help_print_line(&table->commands[i]);
+                                help_print_line(file, &table->commands[i]);
         }
-        printf("\nOptions of all commands:\n");
-        help_print_options(table, NULL);
-        printf("\n'mptcpctl help COMMAND' tells more of one of them, 'man mptcpctl' all.\n");
+        fprintf(file, "\nOptions of all commands:\n");
+        help_print_options(file, table, NULL);
+        fprintf(file, "\n'mptcpctl help COMMAND' tells more of one of them, 'man mptcpctl' all.\n");
 }
 
 /* Each line with an indent. */
@@ -69,7 +71,7 @@ void help_print_command(const struct command_table *table, const struct command 
         }
         if (help_has_options(table, command)) {
                 printf("\nOptions:\n");
-                help_print_options(table, command);
+                help_print_options(stdout, table, command);
         }
         if (command->example) {
                 printf("\nExample:\n");
@@ -98,7 +100,7 @@ int cmd_help(const struct ctl *ctl) {
         bool begins = false;
 
         if (ctl->n_args == 0) {
-                help_print(table);
+                help_print(stdout, table);
                 return CTL_DONE;
         }
         snprintf(name, sizeof(name), "%s%s%s", ctl->args[0], ctl->n_args > 1 ? " " : "",

@@ -3,10 +3,11 @@
  */
 #pragma once
 
+#include <stdio.h>
 #include "command.h"
 
 /* All commands, by group, and the options that are for all. */
-void help_print(const struct command_table *table);
+void help_print(FILE *file, const struct command_table *table);
 
 /* One command: synopsis, arguments, its options, an example. */
 void help_print_command(const struct command_table *table, const struct command *command);

@@ -359,7 +359,7 @@ static int help_run(const struct words *words) {
         else if (words->first)
                 help_print_group(&table, words->first);
         else
-                help_print(&table);
+                help_print(stdout, &table);
         return CTL_DONE;
 }
 
@@ -376,7 +376,7 @@ static int words_run(const struct words *words, const struct ctl *ctl) {
         if (status == CTL_DONE)
                 return words->command->run(ctl);
         if (!words->command && !words->first && !ctl->json)
-                help_print(&table); /* of one who does not know yet what there is */
+                help_print(stderr, &table); /* of one who does not know yet what there is */
         return status;
 }
 

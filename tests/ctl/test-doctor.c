@@ -214,7 +214,7 @@ static void test_take_iptables_many_rules_are_bounded(void **state) {
         (void)state;
         assert_non_null(text);
         for (size_t i = 0; i < n; i++)
-                strcpy(text + i * strlen(line), line);
+                memcpy(text + i * strlen(line), line, sizeof(line));
         take_iptables(&doctor, text);
         assert_int_equal(json_array_size(doctor.findings), LIMIT_DOCTOR_FINDINGS);
         assert_int_equal(doctor.n, n);
