@@ -56,7 +56,7 @@ def test_ports_killed_server_daemon_listens_again(lab):
     before = len(joined(daemon))
     server.kill()
     wait_for(lambda: not listens(lab), "nobody listens at the port")
-    check_equal(len(joined(daemon)), before, "subflows to it")
+    check(len(joined(daemon)) >= before, "the subflows to it are still there")
     server.start()
     wait_for(lambda: listens(lab), "the port is listened at again")
     end(lab, curl)
