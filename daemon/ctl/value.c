@@ -123,37 +123,19 @@ static int list_read(sd_bus_message *message, json_t *array) {
         }
 }
 
-static int array_read(sd_bus_message *message, const char *contents, json_t **ret_value) {
-        bool dict = contents[0] == SD_BUS_TYPE_DICT_ENTRY_BEGIN;
+/* An array, or a structure as an array of its members. */
+static int container_read(sd_bus_message *message, char type, const char *contents,
+                          json_t **ret_value) {
+        bool dict = type == SD_BUS_TYPE_ARRAY && contents[0] == SD_BUS_TYPE_DICT_ENTRY_BEGIN;
         _cleanup_(json_decrefp) json_t *value = dict ? json_object() : json_array();
         int r;
 
         if (!value)
                 return -ENOMEM;
-        r = sd_bus_message_enter_container(message, SD_BUS_TYPE_ARRAY, contents);
+        r = sd_bus_message_enter_container(message, type, contents);
         if (r < 0)
                 return r;
         r = dict ? dict_read(message, contents, value) : list_read(message, value);
-        if (r < 0)
-                return r;
-        r = sd_bus_message_exit_container(message);
-        if (r < 0)
-                return r;
-        *ret_value = TAKE_PTR(value);
-        return 0;
-}
-
-/* A structure: an array of its members. */
-static int struct_read(sd_bus_message *message, const char *contents, json_t **ret_value) {
-        _cleanup_(json_decrefp) json_t *value = json_array();
-        int r;
-
-        if (!value)
-                return -ENOMEM;
-        r = sd_bus_message_enter_container(message, SD_BUS_TYPE_STRUCT, contents);
-        if (r < 0)
-                return r;
-        r = list_read(message, value);
         if (r < 0)
                 return r;
         r = sd_bus_message_exit_container(message);
@@ -190,10 +172,8 @@ static int value_read(sd_bus_message *message, json_t **ret_value) {
                 return r < 0 ? r : -EBADMSG;
         if (type == SD_BUS_TYPE_VARIANT)
                 return variant_read(message, contents, ret_value);
-        if (type == SD_BUS_TYPE_ARRAY)
-                return array_read(message, contents, ret_value);
-        if (type == SD_BUS_TYPE_STRUCT)
-                return struct_read(message, contents, ret_value);
+        if (type == SD_BUS_TYPE_ARRAY || type == SD_BUS_TYPE_STRUCT)
+                return container_read(message, type, contents, ret_value);
         return basic_read(message, type, ret_value);
 }
 
