@@ -54,16 +54,6 @@ static void set_file_role(struct world *world, const char *pattern, enum mptcpiz
         world_settle(world);
 }
 
-static void expect_buried(struct world *world, const char *local, uint8_t id) {
-        struct mptcpize_address address = at(local);
-        struct action withdraw = world_expect(world, ACTION_WITHDRAW);
-        struct action abort = world_expect(world, ACTION_ABORT);
-
-        assert_int_equal(withdraw.local_id, id);
-        assert_true(address_equal(&abort.local, &address));
-        world_expect_nothing(world);
-}
-
 /* Whose word counts */
 
 static void test_advise_takes_the_place_of_the_default_until_taken_back(void **state) {
@@ -112,7 +102,7 @@ static void test_advise_off_closes_joins(void **state) {
         struct world *world = *state;
 
         assert_int_equal(advise(world, "lte0", MPTCPIZE_ROLE_OFF, false), 1);
-        expect_buried(world, LTE ":40001", 1);
+        world_expect_buried(world, LTE ":40001", 1);
 }
 
 static void test_advise_leaving_moves_the_initial_subflow_too(void **state) {
@@ -121,7 +111,7 @@ static void test_advise_leaving_moves_the_initial_subflow_too(void **state) {
         assert_null(engine_leaving(&world->engine, "wifi0"));
         assert_int_equal(advise(world, "wifi0", ROLE_UNSET, true), 1);
         assert_string_equal(engine_leaving(&world->engine, "wifi0"), METERED);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
 }
 
 static void test_advise_leaving_holds_for_roles_of_file_and_operator(void **state) {
@@ -130,7 +120,7 @@ static void test_advise_leaving_holds_for_roles_of_file_and_operator(void **stat
         set_file_role(world, "wifi0", MPTCPIZE_ROLE_MASTER);
         assert_int_equal(engine_set_role(&world->engine, "wifi0", MPTCPIZE_ROLE_ON), 0);
         assert_int_equal(advise(world, "wifi0", ROLE_UNSET, true), 1);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
 }
 
 static void test_advise_leaving_only_path_is_kept(void **state) {
@@ -144,14 +134,14 @@ static void test_advise_leaving_only_path_is_kept(void **state) {
         world_address(world, 3, LTE, true);
         world_settle(world);
         world_join(world, LTE, SERVER);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
 }
 
 static void test_advise_leaving_taken_back_path_is_used_again(void **state) {
         struct world *world = *state;
 
         assert_int_equal(advise(world, "lte0", ROLE_UNSET, true), 1);
-        expect_buried(world, LTE ":40001", 1);
+        world_expect_buried(world, LTE ":40001", 1);
         world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, LTE ":40001", SERVER, 1, 0, ECONNABORTED);
         assert_int_equal(advise(world, "lte0", ROLE_UNSET, false), 1);
         world_expect_create(world, LTE, SERVER);

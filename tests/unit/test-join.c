@@ -196,62 +196,24 @@ static void test_join_backs_off(void **state) {
 /* The comparison finds what events did not tell of. */
 static void test_join_established_unseen_is_told_to_the_plugin(void **state) {
         struct world *world = *state;
-        struct snapshot_connection connection = {
-                .token = TOKEN, .state = 1, .local = at(WIFI ":40000"), .remote = at(SERVER)
-        };
-        struct snapshot_subflow rows[] = {
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
-                  .state = 1,
-                  .local = at(WIFI ":40000"),
-                  .remote = at(SERVER) },
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_JOIN_LOC,
-                  .state = 1,
-                  .local_id = 1,
-                  .local = at(LTE ":40001"),
-                  .remote = at(SERVER) },
-        };
-        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
-                                     .subflows = { .items = rows, .n = 2 } };
 
         world->engine.limits.max_joins = 1;
         (void)dial(world);
         world_address(world, 3, "198.51.100.2", true);
         world_settle(world);
         world_expect_nothing(world); /* one at a time */
-        snapshot.started_usec = world->now += 1000;
-        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        world_find_join(world, 1);
         world_expect_create(world, "198.51.100.2", SERVER);
 }
 
 /* One that a former daemon, or an event that was lost, has left has its time, too. */
 static void test_join_found_under_way_is_given_up(void **state) {
         struct world *world = *state;
-        struct snapshot_connection connection = {
-                .token = TOKEN, .state = 1, .local = at(WIFI ":40000"), .remote = at(SERVER)
-        };
-        struct snapshot_subflow rows[] = {
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
-                  .state = 1,
-                  .local = at(WIFI ":40000"),
-                  .remote = at(SERVER) },
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_JOIN_LOC,
-                  .state = 2,
-                  .local_id = 1,
-                  .local = at(LTE ":40001"),
-                  .remote = at(SERVER) },
-        };
-        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
-                                     .subflows = { .items = rows, .n = 2 } };
 
         world->conf.max_subflows = 1;
         world_configure(world);
         world_connect(world, TOKEN, 0);
-        snapshot.started_usec = world->now += 1000;
-        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        world_find_join(world, 2);
         world->engine.sweep_usec = 0;
         assert_int_equal(engine_deadline(&world->engine), world->now + JOIN_USEC);
         later(world, JOIN_USEC);

@@ -45,16 +45,6 @@ static void closed(struct world *world, const char *local, int error) {
         world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, local, SERVER, 0, 0, error);
 }
 
-static void expect_buried(struct world *world, const char *local, uint8_t id) {
-        struct mptcpize_address address = at(local);
-        struct action withdraw = world_expect(world, ACTION_WITHDRAW);
-        struct action abort = world_expect(world, ACTION_ABORT);
-
-        assert_int_equal(withdraw.local_id, id);
-        assert_true(address_equal(&abort.local, &address));
-        world_expect_nothing(world);
-}
-
 /* The last one */
 
 static void test_last_address_lost_is_kept_until_a_new_one_carries(void **state) {
@@ -67,7 +57,7 @@ static void test_last_address_lost_is_kept_until_a_new_one_carries(void **state)
         world_address(world, 2, OTHER, true);
         world_settle(world);
         world_join(world, OTHER, SERVER);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
 }
 
 static void measured(struct world *world, const char *local, uint32_t heard_msec) {
@@ -218,14 +208,14 @@ static void test_both_lost_first_one_back_carries(void **state) {
         struct world *world = *state;
 
         link_is(world, 2, false);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
         closed(world, WIFI ":40000", ECONNABORTED);
         link_is(world, 3, false);
         world_expect_nothing(world);
         link_is(world, 2, true);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 1);
         world_join(world, WIFI, SERVER);
-        expect_buried(world, LTE ":40001", 1);
+        world_expect_buried(world, LTE ":40001", 1);
 }
 
 static void test_both_lost_at_once_last_one_back_carries(void **state) {
@@ -238,7 +228,7 @@ static void test_both_lost_at_once_last_one_back_carries(void **state) {
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_DEAD), 2);
         assert_true(world_connection(world)->subflows.items[0].is.changed_usec == world->now);
         link_is(world, 3, true);
-        expect_buried(world, WIFI ":40000", 0);
+        world_expect_buried(world, WIFI ":40000", 0);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
 }
 

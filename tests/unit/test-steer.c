@@ -422,24 +422,6 @@ static void test_tap_sees_what_a_comparison_finds(void **state) {
 
 static void test_tap_sees_a_subflow_whose_event_was_lost(void **state) {
         struct world *world = *state;
-        struct snapshot_connection connection = {
-                .token = TOKEN, .state = 1, .local = at(WIFI ":40000"), .remote = at(SERVER)
-        };
-        struct snapshot_subflow rows[] = {
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
-                  .state = 1,
-                  .local = at(WIFI ":40000"),
-                  .remote = at(SERVER) },
-                { .token = TOKEN,
-                  .flags = SNAPSHOT_JOIN_LOC,
-                  .state = 1,
-                  .local_id = 1,
-                  .local = at(LTE ":40001"),
-                  .remote = at(SERVER) },
-        };
-        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
-                                     .subflows = { .items = rows, .n = 2 } };
         struct tap tap = { .n = 0 };
         struct action action;
 
@@ -447,8 +429,7 @@ static void test_tap_sees_a_subflow_whose_event_was_lost(void **state) {
         action = world_expect(world, ACTION_CREATE);
         world_outcome(world, &action, 0);
         engine_set_tap(&world->engine, see, &tap);
-        snapshot.started_usec = world->now += 1000;
-        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+        world_find_join(world, 1);
         assert_seen(&tap,
                     "note|note " LTE ":40001 -> " SERVER "|subflow established without an event\n");
 }

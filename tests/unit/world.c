@@ -155,6 +155,43 @@ void world_expect_nothing(struct world *world) {
                 fail_msg("unexpected action %s: %s", action_name(next->type), next->reason);
 }
 
+void world_expect_buried(struct world *world, const char *local, uint8_t id) {
+        struct mptcpize_address address = at(local);
+        struct action withdraw = world_expect(world, ACTION_WITHDRAW);
+        struct action abort = world_expect(world, ACTION_ABORT);
+
+        assert_int_equal(withdraw.local_id, id);
+        assert_true(address_equal(&abort.local, &address));
+        world_expect_nothing(world);
+}
+
+void world_find_join(struct world *world, uint8_t state) {
+        struct snapshot_connection connection = {
+                .token = TOKEN,
+                .state = 1,
+                .local = at("192.0.2.1:40000"),
+                .remote = at("203.0.113.1:80"),
+        };
+        struct snapshot_subflow rows[] = {
+                { .token = TOKEN,
+                  .flags = SNAPSHOT_MCAP_LOC | SNAPSHOT_FULLY_EST,
+                  .state = 1,
+                  .local = connection.local,
+                  .remote = connection.remote },
+                { .token = TOKEN,
+                  .flags = SNAPSHOT_JOIN_LOC,
+                  .state = state,
+                  .local_id = 1,
+                  .local = at("198.51.100.1:40001"),
+                  .remote = connection.remote },
+        };
+        struct snapshot snapshot = { .connections = { .items = &connection, .n = 1 },
+                                     .subflows = { .items = rows, .n = 2 } };
+
+        snapshot.started_usec = world->now += 1000;
+        world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
+}
+
 void world_join(struct world *world, const char *local, const char *remote) {
         struct action action = world_expect_create(world, local, remote);
         char with_port[ADDRESS_TEXT + 8];

@@ -61,6 +61,15 @@ struct action world_expect(struct world *world, enum action_type type);
 struct action world_expect_create(struct world *world, const char *local, const char *remote);
 void world_expect_nothing(struct world *world);
 
+/* A lost path is cleared away: its id is withdrawn, its subflow aborted, and nothing else. */
+void world_expect_buried(struct world *world, const char *local, uint8_t id);
+
+/*
+ * A comparison finds that connection with its first subflow, and a join of ours from
+ * 198.51.100.1:40001 in that state of TCP (linux tcp_states.h), a millisecond later.
+ */
+void world_find_join(struct world *world, uint8_t state);
+
 /* Takes a CREATE, and lets the kernel say yes: outcome and SUB_ESTABLISHED on local port. */
 void world_join(struct world *world, const char *local, const char *remote);
 struct connection *world_connection(struct world *world);
