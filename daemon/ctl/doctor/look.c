@@ -1,5 +1,6 @@
 #include "look.h"
 #include "../../util/cleanup.h"
+#include "../../util/clock.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -12,7 +13,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PATIENCE_MSEC 1000
@@ -86,10 +86,7 @@ static int program_find(const char *name, char path[static PATH_MAX]) {
 }
 
 static int64_t now_msec(void) {
-        struct timespec now;
-
-        clock_gettime(CLOCK_MONOTONIC, &now);
-        return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+        return (int64_t)(clock_usec() / 1000);
 }
 
 /* Until the end of the output. 0 or a negative errno. */

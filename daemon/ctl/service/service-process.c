@@ -3,6 +3,7 @@
  */
 #include "service.h"
 #include "../../util/cleanup.h"
+#include "../../util/clock.h"
 #include "policy/unit.h"
 
 #include <ctype.h>
@@ -13,7 +14,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #define LIBRARY_FILE "/" SERVICE_LIBRARY
@@ -65,7 +65,6 @@ static json_t *process_has_library(const char *pid) {
 /* When it was started: seconds since 1970, 0 if nobody knows. */
 static double process_started(const char *pid) {
         _cleanup_(fclosep) FILE *file = process_open(pid, "stat");
-        struct timespec real, boot;
         unsigned long long ticks;
         char text[1024] = "", *end;
 
@@ -77,9 +76,7 @@ static double process_started(const char *pid) {
         if (!end)
                 return 0;
         ticks = strtoull(end, NULL, 10);
-        clock_gettime(CLOCK_REALTIME, &real);
-        clock_gettime(CLOCK_BOOTTIME, &boot);
-        return (double)(real.tv_sec - boot.tv_sec) + (double)(real.tv_nsec - boot.tv_nsec) / 1e9 +
+        return (double)(clock_read_usec(CLOCK_REALTIME) - clock_read_usec(CLOCK_BOOTTIME)) / 1e6 +
                (double)ticks / (double)sysconf(_SC_CLK_TCK);
 }
 
