@@ -13,10 +13,11 @@
 
 #include <stdint.h>
 
-#define HINT_SOCKET  "hint"
-#define HINT_VERSION 1u
-#define HINT_TEXT    64u
-#define HINT_EXE     256u /* as long as a policy's pattern */
+#define HINT_SOCKET    "hint"
+#define HINT_VERSION   1u
+#define HINT_TEXT      64u
+#define HINT_KEY_BYTES 32u
+#define HINT_EXE       256u /* as long as a policy's pattern */
 
 enum hint_kind {
         HINT_CONNECT = 1, /* connect() has begun on this MPTCP socket */
@@ -24,6 +25,7 @@ enum hint_kind {
         HINT_OPTION,      /* an option with a meaning for the daemon was set: .user_timeout_msec */
         HINT_DEMOTED,     /* this socket was MPTCP and is TCP; .text: for which option */
         HINT_FELL_BACK,   /* this MPTCP socket turned out to be TCP on the wire */
+        HINT_KEY,         /* the TLS handshake on this connection is complete: .key */
         _HINT_KIND_MAX
 };
 
@@ -36,4 +38,7 @@ struct hint {
         char policy[HINT_TEXT];     /* name of the sender's policy, with a NUL; "": none */
         char text[HINT_TEXT];
         char exe[HINT_EXE]; /* path of the program, with a NUL; "": none, or longer */
+        uint8_t key_len;    /* of .key: 0, or HINT_KEY_BYTES */
+        uint8_t zero[3];
+        uint8_t key[HINT_KEY_BYTES]; /* for join authentication, of the session's exporter */
 };

@@ -98,6 +98,8 @@ struct conf_profile {
         char name[LIMIT_NAME];
         const struct mptcpize_plugin *plugin; /* NULL: none; nothing is done for them */
         uint32_t max_subflows;
+        uint32_t auth;                    /* enum policy_auth: 0 off, 1 prefer, 2 require */
+        char psk[LIMIT_PATH];             /* file of a shared key, "": none */
         bool own_limit;                   /* it is the policy's: no other limit takes its place */
         ARRAY_OF(struct conf_role) roles; /* before those of the file */
         ARRAY_OF(struct conf_option) options; /* after those of the file; all of its plugin */

@@ -37,6 +37,8 @@ static const char *const names[_EVENT_MAX] = {
         [EVENT_OWNER] = "owner",
         [EVENT_ASSIGNED] = "assigned",
         [EVENT_COUNTERS] = "counters",
+        [EVENT_JOINS] = "joins",
+        [EVENT_INTRUDER] = "intruder",
 };
 
 const char *event_name(enum event_type type) {

@@ -50,6 +50,8 @@ enum event_type {
         EVENT_OWNER,      /* .owner: whose a connection is, of which no hint has spoken */
         EVENT_ASSIGNED,   /* .assigned: somebody has chosen the profile of a connection */
         EVENT_COUNTERS,   /* .counters: one has risen; and once after the start */
+        EVENT_JOINS,      /* .joins: what join authentication allows a connection */
+        EVENT_INTRUDER,   /* .intruder: a subflow of the peer's that nobody admitted */
         _EVENT_MAX
 };
 
@@ -154,6 +156,7 @@ struct measure {
         uint32_t last_data_recv_msec;
         uint32_t last_ack_recv_msec;
         uint8_t backoff;
+        uint32_t remote_token; /* the peer's, of the connection; 0: not known */
 };
 
 struct snapshot_subflow {
@@ -242,14 +245,38 @@ struct hint_event {
         const char *profile;           /* name of what applies to the program */
         struct program program;
         uint32_t user_timeout_msec; /* 0: none */
+        const uint8_t *key;         /* HINT_KEY: HINT_KEY_BYTES; else NULL */
 };
 
 /* Whose a connection is, as the kernel has it. */
 struct ownership {
-        uint32_t uid;    /* UINT32_MAX: unknown, as that of one not yet accepted, or closed */
-        uint32_t inode;  /* of the socket; 0: it is nobody's now */
-        uint64_t cookie; /* SO_COOKIE */
-        uint64_t cgroup; /* inode of its control group, 0: unknown */
+        uint32_t uid;         /* UINT32_MAX: unknown, as that of one not yet accepted, or closed */
+        uint32_t inode;       /* of the socket; 0: it is nobody's now */
+        uint64_t cookie;      /* SO_COOKIE */
+        uint64_t cgroup;      /* inode of its control group, 0: unknown */
+        uint64_t idsn_local;  /* initial data sequence numbers, ours */
+        uint64_t idsn_remote; /* and the peer's; 0: the kernel doesn't say (before Linux 6.5) */
+};
+
+/* May a connection have joins of our own? */
+enum joins {
+        JOINS_FREE,  /* yes */
+        JOINS_WAIT,  /* not yet */
+        JOINS_ASK,   /* yes; each waits for the peer's permission on its way to the kernel */
+        JOINS_BARRED /* no */
+};
+
+struct joins_event {
+        uint32_t token;
+        enum joins joins;
+        const char *reason;
+};
+
+struct intruder_event {
+        uint32_t token;
+        struct mptcpize_address local;
+        struct mptcpize_address remote;
+        const char *reason;
 };
 
 struct owner_event {
@@ -288,6 +315,8 @@ struct event {
                 struct owner_event owner;
                 struct assigned_event assigned;
                 struct counters_event counters;
+                struct joins_event joins;
+                struct intruder_event intruder;
         };
 };
 

@@ -34,6 +34,7 @@
 #define LIMIT_PLUGIN_OPTIONS   64u
 #define LIMIT_NAME             64u  /* plugin, option and pattern names, with their NUL */
 #define LIMIT_VALUE            256u /* an option's value, with its NUL */
+#define LIMIT_PATH             256u /* path of a file in a policy, with its NUL */
 #define LIMIT_CONF_BYTES       262144u
 #define LIMIT_LIST_ROWS        256u  /* of one List() call */
 #define LIMIT_LIST_QUESTIONS   16u   /* of one: whose a connection is that is new */

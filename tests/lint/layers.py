@@ -12,6 +12,8 @@ FOREIGN = {
     "jansson": r"jansson\.h",
     "curses": r"(?:curses|term)\.h",
     "cmocka": r"cmocka\.h",
+    "nettle": r"nettle/.*",
+    "nftables": r"nftables/.*",
     "plugin.h": r"mptcpize/plugin\.h",
 }
 
@@ -38,12 +40,13 @@ class Layer:
 
 UTIL, CORE, KERN = "daemon/util/", "daemon/core/", "daemon/kern/"
 HOST, BUS, CTL, HINT = "daemon/host/", "daemon/bus/", "daemon/ctl/", "daemon/hint/"
+AUTH = "daemon/auth/"
 # What all three programs see of the policy language.
 POLICY = ("policy/format.h", "policy/eval.h", "policy/report.h", "policy/hint.h",
           "policy/unit.h")
 LOG = "daemon/util/log.h"  # core, codecs and plugins never log
 CONFIG = "config.h"        # made by meson
-EVERYTHING = (UTIL, CORE, KERN, HOST, BUS, HINT, "daemon/", CONFIG)
+EVERYTHING = (UTIL, CORE, KERN, HOST, BUS, HINT, AUTH, "policy/eval.h", "daemon/", CONFIG)
 
 LAYERS = (
     # jansson only where JSON is read or written, see conf.h; its header is util/json.h.
@@ -57,7 +60,14 @@ LAYERS = (
                  "policy/store.h", CONFIG),
           ("plugin.h",)),
     Layer(HINT, (UTIL, CORE, HINT) + POLICY, ("linux",)),
-    Layer(BUS, (UTIL, CORE, BUS, "daemon/kern/kern.h", "daemon/host/rules.h",
+    # The protocol of join authentication: bytes and events in, bytes and decisions out.
+    Layer(AUTH + "keys.c", (UTIL, AUTH), ("nettle",), pure=True),
+    *(Layer(AUTH + part, (UTIL, CORE, AUTH, "policy/format.h"), pure=True, silent=(LOG,))
+      for part in ("keys.", "window.", "wire.", "record.", "hold.", "throttle.", "session.",
+                   "protocol.")),
+    Layer(AUTH + "gate", (UTIL, CORE, AUTH), ("linux", "nftables")),
+    Layer(AUTH, (UTIL, CORE, AUTH, "daemon/kern/kern.h") + POLICY, ("systemd", "linux")),
+    Layer(BUS, (UTIL, CORE, BUS, AUTH, "daemon/kern/kern.h", "daemon/host/rules.h",
                 "daemon/host/blackhole.h", "policy/eval.h", "policy/explain.h", CONFIG),
           ("systemd", "plugin.h")),
     # The numbers of subflows: mptcpctl asks the kernel itself, with the daemon's code.
