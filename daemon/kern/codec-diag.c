@@ -10,13 +10,15 @@
 #include <linux/sock_diag.h>
 #include <linux/tcp.h>
 #include "attr.h"
+#include "uapi/mptcp-pm.h"
 #include "../util/cleanup.h"
 
 #define EXT(extension) (1u << ((extension)-1))
 
-#define STATE_SYN_SENT 2 /* include/net/tcp_states.h */
-#define STATE_LISTEN   10
-#define STATES_ALL     0xfffu
+#define STATE_SYN_SENT    2 /* include/net/tcp_states.h */
+#define STATE_LISTEN      10
+#define STATES_ALL        0xfffu
+#define STATES_PEER_ENDED (1u << 8 | 1u << 9 | 1u << 11) /* CLOSE_WAIT, LAST_ACK, CLOSING */
 /* Not TIME_WAIT, CLOSE, LISTEN, NEW_SYN_RECV: those have no subflow behind them. */
 #define STATES_SUBFLOW (STATES_ALL & ~(1u << 6 | 1u << 7 | 1u << STATE_LISTEN))
 
@@ -177,6 +179,22 @@ int codec_diag_decode_listener(const void *bytes, size_t len,
         return 0;
 }
 
+/* The peer's end of data counts in its sequence numbers, but is no byte. */
+static bool row_has_end(const struct inet_diag_msg *row) {
+        return STATES_PEER_ENDED >> row->idiag_state & 1;
+}
+
+/* Linux before 6.5 doesn't count bytes. */
+static void owner_take_sequences(struct ownership *owner, const struct inet_diag_msg *row,
+                                 const struct attr_blob *blob) {
+        struct mptcp_info_6_5 info = { .token = 0 };
+
+        if (info_copy(blob, UPTO(struct mptcp_info_6_5, bytes_acked), &info, sizeof(info)) < 0)
+                return;
+        owner->idsn_local = info.snd_una - info.bytes_acked - 1;
+        owner->idsn_remote = info.rcv_nxt - info.bytes_received - row_has_end(row) - 1;
+}
+
 int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
                             struct ownership *ret_owner) {
         struct snapshot_connection connection;
@@ -196,12 +214,13 @@ int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
                 .cookie = row_cookie(&row),
                 .cgroup = attrs.cgroup,
         };
+        owner_take_sequences(ret_owner, &row, &attrs.info);
         return 0;
 }
 
 struct ulp_attrs {
         struct attr_blob mptcp;
-        uint32_t token, flags;
+        uint32_t token, remote_token, flags;
         uint8_t local_id, remote_id;
 };
 
@@ -211,6 +230,7 @@ static const struct attr_field ulp_fields[] = {
 
 static const struct attr_field subflow_fields[] = {
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_TOKEN_LOC, struct ulp_attrs, token),
+        ATTR_FIELD(MPTCP_SUBFLOW_ATTR_TOKEN_REM, struct ulp_attrs, remote_token),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_FLAGS, struct ulp_attrs, flags),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_ID_LOC, struct ulp_attrs, local_id),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_ID_REM, struct ulp_attrs, remote_id),
@@ -284,6 +304,7 @@ int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_sub
                                                           ? (uint8_t)info.tcpi_total_retrans
                                                           : UINT8_MAX;
         measure_from_info(&subflow.measure, &info);
+        subflow.measure.remote_token = ulp.remote_token;
         *ret_subflow = subflow;
         return 0;
 }

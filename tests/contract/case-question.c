@@ -240,6 +240,67 @@ static void test_owner_unknown_token_is_not_found(void **state) {
         assert_int_equal(owner.uid, 4711);
 }
 
+/* Sequence numbers, which both ends must see in the same way */
+
+static void assert_numbers(struct scene *scene, const struct lab_connection *connection) {
+        const struct ownership peer = lab_peer_owner(scene->lab, connection);
+        struct ownership owner;
+
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection->token, &owner), 0);
+        assert_true(owner.idsn_local != 0 && owner.idsn_remote != 0);
+        assert_true(owner.idsn_local != owner.idsn_remote);
+        assert_true(owner.idsn_local == peer.idsn_remote);
+        assert_true(owner.idsn_remote == peer.idsn_local);
+}
+
+static void test_owner_numbers_are_the_peers(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection;
+
+        lab_connect(scene->lab, scene->kind, LAB_PORT_OPEN, &connection);
+        assert_numbers(scene, &connection);
+        lab_exchange(scene->lab, &connection);
+        assert_numbers(scene, &connection);
+}
+
+static void test_owner_numbers_of_a_server_are_the_peers(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection;
+
+        lab_accept(scene->lab, scene->kind, &connection);
+        assert_numbers(scene, &connection);
+        lab_exchange(scene->lab, &connection);
+        assert_numbers(scene, &connection);
+}
+
+static void test_owner_numbers_stay_when_data_flows_and_ends(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        struct ownership before, after;
+
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &before), 0);
+        for (int i = 0; i < 100; i++)
+                lab_exchange(scene->lab, &connection);
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &after), 0);
+        assert_true(before.idsn_local == after.idsn_local);
+        assert_true(before.idsn_remote == after.idsn_remote);
+        if (!lab_peer_shutdown(scene->lab, &connection))
+                return;
+        assert_int_equal(scene->kern->ops->owner(scene->kern, connection.token, &after), 0);
+        assert_true(before.idsn_local == after.idsn_local);
+        assert_true(before.idsn_remote == after.idsn_remote);
+}
+
+static void test_measure_join_has_the_token_of_the_peer(void **state) {
+        struct scene *scene = *state;
+        struct lab_connection connection = scene_client(scene);
+        const struct mptcp_event joined = scene_join(scene, &connection, 5);
+        struct measure result = { .remote_token = 0 };
+
+        assert_int_equal(measure(scene, &joined, joined.ifindex, &result), 0);
+        assert_int_equal(result.remote_token, lab_peer_token(scene->lab, &connection));
+}
+
 int contract_question(void) {
         const struct CMUnitTest tests[] = {
                 SCENE_TESTS(test_query_lists_entries_but_not_the_initial),
@@ -257,6 +318,10 @@ int contract_question(void) {
                 SCENE_TEST(test_measure_action_unknown_subflow_is_not_found),
                 SCENE_TESTS(test_owner_is_that_of_the_socket),
                 SCENE_TEST(test_owner_unknown_token_is_not_found),
+                SCENE_TESTS(test_owner_numbers_are_the_peers),
+                SCENE_TESTS(test_owner_numbers_of_a_server_are_the_peers),
+                SCENE_TEST(test_owner_numbers_stay_when_data_flows_and_ends),
+                SCENE_TESTS(test_measure_join_has_the_token_of_the_peer),
         };
 
         return cmocka_run_group_tests_name("question", tests, NULL, NULL);

@@ -137,6 +137,28 @@ void lab_exchange(struct lab *lab, struct lab_connection *connection) {
                 fake_establish(lab->kern, connection->token);
 }
 
+uint32_t lab_peer_token(struct lab *lab, const struct lab_connection *connection) {
+        (void)lab;
+        return fake_peer_token(connection->token);
+}
+
+struct ownership lab_peer_owner(struct lab *lab, const struct lab_connection *connection) {
+        const uint32_t token = lab_peer_token(lab, connection);
+
+        return (struct ownership){
+                .uid = UID,
+                .inode = token,
+                .cookie = token,
+                .idsn_local = fake_idsn(token),
+                .idsn_remote = fake_idsn(connection->token),
+        };
+}
+
+bool lab_peer_shutdown(struct lab *lab, struct lab_connection *connection) {
+        (void)lab, (void)connection;
+        return false;
+}
+
 static void lab_forget(struct lab *lab, const struct lab_connection *connection) {
         size_t i = 0;
 

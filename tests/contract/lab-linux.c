@@ -383,6 +383,40 @@ void lab_exchange(struct lab *lab, struct lab_connection *connection) {
         pass_byte(connection->peer_fd, connection->fd);
 }
 
+uint32_t lab_peer_token(struct lab *lab, const struct lab_connection *connection) {
+        (void)lab;
+        return socket_token(connection->peer_fd);
+}
+
+/* No connection has an event for it: nobody dispatches. */
+static void on_nothing(const struct event *event, void *userdata) {
+        (void)event, (void)userdata;
+}
+
+struct ownership lab_peer_owner(struct lab *lab, const struct lab_connection *connection) {
+        struct ownership owner;
+        struct kern *kern;
+
+        lab_move(lab, NS_PEER);
+        errno = -kern_linux_new(on_nothing, NULL, &kern);
+        CHECK(-errno);
+        errno = -kern->ops->owner(kern, lab_peer_token(lab, connection), &owner);
+        CHECK(-errno);
+        kern->ops->free(kern);
+        lab_move(lab, NS_HERE);
+        return owner;
+}
+
+bool lab_peer_shutdown(struct lab *lab, struct lab_connection *connection) {
+        char byte;
+
+        (void)lab;
+        CHECK(shutdown(connection->peer_fd, SHUT_WR));
+        if (CHECK(recv(connection->fd, &byte, 1, 0)) != 0)
+                lab_die(__FILE__, __LINE__, "no end");
+        return true;
+}
+
 void lab_close(struct lab *lab, struct lab_connection *connection) {
         lab_close_fd(lab, connection->fd);
         lab_close_fd(lab, connection->peer_fd);

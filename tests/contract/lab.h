@@ -73,6 +73,13 @@ void lab_fastclose(struct lab *lab, struct lab_connection *connection); /* the p
 void lab_listen(struct lab *lab);      /* a program here opens LAB_PORT_OWN, on wifi0, IPv4, */
 void lab_stop_listen(struct lab *lab); /* and closes it */
 
+/* The same connection, as the peer's kernel has it. */
+uint32_t lab_peer_token(struct lab *lab, const struct lab_connection *connection);
+struct ownership lab_peer_owner(struct lab *lab, const struct lab_connection *connection);
+
+/* The peer's program sends no more, and this has arrived. False: the fake has no data. */
+bool lab_peer_shutdown(struct lab *lab, struct lab_connection *connection);
+
 /* What the peer does with all its connections that are open; LAB_PEER_ID is the id. */
 void lab_peer_announce(struct lab *lab, enum lab_kind kind); /* LAB_PEER_SECOND */
 void lab_peer_remove(struct lab *lab, enum lab_kind kind);   /* the same */

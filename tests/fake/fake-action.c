@@ -160,6 +160,7 @@ static struct snapshot_subflow *create_pending(struct performance *performance) 
                 .ifindex = action->ifindex,
                 .local = action->local,
                 .remote = action->remote,
+                .measure.remote_token = fake_peer_token(action->token),
         };
 
         if (!subflow.local.port)

@@ -55,6 +55,16 @@ void fake_silent(struct kern *kern, const char *remote) {
         fake_manner(kern, remote, FAKE_SILENT);
 }
 
+/* The peer's word */
+
+uint32_t fake_peer_token(uint32_t token) {
+        return ~token;
+}
+
+uint64_t fake_idsn(uint32_t token) {
+        return (uint64_t)token << 32 | (token * 2654435761u);
+}
+
 /* Addresses and routes */
 
 static size_t find_address(const struct fake *fake, const struct address_event *address) {
@@ -521,5 +531,10 @@ void fake_peer_backup(struct kern *kern, uint32_t token, const char *local, cons
 
 void fake_measure(struct kern *kern, uint32_t token, const char *local, const char *remote,
                   const struct measure *measure) {
-        known_subflow(known(fake_of(kern), token), local, remote)->measure = *measure;
+        struct snapshot_subflow *subflow =
+                        known_subflow(known(fake_of(kern), token), local, remote);
+        const uint32_t remote_token = subflow->measure.remote_token;
+
+        subflow->measure = *measure;
+        subflow->measure.remote_token = remote_token;
 }

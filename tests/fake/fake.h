@@ -114,6 +114,12 @@ void fake_manner(struct kern *kern, const char *remote, enum fake_manner manner)
 void fake_refuse(struct kern *kern, const char *remote);
 void fake_silent(struct kern *kern, const char *remote);
 
-/* What measure() and the snapshot say of a subflow. */
+/* What measure() and the snapshot say of a subflow; but for the token that the peer has. */
 void fake_measure(struct kern *kern, uint32_t token, const char *local, const char *remote,
                   const struct measure *measure);
+
+/* The peer's token of the connection with that one of ours. */
+uint32_t fake_peer_token(uint32_t token);
+
+/* The initial data sequence number of the end that has this token. */
+uint64_t fake_idsn(uint32_t token);

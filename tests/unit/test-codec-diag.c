@@ -14,31 +14,7 @@
 #include "../../daemon/kern/codec-diag.h"
 #include "../../daemon/util/cleanup.h"
 #include "bytes.h"
-
-static const char connection_v4[] = "e000000014000200010000003f3c000002010000aa441388c0000211000000"
-                                    "000000000000000000c0000212"
-                                    "00000000000000000000000000000000b70100000000000000000000000000"
-                                    "0000000000000000002cd9e400"
-                                    "050008000000000008000f00000000000c0015000100000000000000060016"
-                                    "00520000006400020001000000"
-                                    "0000000002000000ea4fc2f6c1e1fb0cef8bdbc5c1e1fb0cef8bdbc578c88a"
-                                    "f56df963b10100000000000000"
-                                    "00000000000000000100000000000000010000000000000001000000000000"
-                                    "00020000006401000064010000"
-                                    "2c010000";
-
-/* Of an AF_INET6 listener with an IPv4 client. */
-static const char connection_mapped[] = "e000000014000200010000003f3c00000a0100001388aa440000000000"
-                                        "0000000000ffffc000021200000000"
-                                        "000000000000ffffc000021100000000b8010000000000000000000000"
-                                        "00000000000000000000002ed9e400"
-                                        "050008000000000008000f00000000000c001500010000000000000006"
-                                        "001600120000006400020001000000"
-                                        "00000000020000009d82bd2078c88af56df963b178c88af56df963b1c1"
-                                        "e1fb0cef8bdbc50100000000000000"
-                                        "0000000000000000010000000000000001000000000000000100000000"
-                                        "000000020000006801000068010000"
-                                        "68010000";
+#include "diag-rows.h"
 
 static const char connection_listener[] = "e800000014000200010000003f3c00000a0a00001388000000000000"
                                           "00000000000000000000000000000000"
@@ -147,9 +123,6 @@ static const char subflow_listener[] =
                 "0000000000000000000000000000000000000000100013000a0001006d70746370000000";
 
 /* Offsets in a row. */
-#define ROW_UID   80
-#define ROW_INODE 84
-#define MSK_INFO  128 /* struct mptcp_info */
 #define TCP_HEAD  124 /* attribute header of struct tcp_info, */
 #define TCP_INFO  128 /* and itself, 280 bytes */
 #define TCP_BYTES 280u
@@ -194,39 +167,6 @@ static void test_decode_connection_row(void **state) {
         assert_int_equal(is.uid, 1000);
         assert_int_equal(is.state, 1);
         assert_pair(&is.local, &is.remote, "192.0.2.17:43588", "192.0.2.18:5000");
-}
-
-static void test_decode_owner_row(void **state) {
-        struct bytes bytes = bytes_from(connection_v4);
-        struct ownership owner;
-        uint32_t token;
-        void *block;
-
-        (void)state;
-        bytes_set(&bytes, ROW_UID, "e8030000");
-        block = bytes_block(&bytes, bytes.len);
-        assert_int_equal(codec_diag_decode_owner(block, bytes.len, &token, &owner), 0);
-        assert_int_equal(token, 0xf6c24fea);
-        assert_int_equal(owner.uid, 1000);
-        assert_int_not_equal(owner.inode, 0);
-        assert_int_not_equal(owner.cookie, 0);
-        assert_int_equal(owner.cgroup, 1);
-        free(block);
-}
-
-static void test_decode_owner_not_accepted_is_unknown(void **state) {
-        struct bytes bytes = bytes_from(connection_v4);
-        struct ownership owner;
-        uint32_t token;
-        void *block;
-
-        (void)state;
-        bytes_set(&bytes, ROW_INODE, "00000000");
-        block = bytes_block(&bytes, bytes.len);
-        assert_int_equal(codec_diag_decode_owner(block, bytes.len, &token, &owner), 0);
-        assert_int_equal(owner.uid, UINT32_MAX);
-        assert_int_equal(owner.inode, 0);
-        free(block);
 }
 
 static void test_decode_mapped_connection_is_v4(void **state) {
@@ -328,6 +268,7 @@ static void test_decode_initial_subflow_row(void **state) {
         assert_int_equal(is.local_id, 0);
         assert_int_equal(is.remote_id, 0);
         assert_int_equal(is.ifindex, 0);
+        assert_int_equal(is.measure.remote_token, 0); /* the kernel doesn't say it here */
         assert_pair(&is.local, &is.remote, "192.0.2.17:43588", "192.0.2.18:5000");
 }
 
@@ -341,6 +282,7 @@ static void test_decode_bound_join_row(void **state) {
         assert_int_equal(is.local_id, 2);
         assert_int_equal(is.remote_id, 1);
         assert_int_equal(is.ifindex, 3);
+        assert_int_equal(is.measure.remote_token, 0x20bd829d); /* of connection_mapped */
 }
 
 static void test_decode_mapped_subflow_is_v4(void **state) {
@@ -538,8 +480,6 @@ static void test_subflow_asks_by_addresses(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_decode_connection_row),
-                cmocka_unit_test(test_decode_owner_row),
-                cmocka_unit_test(test_decode_owner_not_accepted_is_unknown),
                 cmocka_unit_test(test_decode_mapped_connection_is_v4),
                 cmocka_unit_test(test_decode_connection_not_accepted_has_no_owner),
                 cmocka_unit_test(test_decode_connection_in_fallback_is_marked),

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdint.h>
 #include <linux/mptcp.h>
 
 /* Events of listening sockets, with FAMILY, SPORT and SADDR4 or SADDR6: Linux 6.2. */
@@ -19,3 +20,19 @@
 #ifndef MPTCP_RST_TRANSIENT
 #define MPTCP_RST_TRANSIENT (1U << 0)
 #endif
+
+/* struct mptcp_info as Linux 6.5 has it; that of the header may end earlier. */
+struct mptcp_info_6_5 {
+        uint8_t numbers[6];
+        uint32_t flags;
+        uint32_t token;
+        uint64_t write_seq;
+        uint64_t snd_una;
+        uint64_t rcv_nxt;
+        uint8_t settings[3];
+        uint32_t retransmits;
+        uint64_t bytes_retrans;
+        uint64_t bytes_sent;
+        uint64_t bytes_received;
+        uint64_t bytes_acked;
+};
