@@ -154,6 +154,9 @@ bool protocol_cancel(struct protocol *protocol, uint32_t serial);
 void protocol_joined(struct protocol *protocol, uint32_t token,
                      const struct mptcpize_address *local, const struct mptcpize_address *remote,
                      uint64_t now_usec);
+/* One of those is gone. Without this, those that nobody admitted add up while it is "open". */
+void protocol_left(struct protocol *protocol, uint32_t token, const struct mptcpize_address *local,
+                   const struct mptcpize_address *remote);
 /* The peer has announced an address in clear: not to be trusted, but HELLO may go there. */
 void protocol_announced(struct protocol *protocol, uint32_t token,
                         const struct mptcpize_address *remote, uint64_t now_usec);

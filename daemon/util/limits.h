@@ -67,6 +67,18 @@
 #define LIMIT_PROGRAM          16u    /* a program's name, with its NUL: TASK_COMM_LEN of Linux */
 #define LIMIT_OWN_LISTENERS    256u   /* announced (address, port)s of this host */
 
+/* Of join authentication; all that strangers can fill has one. */
+#define LIMIT_AUTH_SESSIONS    65536u /* protected connections */
+#define LIMIT_AUTH_ASKS        16384u /* joins of ours that wait for the peer's permission */
+#define LIMIT_AUTH_OPEN        3u     /* admissions of one connection that are open at a time; */
+#define LIMIT_AUTH_ADMISSIONS  16u    /* with those that have ended lately; the oldest goes */
+#define LIMIT_AUTH_HELLOS      16u    /* announced addresses that HELLO also goes to */
+#define LIMIT_AUTH_HELD        256u   /* HELLOs that wait for their key, */
+#define LIMIT_AUTH_HELD_SOURCE 8u     /* of one source */
+#define LIMIT_AUTH_RATE        64u    /* requests of a source, a second */
+#define LIMIT_AUTH_SOURCES     4096u  /* whose requests are counted; more: quietest goes */
+#define LIMIT_AUTH_QUIET       1024u  /* peers that gave no answer lately; more: oldest goes */
+
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */
 #define LIMIT_POLICY_DIRS     8u    /* directories of them */

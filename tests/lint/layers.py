@@ -64,7 +64,7 @@ LAYERS = (
     Layer(AUTH + "keys.c", (UTIL, AUTH), ("nettle",), pure=True),
     *(Layer(AUTH + part, (UTIL, CORE, AUTH, "policy/format.h"), pure=True, silent=(LOG,))
       for part in ("keys.", "window.", "wire.", "record.", "hold.", "throttle.", "session.",
-                   "protocol.")),
+                   "quiet.", "table.", "protocol.", "protocol-")),
     Layer(AUTH + "gate", (UTIL, CORE, AUTH), ("linux", "nftables")),
     Layer(AUTH, (UTIL, CORE, AUTH, "daemon/kern/kern.h") + POLICY, ("systemd", "linux")),
     Layer(BUS, (UTIL, CORE, BUS, AUTH, "daemon/kern/kern.h", "daemon/host/rules.h",
