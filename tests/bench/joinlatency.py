@@ -11,12 +11,9 @@ Reports and asserts nothing.
 """
 
 import contextlib
-import dataclasses
-import hashlib
 import os
 import socket
 import statistics
-import struct
 import sys
 import time
 
@@ -25,82 +22,17 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lab  # noqa: E402
 import programs  # noqa: E402
 from report import Bars, Report, arguments, bench_main, percentile, table  # noqa: E402
+from segments import MP_CAPABLE, MP_DSS, MP_JOIN, SYN, Capture, token_of  # noqa: E402
 
 PORT = 5001
 ROUND = 20
 BAR = 1.4  # times the kernel's median
 P99_BAR = {"idle": 2000, "busy": 5000}  # microseconds
 BUSY_LOOPS = 4
-ETH_P_ALL = 3
-SO_RCVBUFFORCE = 33
-SO_TIMESTAMPNS = 35
 SOL_MPTCP = 284
 MPTCP_INFO = 1
-PACKET_BYTES = 160  # enough for all headers
-CAPTURE_BYTES = 32 << 20
-OPTION_MPTCP = 30
-MP_CAPABLE, MP_JOIN, MP_DSS = 0, 1, 2
-SYN, ACK = 0x02, 0x10
 MODES = ("mptcpized", "kernel")
 SINCE = ("established", "opened")  # the moment that the join is counted from
-
-
-@dataclasses.dataclass
-class Segment:
-    """A TCP segment, as far as it matters here."""
-    time: int  # ns
-    sport: int
-    dport: int
-    flags: int
-    options: dict  # subtype of MPTCP -> bytes of the option
-
-
-def mptcp_options(data):
-    """MPTCP options in the option part of a TCP header."""
-    found = {}
-    while len(data) >= 2 and data[0] != 0:
-        length = 1 if data[0] == 1 else max(data[1], 2)
-        if data[0] == OPTION_MPTCP and len(data) >= 3:
-            found[data[2] >> 4] = data[:length]
-        data = data[length:]
-    return found
-
-
-def parse(when, packet):
-    """A Segment, or None if it is none (only IPv4 is used here)."""
-    if len(packet) < 40 or packet[0] >> 4 != 4 or packet[9] != socket.IPPROTO_TCP:
-        return None
-    tcp = packet[(packet[0] & 15) * 4:]
-    sport, dport, _seq, _ack, offset, flags = struct.unpack_from("!HHIIBB", tcp)
-    return Segment(when, sport, dport, flags, mptcp_options(tcp[20:(offset >> 4) * 4]))
-
-
-class Capture:
-    """All packets of the client's namespace, with the kernel's time stamps.
-
-    They are read and parsed only after a round, so as not to disturb it.
-    """
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(ETH_P_ALL))
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
-        self.socket.setblocking(False)
-
-    def segments(self):
-        """What has come since the last call."""
-        found = []
-        with contextlib.suppress(BlockingIOError):
-            while True:
-                packet, control, _flags, _from = self.socket.recvmsg(PACKET_BYTES, 128)
-                seconds, nanoseconds = struct.unpack_from("@ll", control[0][2])
-                found.append(parse(seconds * 10**9 + nanoseconds, packet))
-        return [segment for segment in found if segment]
-
-
-def token_of(option):
-    """The server's token, from the key in its MP_CAPABLE (RFC 8684, 3.2, version 1)."""
-    return hashlib.sha256(option[4:12]).digest()[:4]
 
 
 def moments(segments):
@@ -111,10 +43,10 @@ def moments(segments):
         found.setdefault(port, {}).setdefault(name, segment.time)
 
     for segment in segments:
-        options, opens = segment.options, segment.flags & (SYN | ACK) == SYN
+        options, opens = segment.options, segment.opens()
         if segment.sport == PORT:
             if segment.flags & SYN and MP_CAPABLE in options:
-                tokens[token_of(options[MP_CAPABLE])] = segment.dport
+                tokens[token_of(options[MP_CAPABLE][4:12])] = segment.dport
             elif not segment.flags & SYN and MP_DSS in options:
                 note(segment.dport, "established", segment)
         elif opens and MP_CAPABLE in options:
