@@ -18,10 +18,12 @@ import time
 
 import sandbox
 from lab import PATIENCE, SERVER, Failed, Lab, ip_batch
+from programs import Build, Process
 from segments import (ACK, ADD_ADDR, FIN, MP_CAPABLE, MP_JOIN, OPTION_MPTCP, OPTION_STAMPS, RST,
-                      SYN, Capture, Datagram, mac, token_of)
+                      SYN, Capture, Datagram, mac, small_ones, token_of)
 
 NETNS = "attacker"
+FLOOD = "tests/net/flood"  # below the build directory
 DEVICE = "evil0"  # the router's
 OWN4, NEAR4, NET4 = "10.250.0.1", "10.250.0.254", "10.66"
 OWN6, NEAR6, NET6 = "2001:db8:c8ff::1", "2001:db8:c8ff::fe", "2001:db8:6666::"
@@ -108,10 +110,13 @@ class Handshake:
 
 
 class Tap:
-    """Reads along in a namespace: keys of connections, and what daemons say to each other."""
+    """Reads along in a namespace: keys of connections, and what daemons say to each other.
+
+    Not what comes from the attacker, who can send more than anybody wants to read.
+    """
 
     def __init__(self, netns=SERVER):
-        self.capture = Capture(netns, SMALL)
+        self.capture = Capture(netns, small_ones(SMALL, _raw(f"{NET4}.0.0")))
         self.handshakes = {}  # by the client's (address, port)
         self.datagrams = []
 
@@ -188,6 +193,7 @@ class Attacker:
             self.sockets = {family: socket.socket(family, socket.SOCK_RAW, socket.IPPROTO_RAW)
                             for family in (socket.AF_INET, socket.AF_INET6)}
         self.capture = Capture(NETNS)
+        self.capture.ignore_outgoing()
         lab.networks.append(self)
         self.poll = select.poll()
         self.poll.register(self.capture.socket, select.POLLIN)
@@ -241,10 +247,14 @@ class Attacker:
         source = source or self.address(0, _family(target))
         self.send(udp_packet(source, target, (sport, PORT), data))
 
-    def join(self, victim, count=1, right=True, target=None):
-        """SYNs with MP_JOIN, as if from the client of that connection. Attempts."""
-        target = target or victim.server
-        return [self._join(victim, self._source(target[0]), target, right) for _ in range(count)]
+    def join(self, victim, count=1, right=True, source=None):
+        """SYNs with MP_JOIN, as if from the client of that connection. Attempts.
+
+        source: an address of the attacker's; else each has another one.
+        """
+        sources = (self._source(victim.server[0]) for _ in range(count))
+        return [self._join(victim, (source or each[0], each[1]), victim.server, right)
+                for each in sources]
 
     def _join(self, victim, source, target, right):
         attempt = Attempt(victim, source, target, os.urandom(4),
@@ -274,6 +284,10 @@ class Attacker:
         self.send(tcp_packet(victim.server[0], victim.client[0],
                              (victim.server[1], victim.client[1]),
                              (victim.server_next, victim.client_next), ACK, option))
+
+    def flood(self, lab, target, length, head=b"", rate=100_000):
+        """Datagrams to a daemon, as fast as that, from everywhere. A Flood."""
+        return Flood(lab, [f"{NET4}.0.0", target, PORT, rate, length, head.hex()])
 
     # receiving
 
@@ -342,3 +356,23 @@ class Attacker:
         """How many of its SYNs got a SYN/ACK."""
         self.read()
         return sum(attempt.answered for attempt in self.attempts.values())
+
+
+class Flood:
+    """The program of flood.c, as a context: it goes on in the with block."""
+
+    def __init__(self, lab, argv):
+        self.lab = lab
+        self.process = lab.add(Process([f"{Build.find().root}/{FLOOD}", *map(str, argv)], "flood",
+                                       netns=NETNS, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        if self.process.popen.stdout.readline() != b"ready\n":
+            raise Failed(f"flood {self.process.state()}: {self.process.log_text().strip()}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_exc):
+        output = self.process.popen.communicate(timeout=PATIENCE)[0].split()
+        if len(output) == 2:
+            count, milliseconds = map(int, output)
+            self.lab.note(f"{count} datagrams, {count * 1000 // max(1, milliseconds)} a second")

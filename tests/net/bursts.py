@@ -13,13 +13,13 @@ PORTS = 8
 
 
 class Burst:
-    """The program of that name, at both ends."""
+    """The program of that name, at both ends. netns: the server's."""
 
-    def __init__(self, lab):
+    def __init__(self, lab, netns=SERVER):
         program = f"{os.environ['MPTCPIZE_BUILD']}/{BURST}"
         where = [SERVICE4, str(PORT), str(PORTS)]
-        server = lab.add(Process([program, "serve", *where], "burst-server", netns=SERVER))
-        wait_for(lambda: {*range(PORT, PORT + PORTS)} <= lab.listeners(SERVER), "it listens")
+        server = lab.add(Process([program, "serve", *where], "burst-server", netns=netns))
+        wait_for(lambda: {*range(PORT, PORT + PORTS)} <= lab.listeners(netns), "it listens")
         check(server.running(), "the server runs")
         self.process = lab.add(Process([program, "connect", *where], "burst", text=True,
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE))

@@ -17,8 +17,11 @@ import socket
 
 import nets
 import sandbox
-from attacker import Attacker, Tap
+from attacker import NET4, NET6, Attacker, Tap
+from attacker import PORT as DAEMONS
+from harness import check_equal
 from lab import SERVER, SERVICE4, SERVICE6, WORK, Failed, command, have_ipv6, ip_batch, wait_for
+from messages import Keys
 from programs import Daemon, start_bus
 
 PORT = 80
@@ -31,20 +34,27 @@ def mptcp(netns=None, family=socket.AF_INET):
         return socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_MPTCP)
 
 
-def psk(name="psk", owner=None):
+def psk():
     """A file with a key that both ends share. Its path."""
-    path = f"{WORK}/{name}"
+    path = f"{WORK}/psk"
     with open(os.open(path, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
         file.write(os.urandom(32))
-    if owner is not None:
-        os.chown(path, owner, owner)
     return path
 
 
-def policy(mode, key, **paths):
-    """For every program, whether it has the library or not."""
-    return {"match": {"app": "*"}, "paths": {"mode": "aggregate", **paths},
-            "auth": {"mode": mode, "psk": key}}
+def policy(mode, key, listen=None, **paths):
+    """For every program, whether it has the library or not.
+
+    key: a file; None: the key is the program's business. listen: listeners, at a server.
+    """
+    found = {"match": {"app": "*"}, "paths": {"mode": "aggregate", **paths},
+             "auth": {"mode": mode, "psk": key} if key else {"mode": mode}}
+    return {**found, "socket": {"listen": listen}} if listen else found
+
+
+def message(kind):
+    """For Scene.lose(): messages of that type. It's in the sixth byte after the head of UDP."""
+    return f"@th,104,8 {kind}"
 
 
 class Pair:
@@ -106,6 +116,7 @@ class Scene:
     far: object  # the server's
     attacker: object
     tap: object
+    key: str | None  # the file
     listeners: list
 
     def open(self, target=SERVICE4):
@@ -118,9 +129,12 @@ class Scene:
         return pair, self.tap.victim(pair.name)
 
     def listen(self, family=socket.AF_INET, port=PORT):
+        """At all addresses of the server."""
         listener = mptcp(self.real.netns, family)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((SERVICE6 if family == socket.AF_INET6 else SERVICE4, port))
+        if family == socket.AF_INET6:
+            listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listener.bind(("", port))
         listener.listen(64)
         self.listeners.append(listener)
         return listener
@@ -140,7 +154,58 @@ class Scene:
 
     def dropped(self):
         """SYNs that the gate has dropped."""
-        return sum(packets for packets in map(_dropped, self.rules()))
+        return sum(map(_dropped, self.rules()))
+
+    def repel(self, victim, count, **more):
+        """That many joins of the attacker's, each of which has to die in the gate."""
+        before = self.dropped()
+        self.attacker.join(victim, count, **more)
+        self.attacker.until(lambda: self.dropped() >= before + count, f"{count} SYNs die")
+        self.repelled()
+
+    def repelled(self):
+        """Nothing of the attacker's is established, nor was answered at all."""
+        check_equal(self.attacker.answered(), 0, "answers that the attacker got")
+        check_equal(self.strangers(), [], "subflows of the attacker's that the kernel has")
+
+    def strangers(self):
+        """The attacker's ends of subflows that the server's kernel has."""
+        with sandbox.inside(self.real.netns):
+            rows = command("ss", "-Htn", "state", "established", "state", "syn-recv", "dst",
+                           f"{NET4}.0.0/16", "or", "dst", f"[{NET6}/64]").splitlines()
+        return [row.split()[-1] for row in rows]
+
+    def keys(self, victim):
+        """What the ends of that connection make of the key."""
+        return Keys.shared(self.key, victim)
+
+    def lose(self, which, count=None):
+        """The router loses daemons' messages that match, as nft says it; the first ones, or all.
+
+        Not those of an earlier call any more. None: nothing is lost.
+        """
+        rules = "table inet losses\ndelete table inet losses\n"
+        if which is not None:
+            first = f"limit rate 1/day burst {count} packets" if count else ""
+            rules += ("table inet losses { chain lost { type filter hook forward priority 0; "
+                      f"udp dport {DAEMONS} {which} {first} counter drop; }}\n}}\n")
+        nets.nft(SERVER, rules)
+
+    @staticmethod
+    def lost():
+        """How many messages lose() has lost since."""
+        with sandbox.inside(SERVER):
+            rules = json.loads(command("nft", "--json", "list", "table", "inet", "losses"))
+        return sum(map(_dropped, rules["nftables"]))
+
+    def wait_for_state(self, client, server):
+        """Until the only connection is in that state at each end."""
+        for daemon, word in ((self.daemon, client), (self.far, server)):
+            wait_for_state(daemon, word)
+
+    def confirmed(self):
+        """Until both ends have proved to each other that they hold the key."""
+        self.wait_for_state("confirmed", "confirmed")
 
 
 def _dropped(each):
@@ -154,28 +219,52 @@ def _dropped(each):
                if isinstance(part.get("counter"), dict))
 
 
-def make_daemon(lab, netns, conf=None, **policies):
-    """Not yet started: mptcpized in a namespace, with these policies."""
+def wait_for_state(daemon, word):
+    """Until the only connection has that state of authentication."""
+    def there():
+        found = daemon.connection()
+        if found["authentication"] != word:
+            raise Failed(f"{found['authentication']}: {found['authentication_reason']}")
+        return True
+
+    wait_for(there, f"authentication is {word} at {daemon.name}")
+
+
+def auth_counter(daemon, name):
+    return daemon.query("status")["counters"][f"auth_{name}"]
+
+
+def make_daemon(lab, netns, conf, rules):
+    """Not yet started: mptcpized in a namespace, with this policy, or none."""
     bus = f"bus-{netns}" if netns else "bus"
     start_bus(lab, bus)
     name = f"mptcpized-{netns}" if netns else "mptcpized"
     daemon = Daemon(lab, conf, name, netns, bus if netns else None)
-    for key, value in policies.items():
-        daemon.policy(key, value)
+    if rules:
+        daemon.policy("guarded", rules)
     return daemon
 
 
-def stage(lab, client=None, server=None, conf=None):
-    """The scene. client, server: the policy of each end, None: no authentication."""
-    real = nets.route(lab, 1)[0]
+def stage_guarded(lab, client="require", server="require", **more):
+    """The scene, with a key that both ends have. client, server: the mode of each."""
+    key = psk()
+    return stage(lab, policy(client, key), policy(server, key, [f"*:{PORT}"]), key=key, **more)
+
+
+def stage(lab, client=None, server=None, conf=None, key=None, reals=1):
+    """The scene. client, server: the policy of each end, None: no authentication.
+
+    conf: the configuration of the server's daemon. key: the file of the key, for who writes
+    messages. reals: servers, of which the first one is the one.
+    """
+    real = nets.route(lab, reals)[0]
     with sandbox.inside(SERVER):
         ip_batch([f"route add {SERVICE4}/32 via {real.address4}"]
                  + ([f"route add {SERVICE6}/128 via {real.address6}"] if have_ipv6() else []))
-    daemons = [make_daemon(lab, netns, conf, **({"all": each} if each else {}))
-               for netns, each in ((None, client), (real.netns, server))]
+    daemons = [make_daemon(lab, None, None, client), make_daemon(lab, real.netns, conf, server)]
     for daemon in daemons:
         daemon.start()
-    scene = Scene(lab, real, *daemons, Attacker(lab), Tap(), [])
+    scene = Scene(lab, real, *daemons, Attacker(lab), Tap(), key, [])
     scene.listen()
     return scene
 

@@ -17,6 +17,7 @@ ETH_P_ALL = 3
 SO_ATTACH_FILTER = 26
 SO_RCVBUFFORCE = 33
 SO_TIMESTAMPNS = 35
+SOL_PACKET, PACKET_IGNORE_OUTGOING = 263, 23
 PACKET_BYTES = 320  # enough for all headers, and for the messages of daemons
 CAPTURE_BYTES = 32 << 20
 OPTION_STAMPS, OPTION_MPTCP = 8, 30
@@ -112,32 +113,37 @@ def mac(key, text):
     return hmac.new(key, text, hashlib.sha256).digest()
 
 
-class Capture:
-    """All packets of a namespace, with the kernel's time stamps.
+def small_ones(longest, network):
+    """Classic BPF: packets of at most that many bytes, but no IPv4 from network/16 (4 bytes)."""
+    return b"".join(struct.pack("=HBBI", *each) for each in (
+        (0x80, 0, 0, 0), (0x25, 7, 0, longest),  # length > longest: drop
+        (0x30, 0, 0, 0), (0x54, 0, 0, 0xf0), (0x15, 0, 3, 0x40),  # not IPv4: keep
+        (0x20, 0, 0, 12), (0x54, 0, 0, 0xffff0000),
+        (0x15, 1, 0, int.from_bytes(network, "big")),  # source in network: drop
+        (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)))
 
-    They are read and parsed only when they are asked for, so as not to disturb. longest: bytes of
-    the longest packet that is of interest.
+
+class Capture:
+    """All packets of a namespace, or those that a filter keeps, with the kernel's time stamps.
+
+    They are read and parsed only when they are asked for, so as not to disturb.
     """
 
-    def __init__(self, netns=None, longest=None):
+    def __init__(self, netns=None, keep=None):
         with sandbox.inside(netns):
             self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM,
                                         socket.htons(ETH_P_ALL))
         self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, CAPTURE_BYTES)
         self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
         self.socket.setblocking(False)
-        if longest:
-            self._only(longest)
+        if keep:
+            code = ctypes.create_string_buffer(keep)
+            self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
+                                   struct.pack("@HP", len(keep) // 8, ctypes.addressof(code)))
 
-    def _only(self, longest):
-        """A filter (classic BPF): packets of at most that many bytes."""
-        code = b"".join(struct.pack("=HBBI", *each) for each in (
-            (0x80, 0, 0, 0),  # A = length
-            (0x25, 1, 0, longest),  # A > longest: the next but one
-            (0x06, 0, 0, 0x40000), (0x06, 0, 0, 0)))  # all of it, or nothing
-        buffer = ctypes.create_string_buffer(code)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER,
-                               struct.pack("@HP", len(code) // 8, ctypes.addressof(buffer)))
+    def ignore_outgoing(self):
+        """From now on, nothing that this namespace has sent."""
+        self.socket.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
 
     def packets(self):
         """Segments and Datagrams that have come since the last call."""
