@@ -19,6 +19,7 @@ CLONE_NEWPID = 0x20000000
 MS_NOSUID = 2
 MS_NODEV = 4
 MS_NOEXEC = 8
+MS_BIND = 4096
 MS_REC = 16384
 MS_PRIVATE = 1 << 18
 PR_SET_PDEATHSIG = 1
@@ -77,6 +78,41 @@ def inside(netns):
             _call("setns", home, CLONE_NEWNET)
     finally:
         os.close(there)
+        os.close(home)
+
+
+def mounts_with(source, target):
+    """A mount namespace like this one, with the directory source also at target: a descriptor."""
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _call("unshare", CLONE_NEWNS)
+        try:
+            _mount(None, "/", None, MS_REC | MS_PRIVATE)
+            _mount(source, target, None, MS_BIND)
+            return os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+        finally:
+            _call("setns", home, CLONE_NEWNS)
+    finally:
+        os.close(home)
+
+
+@contextlib.contextmanager
+def inside_mounts(there):
+    """In the with block, this process is in that mount namespace, and so is what it starts.
+
+    Only for a process of one thread.
+    """
+    home = os.open("/proc/self/ns/mnt", os.O_RDONLY | os.O_CLOEXEC)
+    directory = os.open(".", os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        _call("setns", there, CLONE_NEWNS)
+        try:
+            yield
+        finally:
+            _call("setns", home, CLONE_NEWNS)
+            os.fchdir(directory)
+    finally:
+        os.close(directory)
         os.close(home)
 
 

@@ -159,7 +159,7 @@ class Run:
             identity = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
         return {"env": environ, "cwd": WORK, **identity}
 
-    def serve(self, argv, port, here=False, upgraded=True, user=None, env=None):
+    def serve(self, argv, port, here=False, upgraded=True, user=None, env=None, stdin=None):
         """A server, which listens on the port, or path, when this returns.
 
         here: on the client's side, as proxies are; upgraded=False: never with the library.
@@ -168,6 +168,7 @@ class Run:
         upgraded = upgraded and (self.mode.client if here else self.mode.server)
         server = self.lab.add(Process(argv, os.path.basename(argv[0]), netns=netns,
                                       start_new_session=True,
+                                      stdin=stdin or subprocess.DEVNULL,
                                       **self._popen(upgraded, user, env)))
         server.netns, server.port = netns, port
         self.servers.append(server)
