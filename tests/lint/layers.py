@@ -65,7 +65,9 @@ LAYERS = (
     *(Layer(AUTH + part, (UTIL, CORE, AUTH, "policy/format.h"), pure=True, silent=(LOG,))
       for part in ("keys.", "window.", "wire.", "record.", "hold.", "throttle.", "session.",
                    "quiet.", "table.", "protocol.", "protocol-")),
-    Layer(AUTH + "gate", (UTIL, CORE, AUTH), ("linux", "nftables")),
+    # Writes by libnftables, and reads by netlink.
+    Layer(AUTH + "gate", (UTIL, CORE, AUTH, "daemon/kern/attr.h", "daemon/kern/netlink.h"),
+          ("linux", "nftables")),
     Layer(AUTH, (UTIL, CORE, AUTH, "daemon/kern/kern.h") + POLICY, ("systemd", "linux")),
     Layer(BUS, (UTIL, CORE, BUS, AUTH, "daemon/kern/kern.h", "daemon/host/rules.h",
                 "daemon/host/blackhole.h", "policy/eval.h", "policy/explain.h", CONFIG),
