@@ -79,6 +79,13 @@
 #define LIMIT_AUTH_SOURCES     4096u  /* whose requests are counted; more: quietest goes */
 #define LIMIT_AUTH_QUIET       1024u  /* peers that gave no answer lately; more: oldest goes */
 
+/* Of the gate of join authentication. */
+#define LIMIT_GATE_REQUESTS  131072u /* whose outcomes have not been told; more than connections */
+#define LIMIT_GATE_TOKENS    131072u /* guarded at a time */
+#define LIMIT_GATE_ADMITTED  65536u  /* (token, source)s at a time */
+#define LIMIT_GATE_LISTENERS 1024u   /* that are asked for, */
+#define LIMIT_GATE_ELEMENTS  16384u  /* and what becomes of them when none overlaps */
+
 /* Of policies; what else bounds a database is in policy/format.h. */
 #define LIMIT_POLICIES        1000u /* files */
 #define LIMIT_POLICY_DIRS     8u    /* directories of them */
