@@ -20,12 +20,14 @@
 
 /*
  * What is known of a database, in one word: the generation that was read, the policy's index plus
- * one (0: none matches), whether the database is sound at all, whether that policy has sets, what
- * of it another must not weaken, and what it says at socket().
+ * one (0: none matches), whether that policy wants keys of sessions, whether the database is sound
+ * at all, whether that policy has sets, what of it another must not weaken, and what it says at
+ * socket().
  */
 #define KNOWN_GENERATION_SHIFT 32
-#define KNOWN_INDEX_SHIFT      8
-#define KNOWN_INDEX_MASK       0xffffffu
+#define KNOWN_INDEX_SHIFT      9
+#define KNOWN_INDEX_MASK       0x7fffffu
+#define KNOWN_KEYS             0x100u
 #define KNOWN_SETS             0x80u
 #define KNOWN_SOUND            0x40u
 #define KNOWN_STRICT_SHIFT     4
@@ -74,6 +76,11 @@ static void decide_complain(struct decide_source *source, const char *what) {
                 return; /* nobody is left to be told */
 }
 
+/* With a shared key the daemon needs none of ours. */
+static bool decide_policy_wants_keys(const struct policy_app *app) {
+        return app->auth != POLICY_AUTH_OFF && app->psk.n == 0 && (app->flags & POLICY_APP_HINTS);
+}
+
 /* The word for what has been read, of which app is this program's. */
 static uint64_t decide_word(const struct policy_read *read, const struct policy_app *app) {
         const struct policy_call call = { .direction = POLICY_SOCKET };
@@ -87,7 +94,8 @@ static uint64_t decide_word(const struct policy_read *read, const struct policy_
         word |= (uint64_t)((size_t)((const char *)app - apps) / sizeof(*app) + 1)
                 << KNOWN_INDEX_SHIFT;
         word |= policy_strictness(app) << KNOWN_STRICT_SHIFT;
-        return word | verdict.reason | (app->sets.n > 0 ? KNOWN_SETS : 0);
+        return word | verdict.reason | (app->sets.n > 0 ? KNOWN_SETS : 0) |
+               (decide_policy_wants_keys(app) ? KNOWN_KEYS : 0);
 }
 
 /* Reads the database, after its first or another generation has appeared. */
@@ -148,6 +156,13 @@ enum policy_reason decide_socket(bool *ret_has_sets) {
         (void)decide_choose(&known);
         *ret_has_sets = known & KNOWN_SETS;
         return known & KNOWN_REASON;
+}
+
+bool decide_wants_keys(void) {
+        uint64_t known;
+
+        (void)decide_choose(&known);
+        return (known & KNOWN_KEYS) && decide_has_daemon();
 }
 
 bool decide_has_daemon(void) {
@@ -235,6 +250,7 @@ static void decide_copy(const struct policy_read *read, const struct policy_app 
                 return;
         policy->flags = app->flags;
         policy->mode = app->mode;
+        policy->auth = app->auth;
         name = policy_text(read, &app->name);
         memcpy(policy->name, name.bytes ? name.bytes : "",
                name.n < sizeof(policy->name) ? name.n : sizeof(policy->name) - 1);

@@ -30,6 +30,7 @@ enum {
 struct decide_policy {
         uint32_t flags; /* POLICY_APP_* */
         uint32_t mode;  /* enum policy_mode; 0 without a policy */
+        uint32_t auth;  /* enum policy_auth */
         uint32_t n_sets;
         struct policy_set sets[DECIDE_SETS];
         char name[HINT_TEXT]; /* "": no policy matches */
@@ -102,6 +103,12 @@ void decide_call(const struct policy_call *call, struct policy_verdict *ret_verd
 
 /* The policy itself. */
 void decide_policy(struct decide_policy *ret_policy);
+
+/*
+ * Does the daemon want the keys of this program's sessions? Not if the policy has no "auth", or a
+ * shared key for it, or no hints; nor if there is no daemon. Costs little.
+ */
+bool decide_wants_keys(void);
 
 /* Is there a database of the daemon, which means that there is or was a daemon? */
 bool decide_has_daemon(void);

@@ -91,15 +91,14 @@ void fd_confine(void) {
 
 /* Records */
 
-/* Who owns the record of fd while it lives this life; 0: nobody. */
-static uint64_t fd_owner(int fd) {
+uint64_t fd_life(int fd) {
         uint64_t word = fd_word(fd);
 
         return word & FD_MPTCP ? (word >> FD_SERIAL_SHIFT) << FD_SERIAL_SHIFT | (uint32_t)fd : 0;
 }
 
 const struct fd_record *fd_record(int fd) {
-        uint64_t owner = fd_owner(fd);
+        uint64_t owner = fd_life(fd);
         struct fd_record *record = &fd_records[(unsigned int)fd % FD_RECORDS];
 
         if (!owner || atomic_load_explicit(&record->owner, memory_order_acquire) != owner)
@@ -113,13 +112,13 @@ static bool fd_is_free(const struct fd_record *record) {
         int fd = (int)(uint32_t)owner;
         uint64_t word = fd_word(fd);
 
-        return !owner || fd_owner(fd) != owner || (word & FD_KIND) != FD_MPTCP ||
+        return !owner || fd_life(fd) != owner || (word & FD_KIND) != FD_MPTCP ||
                ((word & FD_CONNECTED) && !(word & FD_ACCEPTED));
 }
 
 /* The record of fd for writing: to be ended with fd_end(). NULL: FD_INEXACT is set. */
 static struct fd_record *fd_start(int fd) {
-        uint64_t owner = fd_owner(fd);
+        uint64_t owner = fd_life(fd);
         struct fd_record *record = &fd_records[(unsigned int)fd % FD_RECORDS];
 
         if (!owner)

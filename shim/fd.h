@@ -23,7 +23,7 @@
         2048 /* descriptors that are this far apart share one, and the first keeps it \
               */
 
-#define FD_FLAGS 0xffffu /* all of the following */
+#define FD_FLAGS 0x1ffffu /* all of the following */
 
 /* What it is. */
 #define FD_KIND    0x03u
@@ -50,6 +50,8 @@
 #define FD_FELL_BACK 0x4000u /* fallen back, and counted as such */
 #define FD_UNNOTED   0x8000u /* while connected, something was done that the record has not */
 
+#define FD_HELLO 0x10000u /* connected, and what is sent is to be shown to tls_sent() */
+
 /* An option, as the application set it. */
 #define FD_VALUE 40u
 
@@ -74,7 +76,7 @@ struct fd_watch {
  * sets FD_INEXACT instead of waiting.
  */
 struct fd_record {
-        _Atomic uint64_t owner; /* serial << 32 | fd; 0: nobody */
+        _Atomic uint64_t owner; /* fd_life(); 0: nobody */
         _Atomic uint32_t busy;
         _Atomic uint32_t n_options;
         _Atomic uint32_t n_watches;
@@ -86,8 +88,8 @@ struct fd_record {
  * A word: flags below, then the number of forks at its beginning, then a serial number, which tells
  * one life of the descriptor from the next.
  */
-#define FD_FORK_SHIFT   16
-#define FD_FORK_MASK    0xffffu
+#define FD_FORK_SHIFT   17
+#define FD_FORK_MASK    0x7fffu
 #define FD_SERIAL_SHIFT 32
 
 /* What is the same for all words, side by side. */
@@ -164,6 +166,12 @@ void fd_note_close_range(unsigned int first, unsigned int last);
 
 void fd_set_flags(int fd, uint32_t flags);
 void fd_clear_flags(int fd, uint32_t flags);
+
+/*
+ * Which life of which socket has this number: serial << 32 | fd. 0: no MPTCP socket, and not from
+ * one.
+ */
+uint64_t fd_life(int fd);
 
 /* Was it made in this process, or before the last fork()? Then no other one has it. */
 bool fd_is_ours(int fd);

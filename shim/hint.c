@@ -77,7 +77,7 @@ static void hint_set_exe(struct hint *hint) {
                 memcpy(hint->exe, exe.bytes, exe.n);
 }
 
-static void hint_transmit(int to, int fd, struct hint *hint) {
+static int hint_transmit(int to, int fd, struct hint *hint) {
         struct sockaddr_un address = { .sun_family = AF_UNIX, .sun_path = HINT_PATH };
         struct iovec part = { hint, sizeof(*hint) };
         union {
@@ -97,32 +97,59 @@ static void hint_transmit(int to, int fd, struct hint *hint) {
         control.header.cmsg_type = SCM_RIGHTS;
         control.header.cmsg_len = CMSG_LEN(sizeof(int));
         memcpy(CMSG_DATA(&control.header), &fd, sizeof(fd));
-        (void)next_functions()->sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (next_functions()->sendmsg(to, &message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0)
+                return -errno;
+        return 0;
+}
+
+/* Sends it, with what the policy says filled in. 0 or a negative errno. */
+static int hint_deliver(int fd, struct hint *hint) {
+        const struct next *next = next_functions();
+        struct decide_policy policy;
+        int to, r;
+
+        if (!decide_has_daemon())
+                return -ECONNREFUSED;
+        if (fd_is_confined())
+                return -EPERM;
+        decide_policy(&policy);
+        if (!(policy.flags & POLICY_APP_HINTS))
+                return -EACCES;
+        hint->mode = policy.mode;
+        memcpy(hint->policy, policy.name, sizeof(hint->policy));
+        hint_set_exe(hint);
+        to = next->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+        if (to < 0)
+                return -errno;
+        r = hint_transmit(to, fd, hint);
+        (void)next->close(to);
+        return r;
 }
 
 void hint_send(int fd, enum hint_kind kind, uint32_t user_timeout_msec, const char *text) {
-        const struct next *next = next_functions();
         struct hint hint = {
                 .version = HINT_VERSION,
                 .kind = kind,
                 .user_timeout_msec = user_timeout_msec,
         };
-        struct decide_policy policy;
-        int saved = errno, to;
+        int saved = errno;
 
-        if (!decide_has_daemon() || fd_is_confined())
-                return;
-        decide_policy(&policy);
-        if (!(policy.flags & POLICY_APP_HINTS))
-                return;
-        hint.mode = policy.mode;
-        memcpy(hint.policy, policy.name, sizeof(hint.policy));
         hint_set_text(hint.text, text ? text : "");
-        hint_set_exe(&hint);
-        to = next->socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-        if (to >= 0) {
-                hint_transmit(to, fd, &hint);
-                (void)next->close(to);
-        }
+        (void)hint_deliver(fd, &hint);
         errno = saved;
+}
+
+int hint_send_key(int fd, const uint8_t key[HINT_KEY_BYTES]) {
+        struct hint hint = {
+                .version = HINT_VERSION,
+                .kind = HINT_KEY,
+                .key_len = HINT_KEY_BYTES,
+        };
+        int saved = errno, r;
+
+        memcpy(hint.key, key, sizeof(hint.key));
+        r = hint_deliver(fd, &hint);
+        hint_cleanse(&hint, sizeof(hint));
+        errno = saved;
+        return r;
 }

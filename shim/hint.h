@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "policy/hint.h"
 #include "policy/report.h"
@@ -30,3 +31,17 @@ static inline int hint_is_counting(void) {
  * itself (fd_is_confined()). text may be NULL. errno is kept.
  */
 void hint_send(int fd, enum hint_kind kind, uint32_t user_timeout_msec, const char *text);
+
+/*
+ * Gives the daemon a key for join authentication of the connection fd. 0, or a negative errno:
+ * -ECONNREFUSED, -ENOENT: there is no daemon; -EAGAIN: it is busy; -EPERM: the process has confined
+ * itself; -EACCES: the policy has "hints": false; or what socket() and sendmsg() fail with. errno
+ * is kept.
+ */
+int hint_send_key(int fd, const uint8_t key[HINT_KEY_BYTES]);
+
+/* Overwrites a secret, which no compiler leaves out. explicit_bzero() is not in every libc. */
+static inline void hint_cleanse(void *secret, size_t n) {
+        memset(secret, 0, n);
+        __asm__ volatile("" : : "r"(secret) : "memory");
+}
