@@ -24,6 +24,7 @@ enum report_kind {
         REPORT_KEPT,         /* should have become TCP and could not; what: why */
         REPORT_FELL_BACK,    /* MPTCP here, TCP on the wire; what: "" or why */
         REPORT_OPTION,       /* accepted without effect; what: the option's name */
+        REPORT_KEY,          /* a connection's key for join authentication; what: where it went */
         _REPORT_KIND_MAX
 };
 

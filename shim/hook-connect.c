@@ -13,6 +13,7 @@
 #include "hint.h"
 #include "next.h"
 #include "option.h"
+#include "tls.h"
 #include "wait.h"
 
 /* Judging */
@@ -63,12 +64,19 @@ void hook_connecting(int fd, const struct sockaddr *address, socklen_t len) {
                 hook_judge(fd, flags, &call);
 }
 
+/* A connection of which the daemon wants a key. Nothing is sent on it yet. */
+static inline void hook_watch(int fd) {
+        if (__builtin_expect(decide_wants_keys(), 0) && !fd_is_confined())
+                tls_watch(fd);
+}
+
 void hook_connected(int fd, ssize_t result) {
         uint32_t flags = fd_flags(fd);
 
         if (!hook_is_fresh(flags) || (result < 0 && errno != EINPROGRESS && errno != EINTR))
                 return;
         fd_set_flags(fd, FD_CONNECTED);
+        hook_watch(fd);
         if (result >= 0)
                 demote_settle(fd);
         hint_send(fd, HINT_CONNECT, option_user_timeout(fd), NULL);
@@ -86,7 +94,7 @@ static void hook_disconnected(int fd, int result) {
                 return;
         if (fd_flags(fd) & FD_UNNOTED)
                 fd_set_flags(fd, FD_INEXACT);
-        fd_clear_flags(fd, FD_CONNECTED | FD_SETTLED | FD_FELL_BACK | FD_UNNOTED);
+        fd_clear_flags(fd, FD_CONNECTED | FD_SETTLED | FD_FELL_BACK | FD_UNNOTED | FD_HELLO);
 }
 
 HOOK_DECLARE(int, connect, (int fd, const struct sockaddr *address, socklen_t len));
@@ -211,6 +219,7 @@ static int hook_accepted(const struct next *next, int listener, int fd, int type
                 return fd;
         }
         fd_begin(fd, FD_MPTCP | FD_CONNECTED | (type & SOCK_NONBLOCK ? FD_NONBLOCK : 0));
+        hook_watch(fd);
         if ((flags & FD_ACCEPTED) && !fd_is_confined())
                 hook_inherit_options(next, listener, fd);
         return fd;

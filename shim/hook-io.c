@@ -5,7 +5,8 @@
  *
  * Reads are made as the application makes them. A write to an MPTCP socket is made without SIGPIPE,
  * which a lost connection does not bring, and if it may block, without that: what is left over is
- * wait.c's. All other writes cost the look at one word.
+ * wait.c's. What a watched connection begins with is shown to tls.c. All other writes cost the look
+ * at one word.
  *
  * stdio does not call these functions, neither do io_uring and the raw system call. See hook.h.
  */
@@ -17,10 +18,8 @@
 #include <string.h>
 
 #include "next.h"
+#include "tls.h"
 #include "wait.h"
-
-/* Out of the way of those calls that are only passed on. */
-#define IO_APART __attribute__((noinline))
 
 /* The call of the next library, as the application has made ours. */
 #define IO_CALL(name, ...)                                                                         \
@@ -39,7 +38,7 @@ static inline bool io_may_block(int fd) {
                !fd_is_confined();
 }
 
-static IO_APART void io_judge_error(int fd) {
+static HOOK_APART void io_judge_error(int fd) {
         if ((errno == ENOTCONN || errno == EPIPE) && io_is_ours(fd) && wait_is_dead(fd))
                 errno = ETIMEDOUT;
 }
@@ -103,20 +102,56 @@ static inline bool io_is_done(int fd, size_t n, ssize_t r) {
                ((fd_flags(fd) & FD_NONBLOCK) && (r >= 0 || errno == EAGAIN));
 }
 
-/* What is left over of a write of one part. See wait_finish(). */
-static IO_APART ssize_t io_finish(int fd, const void *data, size_t n, int flags, int saved,
-                                  ssize_t r) {
+static struct iovec io_part(const void *data, size_t n) {
         const union {
                 const void *data;
                 void *writable;
         } base = { .data = data };
-        struct iovec part = { .iov_base = base.writable, .iov_len = n };
+
+        return (struct iovec){ .iov_base = base.writable, .iov_len = n };
+}
+
+static HOOK_APART void io_show(int fd, const void *data, size_t n) {
+        const struct iovec part = io_part(data, n);
+
+        tls_sent(fd, &part, 1, n);
+}
+
+/* Is what has been sent on this connection of use to tls.c? */
+static inline bool io_is_watched(int fd, ssize_t sent) {
+        return __builtin_expect((fd_flags(fd) & FD_HELLO) != 0, 0) && sent > 0;
+}
+
+/* The result of a write of one part, or of many. */
+static inline ssize_t io_sent(int fd, const void *data, ssize_t r) {
+        if (io_is_watched(fd, r))
+                io_show(fd, data, (size_t)r);
+        return r;
+}
+
+static inline ssize_t io_sent_parts(int fd, const struct iovec *parts, int n, ssize_t r) {
+        if (io_is_watched(fd, r))
+                tls_sent(fd, parts, (size_t)n, (size_t)r);
+        return r;
+}
+
+/* The message is read only once the kernel has read it. */
+static inline ssize_t io_sent_message(int fd, const struct msghdr *message, ssize_t r) {
+        if (io_is_watched(fd, r))
+                tls_sent(fd, message->msg_iov, message->msg_iovlen, (size_t)r);
+        return r;
+}
+
+/* What is left over of a write of one part. See wait_finish(). */
+static HOOK_APART ssize_t io_finish(int fd, const void *data, size_t n, int flags, int saved,
+                                    ssize_t r) {
+        struct iovec part = io_part(data, n);
         const struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
 
         return wait_finish(fd, &message, flags, saved, r);
 }
 
-static IO_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
+static HOOK_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
         int saved = errno;
         ssize_t r = next->send(fd, data, n, io_flags(fd));
 
@@ -131,12 +166,12 @@ HOOK_DECLARE(ssize_t, write, (int fd, const void *data, size_t n));
 
 ssize_t hook_write(int fd, const void *data, size_t n) {
         if (io_is_ours(fd) && n)
-                return io_write(next_functions(), fd, data, n);
+                return io_sent(fd, data, io_write(next_functions(), fd, data, n));
         return io_result(fd, IO_CALL(write, fd, data, n));
 }
 
-static IO_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
-                                  int n) {
+static HOOK_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
+                                    int n) {
         const union {
                 const struct iovec *parts;
                 struct iovec *writable;
@@ -155,12 +190,12 @@ HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
 
 ssize_t hook_writev(int fd, const struct iovec *parts, int n) {
         if (io_is_ours(fd) && n > 0 && n <= IOV_MAX)
-                return io_writev(next_functions(), fd, parts, n);
+                return io_sent_parts(fd, parts, n, io_writev(next_functions(), fd, parts, n));
         return io_result(fd, IO_CALL(writev, fd, parts, n));
 }
 
-static IO_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
-                                int flags) {
+static HOOK_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
+                                  int flags) {
         int saved = errno;
         ssize_t r;
 
@@ -177,12 +212,12 @@ HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
 
 ssize_t hook_send(int fd, const void *data, size_t n, int flags) {
         if (io_may_part(fd, flags))
-                return io_send(next_functions(), fd, data, n, flags);
+                return io_sent(fd, data, io_send(next_functions(), fd, data, n, flags));
         return IO_CALL(send, fd, data, n, flags);
 }
 
-static IO_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
-                                  int flags, const struct sockaddr *address, socklen_t len) {
+static HOOK_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
+                                    int flags, const struct sockaddr *address, socklen_t len) {
         int saved = errno;
         ssize_t r;
 
@@ -204,13 +239,14 @@ ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct 
         ssize_t r;
 
         if (io_may_part(fd, flags))
-                return io_sendto(next_functions(), fd, data, n, flags, address, len);
+                return io_sent(fd, data,
+                               io_sendto(next_functions(), fd, data, n, flags, address, len));
         if (!(flags & MSG_FASTOPEN))
                 return IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connecting(fd, address, len);
         r = IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connected(fd, r);
-        return r;
+        return io_sent(fd, data, r);
 }
 
 /* Messages */
@@ -230,7 +266,7 @@ static void io_note_descriptors(const unsigned char *data, size_t n, io_note *no
  * Descriptors that were passed on with a message, once the kernel has read or written it. Not by
  * the macros of <sys/socket.h>, one of which calls a function that only glibc has.
  */
-static IO_APART void io_note_passed(const struct msghdr *message, io_note *note) {
+static HOOK_APART void io_note_passed(const struct msghdr *message, io_note *note) {
         const unsigned char *control = message->msg_control;
         size_t left = message->msg_controllen;
         struct cmsghdr header;
@@ -264,8 +300,8 @@ ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags) {
         return r;
 }
 
-static IO_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct msghdr *message,
-                                   int flags) {
+static HOOK_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct msghdr *message,
+                                     int flags) {
         int saved;
         ssize_t r;
 
@@ -285,13 +321,14 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         ssize_t r;
 
         if (io_may_part(fd, flags)) {
-                r = io_sendmsg(next_functions(), fd, message, flags);
-        } else {
-                if (flags & MSG_FASTOPEN)
-                        hook_connecting(fd, message->msg_name, message->msg_namelen);
+                r = io_sent_message(fd, message, io_sendmsg(next_functions(), fd, message, flags));
+        } else if (flags & MSG_FASTOPEN) {
+                hook_connecting(fd, message->msg_name, message->msg_namelen);
                 r = IO_CALL(sendmsg, fd, message, flags);
-                if (flags & MSG_FASTOPEN)
-                        hook_connected(fd, r);
+                hook_connected(fd, r);
+                (void)io_sent_message(fd, message, r);
+        } else {
+                r = IO_CALL(sendmsg, fd, message, flags);
         }
         if (r >= 0 && message->msg_controllen)
                 io_note_passed(message, fd_note_sharing);
@@ -310,6 +347,7 @@ static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages
                 if (r < 0)
                         break;
                 messages[i].msg_len = (unsigned int)r;
+                (void)io_sent_message(fd, &messages[i].msg_hdr, r);
                 if ((size_t)r < wait_total(&messages[i++].msg_hdr))
                         break;
         }

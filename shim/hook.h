@@ -25,6 +25,9 @@
 
 #define HOOK_EXPORT __attribute__((visibility("default")))
 
+/* Out of the way of those calls that are only passed on. */
+#define HOOK_APART __attribute__((noinline))
+
 /*
  * Declares hook_<name>(), which is the exported function <name>. So its type need not be the one
  * that a header gives: glibc declares the addresses of connect() and others as unions, which clang

@@ -22,6 +22,7 @@ static const struct kind_row kinds[_REPORT_KIND_MAX] = {
         [REPORT_KEPT] = { "kept", "should have become plain TCP but could not" },
         [REPORT_FELL_BACK] = { "fell_back", "fell back to plain TCP" },
         [REPORT_OPTION] = { "option", "option accepted without effect" },
+        [REPORT_KEY] = { "key", "key for join authentication" },
 };
 
 struct report *report_map(int fd) {
