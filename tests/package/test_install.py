@@ -27,6 +27,7 @@ PLACES = {
     "lib/systemd/system/mptcpized.service": 0o644,
     "lib/sysusers.d/mptcpize.conf": 0o644,
     "lib/tmpfiles.d/mptcpize.conf": 0o644,
+    "include/mptcpize/key.h": 0o644,
     "include/mptcpize/plugin.h": 0o644,
     "share/bash-completion/completions/mptcpctl": 0o644,
     "share/fish/vendor_completions.d/mptcpctl.fish": 0o644,

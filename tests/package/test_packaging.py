@@ -203,8 +203,9 @@ class PkgConfig(unittest.TestCase):
             file.write('{ "plugin": "standby", "plugins": { "standby": { "count": 1 } } }')
         command(MPTCPIZED, "--check", "--plugins", TOP, "--config", conf,
                 "--policies", TOP)
-        self.assertEqual(glob.glob(f"{self.root}/usr/include/**/*.h", recursive=True),
-                         [f"{self.root}/usr/include/mptcpize/plugin.h"])
+        self.assertEqual(sorted(glob.glob(f"{self.root}/usr/include/**/*.h", recursive=True)),
+                         [f"{self.root}/usr/include/mptcpize/{name}.h"
+                          for name in ("key", "plugin")])
 
 
 if __name__ == "__main__":
