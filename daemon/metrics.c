@@ -180,6 +180,7 @@ static const struct counter_words counters[_COUNTER_MAX] = {
         [COUNTER_SUBFLOWS_DEAD] = { "subflows_dead", "Subflows whose path was lost" },
         [COUNTER_SUBFLOWS_SURPLUS] = { "subflows_surplus",
                                        "Subflows of peers, closed as more than may be" },
+        [COUNTER_INTRUDERS] = { "intruders", "Subflows closed that nobody had admitted" },
         [COUNTER_RETRIES_HELD] = { "retries_held", "Retries that were put off" },
         [COUNTER_ACTIONS_FAILED] = { "actions_failed", "Commands that the kernel has refused" },
         [COUNTER_ACTIONS_DROPPED] = { "actions_dropped", "Commands for which there was no room" },

@@ -84,6 +84,7 @@ static int act_create(struct engine *engine, struct connection *connection, stru
         }
         added->serial = action->serial;
         added->asked = true;
+        added->free = connection->joins == JOINS_FREE;
         added->ordered = action->ordered;
         added->pinned = action->ordered && action->backup;
         engine->counters[COUNTER_SUBFLOWS_CREATED]++;

@@ -90,6 +90,11 @@ struct conf {
 /* And those of plugins that nothing else has: "plugin/announce". */
 #define CONF_PROFILE_PLUGIN "plugin/"
 
+/* What it says of join authentication: enum policy_auth. A higher one is stricter. */
+#define CONF_AUTH_OFF     0u
+#define CONF_AUTH_PREFER  1u
+#define CONF_AUTH_REQUIRE 2u
+
 /*
  * What applies to the connections of a program: the policy's word first, then that of the file.
  * The one without a name is the file's own, for programs that no policy speaks of.
@@ -98,7 +103,7 @@ struct conf_profile {
         char name[LIMIT_NAME];
         const struct mptcpize_plugin *plugin; /* NULL: none; nothing is done for them */
         uint32_t max_subflows;
-        uint32_t auth;                    /* enum policy_auth: 0 off, 1 prefer, 2 require */
+        uint32_t auth;                    /* CONF_AUTH_* */
         char psk[LIMIT_PATH];             /* file of a shared key, "": none */
         bool own_limit;                   /* it is the policy's: no other limit takes its place */
         ARRAY_OF(struct conf_role) roles; /* before those of the file */

@@ -9,6 +9,10 @@ void connection_learn_uid(struct connection *connection, uint32_t uid) {
                 connection->uid = uid;
 }
 
+const char *connection_joins_reason(const struct connection *connection) {
+        return connection->joins_reason ? connection->joins_reason : "";
+}
+
 const char *connection_state_name(enum connection_state state) {
         static const char *const names[] = {
                 [CONNECTION_NEW] = "new",           [CONNECTION_ESTABLISHED] = "established",
@@ -40,6 +44,7 @@ void connection_free(struct connection *connection) {
         ARRAY_DONE(&connection->unheard);
         ARRAY_DONE(&connection->listeners);
         free(connection->probe);
+        free(connection->joins_reason);
         free(connection);
 }
 

@@ -26,6 +26,8 @@ struct subflow {
         bool told;            /* that the plugin wanted to has been noted */
         bool unwanted;        /* closing: removed by an operator before there was an answer */
         bool lost;            /* dead by what was measured: only what arrives proves it alive */
+        bool free;            /* of ours, and nobody had to be asked for permission then */
+        bool intruder;        /* nobody has admitted it: it is to be destroyed */
         uint8_t deliveries;   /* see DOWNLOAD_DELIVERIES; 0 after a pause */
         uint8_t holds;        /* probes that were answered */
         uint8_t backoff;      /* when it was last measured */
@@ -79,6 +81,7 @@ struct refusal {
         bool ordered;        /* removed by an operator, and final while there is something else */
         bool stripped;       /* something on the way takes MPTCP out: another route won't help */
         bool held;           /* it was put off, as one retry too many, and that was noted */
+        bool permit;         /* for want of permission: not once there is one */
         uint64_t since_usec; /* when it failed last */
         uint64_t until_usec; /* not before; UINT64_MAX: only after a change of the network */
 };
@@ -105,6 +108,7 @@ struct advice {
         enum owner owner;
         bool assigned;    /* somebody has chosen the profile: it stays, whatever hints say */
         uint16_t profile; /* index into the engine's profiles */
+        uint16_t guard;   /* the same, of the policy: its word on authentication stays */
         struct program program;
         uint32_t user_timeout_msec; /* 0: none */
 };
@@ -142,6 +146,9 @@ struct connection {
         const struct mptcpize_plugin *plugin; /* whose state this is; NULL: none */
         void *plugin_state;
         bool unasked;        /* it has yet to be asked with MPTCPIZE_EVENT_CONFIGURED */
+        uint8_t auth;        /* CONF_AUTH_*, as joins follow it */
+        enum joins joins;    /* see permit.c */
+        char *joins_reason;  /* NULL: there is none */
         struct probe *probe; /* NULL: there was none */
         struct connection *hash_next;
         ARRAY_OF(struct subflow) subflows;
@@ -234,6 +241,9 @@ bool connection_forget_orders(struct connection *connection);
 
 /* Plugins may change again what operators have added or set. */
 void connection_drop_orders(struct connection *connection);
+
+/* Why joins are as they are; never NULL. */
+const char *connection_joins_reason(const struct connection *connection);
 
 const char *connection_state_name(enum connection_state state);
 const char *subflow_state_name(uint32_t state);

@@ -164,6 +164,8 @@ static int decision_check_create(const struct decision *decision,
         if (address_is_link_local(&wanted->remote) ||
             (wanted->ifindex && !model_has_route(&engine->model, wanted->ifindex, &wanted->remote)))
                 return -ENETUNREACH;
+        if (!engine_may_join(connection))
+                return connection->joins == JOINS_BARRED ? -EACCES : -EBUSY;
         if (decision_is_refused(decision, wanted) || !engine_has_hope(engine, connection))
                 return -ECONNREFUSED;
         if (connection_count(connection, SUBFLOWS_LIVE, NULL) + decision->n_creates >=
@@ -283,6 +285,7 @@ static int decision_check(const struct decision *decision, const struct mptcpize
 static void decision_trace_refused(struct decision *decision, const struct mptcpize_action *wanted,
                                    int error) {
         struct connection *connection = decision->connection;
+        const char *barred = error == -EACCES ? connection_joins_reason(connection) : NULL;
         struct refusal *known =
                         connection_find_refusal(connection, &wanted->local, &wanted->remote);
         struct refusal entry = { .local = address_without_port(&wanted->local),
@@ -303,7 +306,10 @@ static void decision_trace_refused(struct decision *decision, const struct mptcp
         if (known || connection->refusals.n >= LIMIT_REFUSALS / 2 ||
             ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
                 return;
-        snprintf(line.reason, sizeof(line.reason), "%s", wanted->reason ? wanted->reason : "");
+        snprintf(line.reason, sizeof(line.reason), "%s",
+                 barred           ? barred
+                 : wanted->reason ? wanted->reason
+                                  : "");
         trace_add(&decision->engine->trace, &line);
 }
 
@@ -435,7 +441,7 @@ static void view_init(struct mptcpize_view *view, struct view_arrays *arrays, st
 /* Has the plugin been asked, and there is neither a subflow that works nor a join for one? */
 static bool engine_is_stranded(const struct engine *engine, const struct connection *connection) {
         return connection->state == CONNECTION_ESTABLISHED && connection->ids_known &&
-               engine_has_hope(engine, connection) &&
+               engine_may_join(connection) && engine_has_hope(engine, connection) &&
                !connection_count(connection, SUBFLOWS_LIVE, NULL);
 }
 

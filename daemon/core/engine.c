@@ -18,6 +18,7 @@ const char *counter_name(enum counter counter) {
                 [COUNTER_SUBFLOWS_FAILED] = "subflows_failed",
                 [COUNTER_SUBFLOWS_DEAD] = "subflows_dead",
                 [COUNTER_SUBFLOWS_SURPLUS] = "subflows_surplus",
+                [COUNTER_INTRUDERS] = "intruders",
                 [COUNTER_RETRIES_HELD] = "retries_held",
                 [COUNTER_ACTIONS_FAILED] = "actions_failed",
                 [COUNTER_ACTIONS_DROPPED] = "actions_dropped",
@@ -112,6 +113,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
                     connection->state == CONNECTION_LOCAL    ? "left alone: its peer is this host"
                     : connection->state == CONNECTION_KERNEL ? "left alone: not ours"
                                                              : how);
+        (void)engine_check_permit(engine, connection);
         engine_touch(engine, connection);
         if (!engine->sweep_usec)
                 engine->sweep_usec = engine->now_usec + ENGINE_SWEEP_USEC;
@@ -488,6 +490,7 @@ static void engine_reconfigure(struct connection *connection, void *userdata) {
                 connection->unasked = true;
         else
                 engine_decide_simple(engine, connection, MPTCPIZE_EVENT_CONFIGURED);
+        (void)engine_check_permit(engine, connection);
 }
 
 static void engine_on_configured(struct engine *engine, const struct event *event) {
@@ -548,6 +551,8 @@ static const engine_event_fn engine_handlers[_EVENT_MAX] = {
         [EVENT_OWNER] = engine_on_owner,
         [EVENT_ASSIGNED] = engine_on_assigned,
         [EVENT_COUNTERS] = engine_on_counters,
+        [EVENT_JOINS] = engine_on_joins,
+        [EVENT_INTRUDER] = engine_on_intruder,
 };
 
 void engine_handle(struct engine *engine, const struct event *event) {

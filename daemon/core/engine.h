@@ -16,6 +16,7 @@
  *   announce.c   listeners of announced ports
  *   outcome.c    the kernel's answers to actions
  *   join.c       joins that are under way, and limits of them
+ *   permit.c     joins that need permission, and subflows that have none
  *   retry.c      what failed, and when it is tried again
  *   scarce.c     local addresses that are short of free ports
  *   routing.c    which of them need rules and routes of ours
@@ -49,6 +50,7 @@ enum counter {
         COUNTER_SUBFLOWS_FAILED,     /* asked for and refused, by the kernel or the peer */
         COUNTER_SUBFLOWS_DEAD,       /* path lost */
         COUNTER_SUBFLOWS_SURPLUS,    /* the peer's, destroyed as more than may be */
+        COUNTER_INTRUDERS,           /* subflows destroyed that nobody admitted */
         COUNTER_RETRIES_HELD,        /* put off: more than may be, or no free port */
         COUNTER_ACTIONS_FAILED,
         COUNTER_ACTIONS_DROPPED, /* queue full or no memory */
@@ -240,6 +242,14 @@ const char *engine_leaving(const struct engine *engine, const char *ifname);
 /* How many subflows a connection may have, its initial one included. */
 uint32_t engine_max_subflows(const struct engine *engine, const struct connection *connection);
 
+/*
+ * The profile whose word on authentication counts for a connection: that of the policy of its
+ * program, or if it is stricter, the one that it was given by hand. So nobody who chooses a mode
+ * takes protection away. Never NULL.
+ */
+const struct conf_profile *engine_auth_profile(const struct engine *engine,
+                                               const struct connection *connection);
+
 /* Can a connection be handed to another profile? Those that are not managed can't. */
 bool engine_is_assignable(const struct connection *connection);
 
@@ -413,6 +423,9 @@ void engine_pardon_orphan(struct engine *engine, struct connection *connection);
 bool engine_pardon_announced(struct engine *engine, struct connection *connection,
                              const struct mptcpize_address *remote, bool repeated);
 
+/* Joins are allowed: what failed for want of that may be tried. */
+void engine_pardon_permitted(struct engine *engine, struct connection *connection);
+
 /*
  * The network of this host has changed: its links or addresses, or only the routes. What failed
  * may be tried, but not what the peer itself refused.
@@ -516,6 +529,22 @@ void engine_lose(struct engine *engine, struct connection *connection, struct su
 
 /* Destroys dead subflows if another one carries the connection. */
 void engine_bury(struct engine *engine, struct connection *connection);
+
+/* permit.c */
+/* May joins of ours be made, as far as authentication goes? */
+bool engine_may_join(const struct connection *connection);
+
+/*
+ * The profile of a connection may have another word on authentication now: what has to wait waits
+ * from here on. True: joins are something else than before, which its plugin has yet to hear.
+ */
+bool engine_check_permit(struct engine *engine, struct connection *connection);
+
+/* Destroys what nobody has permitted, as far as that can be done now. */
+void engine_destroy_unpermitted(struct engine *engine, struct connection *connection);
+
+void engine_on_joins(struct engine *engine, const struct event *event);
+void engine_on_intruder(struct engine *engine, const struct event *event);
 
 /* orphan.c */
 /* A subflow has ended. Notes it, if it was the last one, and lets others be tried. */

@@ -243,6 +243,7 @@ struct hint_event {
         struct mptcpize_address local; /* HINT_LISTEN: where */
         bool ipv6_only;                /* HINT_LISTEN: "::" does not take IPv4 */
         const char *profile;           /* name of what applies to the program */
+        const char *policy; /* whose word on authentication counts; NULL, "": that of profile */
         struct program program;
         uint32_t user_timeout_msec; /* 0: none */
         const uint8_t *key;         /* HINT_KEY: HINT_KEY_BYTES; else NULL */

@@ -50,6 +50,15 @@ void engine_forget(struct engine *engine, uint32_t slot) {
 
 /* Writing */
 
+/* FNV-1a, 64 bits. */
+uint64_t memo_name(const char *name) {
+        uint64_t sum = 0xcbf29ce484222325u;
+
+        for (size_t i = 0; name[i]; i++)
+                sum = (sum ^ (unsigned char)name[i]) * 0x100000001b3u;
+        return name[0] ? sum : 0;
+}
+
 static void memo_set_profile(struct memo *memo, const struct engine *engine,
                              const struct advice *advice) {
         memo->cookie = advice->cookie;
@@ -60,6 +69,7 @@ static void memo_set_profile(struct memo *memo, const struct engine *engine,
         if (advice->profile)
                 snprintf(memo->profile, sizeof(memo->profile), "%s",
                          engine->profiles[advice->profile].conf->name);
+        memo->guard = memo_name(engine->profiles[advice->guard].conf->name);
 }
 
 static void memo_add(struct memo *memo, const struct mptcpize_address *address, uint8_t id,
@@ -184,11 +194,19 @@ void engine_lull(struct engine *engine) {
 
 /* Recalling */
 
+static uint16_t engine_recall_guard(const struct engine *engine, uint64_t name) {
+        for (size_t i = 1; name && i < engine->n_profiles; i++)
+                if (memo_name(engine->profiles[i].conf->name) == name)
+                        return (uint16_t)i;
+        return 0;
+}
+
 static struct advice advice_of_memo(const struct engine *engine, const struct memo *memo) {
         return (struct advice){
                 .cookie = memo->cookie,
                 .assigned = (memo->flags & MEMO_ASSIGNED) != 0,
                 .profile = engine_find_profile(engine, memo->profile),
+                .guard = engine_recall_guard(engine, memo->guard),
                 .program = memo->program,
                 .user_timeout_msec = memo->user_timeout_msec,
         };

@@ -40,11 +40,15 @@ struct memo {
         struct mptcpize_address remote;
         uint64_t cookie;          /* of the socket that a hint came with; 0: there was no hint */
         char profile[LIMIT_NAME]; /* "": the host's own */
+        uint64_t guard;           /* memo_name() of the policy that speaks of authentication */
         struct program program;
         uint32_t user_timeout_msec;
         struct memo_address addresses[LIMIT_MEMO_ADDRESSES]; /* the peer's first */
         size_t n_addresses;
 };
+
+/* What stands for a name, where there is no room for it: 0 for "". */
+uint64_t memo_name(const char *name);
 
 struct memory_ops {
         /* Keeps a memo in *slot, or in a new one if that is 0. 0, or a negative errno. */

@@ -101,6 +101,16 @@ static bool task_wants_local(const struct task *task, const struct mptcpize_loca
 
 /* ADD */
 
+static int task_check_permit(const struct task *task) {
+        const char *reason = connection_joins_reason(task->connection);
+
+        if (engine_may_join(task->connection))
+                return 0;
+        if (task->connection->joins == JOINS_WAIT)
+                return task_fail(task, -EACCES, "not authenticated yet: %s", reason);
+        return task_fail(task, -EACCES, "%s", reason[0] ? reason : "it may have no joins");
+}
+
 static int task_check_remote(const struct task *task, const struct mptcpize_address *remote) {
         const struct connection *connection = task->connection;
 
@@ -223,8 +233,10 @@ static int order_add(const struct task *task, uint32_t *ret_serial) {
                                  .backup = task->order->backup,
                                  .ordered = true,
                                  .reason = "added by the operator" };
-        int r = task_find_pair(task, &action);
+        int r = task_check_permit(task);
 
+        if (r == 0)
+                r = task_find_pair(task, &action);
         if (r == 0)
                 r = task_check_room(task);
         if (r < 0)

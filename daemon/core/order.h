@@ -56,7 +56,8 @@ struct order {
  * -ENOTUNIQ     several subflows fit
  * -EPERM        the connection is not managed, by its state
  * -EEXIST       it is there
- * -EACCES       forbidden: the peer denies joins to that address, or the interface's role is off
+ * -EACCES       forbidden: the peer denies joins to that address, or the interface's role is off,
+ *               or join authentication allows none (yet)
  * -EBUSY        it would end the connection, or part of it that is in use
  * -ENOBUFS      a limit; also of the queue
  * -EAFNOSUPPORT addresses of two families

@@ -73,6 +73,8 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
         connection_remove_subflow(connection, subflow);
         engine_refuse(engine, connection, &outcome->action.local, &outcome->action.remote,
                       outcome->error, 0);
+        if (connection->auth)
+                engine_note_orphan(engine, connection);
         /* It may be the kernel's own path manager that has this connection: ask. */
         if (outcome->error == -EINVAL) {
                 struct action query = { .type = ACTION_QUERY, .token = connection->token };
@@ -95,6 +97,8 @@ static void engine_on_destroy_done(struct engine *engine, struct connection *con
         if (outcome->error < 0 && outcome->error != -ESRCH && outcome->error != -ENOENT) {
                 subflow->is.state = MPTCPIZE_SUBFLOW_DEAD;
                 connection->orphan_usec = 0; /* it was, if this was taken for the last one */
+                if (subflow->intruder && outcome->action.type == ACTION_DESTROY)
+                        engine_destroy_unpermitted(engine, connection);
                 return;
         }
         gone = subflow->is;
@@ -171,6 +175,8 @@ static bool outcome_is_failure(const struct outcome_event *outcome) {
                 return outcome->action.type != ACTION_ABORT;
         case -EINVAL:
                 return outcome->action.type != ACTION_WITHDRAW;
+        case -ECANCELED: /* given up while the peer was asked for permission */
+                return outcome->action.type != ACTION_CREATE;
         default:
                 return true;
         }

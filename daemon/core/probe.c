@@ -8,6 +8,9 @@
  * which the kernel alone would not send so fast, stay without an answer, it's dead. What arrives on
  * the path itself meanwhile ends the question.
  *
+ * Where joins need permission (permit.c) the peer is asked for it first, on the same path, several
+ * times: its no is an answer, and if there is none, that is as good as several joins without one.
+ *
  * Only where a join of ours was once answered is another one's silence worth anything, and only
  * what this host has joined itself is probed: a peer that joined us may take none. Joins of a probe
  * are in no list of subflows: no plugin sees them, and no limit and no refusal counts them. What
@@ -112,6 +115,20 @@ void engine_check_probe(struct engine *engine, struct connection *connection,
 
 /* What the kernel says */
 
+/* There was no join. What could not be asked was not left without an answer. */
+static void engine_probe_refused(struct engine *engine, struct connection *connection, int error) {
+        const bool asked = connection->joins == JOINS_ASK;
+
+        if (asked && error == -ETIMEDOUT) {
+                connection->probe->n = PROBE_JOINS;
+        } else if (asked && (error == -EACCES || error == -ENOBUFS)) {
+                engine_probe_answered(engine, connection);
+        } else {
+                engine_hold_probe(engine, connection);
+                engine_end_probe(engine, connection, "the probe is over: no join is possible");
+        }
+}
+
 bool engine_probe_outcome(struct engine *engine, struct connection *connection,
                           const struct outcome_event *outcome) {
         struct probe *probe = connection->probe;
@@ -120,15 +137,13 @@ bool engine_probe_outcome(struct engine *engine, struct connection *connection,
             outcome->action.serial != probe->serial)
                 return false;
         probe->asked = false;
-        probe->sent_usec = engine->now_usec;
-        if (outcome->error == 0)
+        if (outcome->error == 0) {
+                probe->sent_usec = engine->now_usec;
                 return true;
-        /* What could not be asked was not left without an answer. */
-        probe->open -= probe->open > 0;
-        if (probe->running) {
-                engine_hold_probe(engine, connection);
-                engine_end_probe(engine, connection, "the probe is over: no join is possible");
         }
+        probe->open -= probe->open > 0;
+        if (probe->running)
+                engine_probe_refused(engine, connection, outcome->error);
         return true;
 }
 
@@ -220,6 +235,7 @@ static void engine_probe_again(struct engine *engine, struct connection *connect
         if (engine_push(engine, &action) < 0)
                 return;
         probe->serial = action.serial;
+        probe->sent_usec = engine->now_usec;
         probe->asked = true;
         probe->n++;
         probe->open++;
@@ -231,7 +247,7 @@ static void engine_start_probe(struct engine *engine, struct connection *connect
         const struct mptcpize_address local = address_without_port(&subflow->is.local);
 
         if (!target || probe_has_rival(connection, &local, target) ||
-            !engine_may_act(engine, connection))
+            !engine_may_join(connection) || !engine_may_act(engine, connection))
                 return;
         if (!connection->probe)
                 connection->probe = calloc(1, sizeof(*connection->probe));
@@ -293,6 +309,10 @@ static uint64_t engine_follow_probe(struct engine *engine, struct connection *co
                 return engine_lose_download(engine, connection, subflow);
         if (probe_is_denied(connection, &probe->target)) { /* which may be known only now */
                 engine_end_probe(engine, connection, "the probe is over: its peer denies joins");
+                return UINT64_MAX;
+        }
+        if (!engine_may_join(connection)) {
+                engine_end_probe(engine, connection, "the probe is over: joins need permission");
                 return UINT64_MAX;
         }
         engine_probe_again(engine, connection, subflow);

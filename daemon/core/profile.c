@@ -70,24 +70,23 @@ struct succession {
         uint16_t of[LIMIT_PROFILES];
 };
 
+static void advice_succeed(struct advice *advice, const struct succession *succession) {
+        advice->profile = succession->of[advice->profile];
+        advice->guard = succession->of[advice->guard];
+}
+
 static void succession_of_connection(struct connection *connection, void *userdata) {
         const struct succession *succession = userdata;
 
-        connection->advice.profile = succession->of[connection->advice.profile];
+        advice_succeed(&connection->advice, succession);
 }
 
 static void engine_succeed(struct engine *engine, struct succession *succession) {
         model_each(&engine->model, succession_of_connection, succession);
-        for (size_t i = 0; i < LIMIT_ADVICE; i++) {
-                struct advice *advice = &engine->expectations[i].advice;
-
-                advice->profile = succession->of[advice->profile];
-        }
-        for (size_t i = 0; i < engine->listeners.n; i++) {
-                struct advice *advice = &engine->listeners.items[i].advice;
-
-                advice->profile = succession->of[advice->profile];
-        }
+        for (size_t i = 0; i < LIMIT_ADVICE; i++)
+                advice_succeed(&engine->expectations[i].advice, succession);
+        for (size_t i = 0; i < engine->listeners.n; i++)
+                advice_succeed(&engine->listeners.items[i].advice, succession);
 }
 
 void engine_set_profiles(struct engine *engine, const struct configured_event *configured) {
@@ -114,6 +113,7 @@ void engine_trim(struct engine *engine, struct connection *connection) {
         size_t live;
 
         engine_destroy_surplus(engine, connection);
+        engine_destroy_unpermitted(engine, connection);
         live = connection_count(connection, SUBFLOWS_LIVE, NULL);
         if (connection->state != CONNECTION_ESTABLISHED || live <= max ||
             !engine_may_act(engine, connection))
@@ -174,13 +174,17 @@ static void connection_set_advice(struct connection *connection, const struct ad
 static void engine_advise(struct engine *engine, struct connection *connection,
                           const struct advice *advice) {
         const uint16_t before = connection->advice.profile;
+        bool permit;
 
         connection_set_advice(connection, advice);
         engine_touch(engine, connection);
         engine_schedule_measurement(engine, connection);
         engine_note_profile(engine, connection);
+        permit = engine_check_permit(engine, connection);
         if (connection->advice.profile != before && connection->state <= CONNECTION_ESTABLISHED)
                 engine_switch(engine, connection);
+        else if (permit)
+                engine_decide_simple(engine, connection, MPTCPIZE_EVENT_LOCALS_CHANGED);
 }
 
 /* Owners */
@@ -193,18 +197,19 @@ void engine_on_owner(struct engine *engine, const struct event *event) {
         if (!connection)
                 return;
         connection_learn_uid(connection, event->owner.uid);
-        if (connection->advice.cookie || connection->advice.assigned)
+        if (connection->advice.cookie)
                 return;
         advice = connection->advice;
+        advice.assigned = false;
         advice.owner = event->owner.uid == UINT32_MAX && advice.owner == OWNER_UNASKED
                                        ? OWNER_UNKNOWN
                                        : OWNER_SETTLED;
         advice.program.uid = event->owner.uid;
-        advice.profile = engine_find_profile(engine, event->owner.profile);
-        if (advice.profile || connection->advice.profile)
+        advice.profile = advice.guard = engine_find_profile(engine, event->owner.profile);
+        if (advice.profile || connection->advice.profile || connection->advice.guard)
                 engine_advise(engine, connection, &advice);
         else
-                connection->advice = advice;
+                connection_set_advice(connection, &advice);
 }
 
 /* By hand */
@@ -393,9 +398,12 @@ void engine_on_listener_closed(struct engine *engine, const struct event *event)
 /* Hints */
 
 static struct advice advice_of(const struct engine *engine, const struct hint_event *hint) {
+        const bool named = hint->policy && hint->policy[0];
+
         return (struct advice){
                 .cookie = hint->cookie,
                 .profile = engine_find_profile(engine, hint->profile),
+                .guard = engine_find_profile(engine, named ? hint->policy : hint->profile),
                 .program = hint->program,
                 .user_timeout_msec = hint->user_timeout_msec,
         };
@@ -430,6 +438,7 @@ void engine_on_hint(struct engine *engine, const struct event *event) {
         switch (hint->kind) {
         case HINT_CONNECT:
         case HINT_OPTION:
+        case HINT_KEY: /* its key is none of the engine's */
                 advice = advice_of(engine, hint);
                 engine_hint_connection(engine, hint, &advice);
                 break;

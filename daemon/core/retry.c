@@ -11,6 +11,10 @@
  * before it was established got an answer without MP_JOIN, from something on the way (RFC 8684,
  * 3.2).
  *
+ * Without permission: where joins need it (permit.c), a no to the question for it, or no answer, is
+ * no refusal for ever, since the peer may have room or know the address later: like anything else
+ * below, but all anew when joins are allowed, and when the peer announces the address again.
+ *
  * Anything else: after 1, 2, 4 .. 64 s and up to a quarter more, eight times; all anew when a link
  * comes up or an address appears.
  *
@@ -115,11 +119,22 @@ static bool error_refuses(int error) {
         return error == -ECONNREFUSED || error == -EACCES;
 }
 
+/* What the question for permission ends with. */
+static bool error_permits_not(int error) {
+        return error == -EACCES || error == -EKEYREJECTED || error == -ENOBUFS ||
+               error == -ETIMEDOUT;
+}
+
 void engine_refuse(struct engine *engine, struct connection *connection,
                    const struct mptcpize_address *local, const struct mptcpize_address *remote,
                    int error, uint64_t lived_usec) {
-        engine_fail(engine, connection, connection_get_refusal(connection, local, remote), error,
-                    lived_usec, error_refuses(error) ? VERDICT_REFUSED : VERDICT_LATER);
+        struct refusal *refusal = connection_get_refusal(connection, local, remote);
+        const bool permit = connection->auth && error_permits_not(error);
+
+        engine_fail(engine, connection, refusal, error, lived_usec,
+                    error_refuses(error) && !permit ? VERDICT_REFUSED : VERDICT_LATER);
+        if (refusal && !refusal->ordered)
+                refusal->permit = permit;
 }
 
 void engine_refuse_lost(struct engine *engine, struct connection *connection,
@@ -157,14 +172,21 @@ void engine_refuse_closed(struct engine *engine, struct connection *connection,
                           const struct subflow *gone, const struct mptcp_event *event) {
         uint64_t lived_usec = engine_lived(engine, gone);
         enum verdict verdict = verdict_of(gone, event, lived_usec);
+        struct refusal *refusal;
         int error = -event->error;
+
+        /* A peer that has learnt of protection closes what it hasn't admitted: with permission it
+         * is another matter. */
+        if (connection->auth && gone->free && connection->joins != JOINS_FREE)
+                return;
 
         /* One that worked and that the peer closed in good order is tried again like a lost one. */
         if (!error && verdict == VERDICT_LATER)
                 error = -ECONNRESET;
-        engine_fail(engine, connection,
-                    connection_get_refusal(connection, &gone->is.local, &gone->is.remote), error,
-                    lived_usec, verdict);
+        refusal = connection_get_refusal(connection, &gone->is.local, &gone->is.remote);
+        engine_fail(engine, connection, refusal, error, lived_usec, verdict);
+        if (refusal && !refusal->ordered)
+                refusal->permit = connection->auth && gone->free;
 }
 
 /*
@@ -199,13 +221,23 @@ bool engine_pardon_announced(struct engine *engine, struct connection *connectio
                 const struct refusal *refusal = &connection->refusals.items[i];
 
                 if (!address_equal(&refusal->remote, remote) ||
-                    (repeated &&
+                    (repeated && refusal->error != -EKEYREJECTED &&
                      (!refusal->tries || engine->now_usec - refusal->since_usec < REPEATED_USEC)))
                         continue;
                 ARRAY_REMOVE(&connection->refusals, i);
                 pardoned = true;
         }
         return pardoned;
+}
+
+void engine_pardon_permitted(struct engine *engine, struct connection *connection) {
+        for (size_t i = connection->refusals.n; i-- > 0;) {
+                const struct refusal *refusal = &connection->refusals.items[i];
+
+                if (refusal->permit || (!refusal->tries && refusal->error == -EACCES))
+                        ARRAY_REMOVE(&connection->refusals, i);
+        }
+        engine_schedule(engine, connection);
 }
 
 void engine_pardon_changed(struct engine *engine, struct connection *connection, bool only_routes) {

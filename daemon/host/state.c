@@ -60,6 +60,7 @@ struct state_slot {
         char program[LIMIT_PROGRAM];
         char profile[LIMIT_NAME];
         struct state_address addresses[LIMIT_MEMO_ADDRESSES];
+        uint64_t guard; /* 0 in files of before */
 };
 
 /* A place as it is in the file. */
@@ -156,6 +157,7 @@ static void slot_from_memo(struct state_slot *slot, const struct memo *memo) {
         slot->uid = memo->program.uid;
         slot->pid = memo->program.pid;
         slot->user_timeout_msec = memo->user_timeout_msec;
+        slot->guard = memo->guard;
         slot->kind = (uint8_t)memo->kind;
         slot->n_addresses = (uint8_t)memo->n_addresses;
         slot->local = memo->local;
@@ -179,6 +181,7 @@ static void memo_from_slot(struct memo *memo, const struct state_slot *slot) {
                 .cookie = slot->cookie,
                 .program = { .uid = slot->uid, .pid = slot->pid },
                 .user_timeout_msec = slot->user_timeout_msec,
+                .guard = slot->guard,
                 .n_addresses = slot->n_addresses,
         };
         memcpy(memo->program.name, slot->program, sizeof(memo->program.name));

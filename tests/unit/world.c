@@ -25,6 +25,7 @@ void world_settle(struct world *world) {
 
 void world_reload(struct world *world, const struct mptcpize_plugin *plugin) {
         conf_profile_init(&world->profiles[0], &world->conf, plugin);
+        world->profiles[0].auth = world->auth;
         world_feed(world, (struct event){
                                           .type = EVENT_CONFIGURED,
                                           .configured = { .conf = &world->conf,
@@ -200,6 +201,20 @@ void world_join(struct world *world, const char *local, const char *remote) {
         world_outcome(world, &action, 0);
         world_mptcp(world, EVENT_SUB_ESTABLISHED, action.token, with_port, remote, action.local_id,
                     0, 0);
+}
+
+void world_protect(struct world *world, uint32_t auth) {
+        world->auth = auth;
+        world_configure(world);
+        world_settle(world);
+}
+
+void world_joins(struct world *world, enum joins joins, const char *reason) {
+        world_feed(world,
+                   (struct event){
+                                   .type = EVENT_JOINS,
+                                   .joins = { .token = TOKEN, .joins = joins, .reason = reason },
+                   });
 }
 
 struct connection *world_connection(struct world *world) {

@@ -14,6 +14,7 @@ struct world {
         struct conf_profile profiles[4]; /* the first is conf's own */
         size_t n_profiles;
         uint64_t now;
+        uint32_t auth; /* CONF_AUTH_* of the first, from the next world_configure() on */
 };
 
 /* For cmocka: state is a struct world. */
@@ -28,6 +29,9 @@ void world_begin(struct world *world);
  * first. They count from the next world_configure().
  */
 void world_add_profiles(struct world *world);
+
+/* Configures anew, with that CONF_AUTH_* for all connections that have the first profile. */
+void world_protect(struct world *world, uint32_t auth);
 
 struct mptcpize_address at(const char *text);
 
@@ -72,5 +76,8 @@ void world_find_join(struct world *world, uint8_t state);
 
 /* Takes a CREATE, and lets the kernel say yes: outcome and SUB_ESTABLISHED on local port. */
 void world_join(struct world *world, const char *local, const char *remote);
+/* What join authentication says of that connection. */
+void world_joins(struct world *world, enum joins joins, const char *reason);
+
 struct connection *world_connection(struct world *world);
 size_t world_subflows(struct world *world, uint32_t state);
