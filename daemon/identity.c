@@ -91,8 +91,7 @@ static void identity_ask(struct identity *identity, struct connection *connectio
 }
 
 static bool connection_is_anybodys(const struct connection *connection) {
-        return !connection->advice.cookie && !connection->advice.assigned &&
-               connection->advice.owner != OWNER_SETTLED &&
+        return !connection->advice.cookie && connection->advice.owner != OWNER_SETTLED &&
                connection->state <= CONNECTION_ESTABLISHED;
 }
 

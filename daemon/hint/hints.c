@@ -118,6 +118,7 @@ static void hints_give(struct hints *hints, const struct hint_report *report) {
         struct event event = { .type = EVENT_HINT, .usec = clock_usec(), .hint = report->event };
 
         event.hint.profile = report->profile;
+        event.hint.policy = report->policy;
         hints->on_event(&event, hints->userdata);
         hints_log(hints, report);
 }

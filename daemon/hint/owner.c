@@ -11,6 +11,11 @@ bool owner_speaks_of_paths(const struct policy_app *app) {
                app->options.n;
 }
 
+/* Is there anything to be known of it for a connection that is there? */
+static bool owner_speaks(const struct policy_app *app) {
+        return owner_speaks_of_paths(app) || app->auth != POLICY_AUTH_OFF;
+}
+
 /* Everything that names a program is matched with no name at all: only "*" fits that. */
 static bool app_fits_anything(const struct policy_read *read, const struct policy_app *app) {
         const struct policy_text nothing = { "", 0 };
@@ -27,7 +32,7 @@ struct owner_need owner_need(const struct policy_read *read) {
              i++) {
                 if (!app_fits_anything(read, app))
                         continue;
-                need.any |= owner_speaks_of_paths(app);
+                need.any |= owner_speaks(app);
                 need.units |= app->unit.n > 0;
         }
         return need;
@@ -73,7 +78,7 @@ bool owner_find(const struct policy_read *read, uint32_t uid, struct policy_text
         const struct policy_app *app = policy_find(read, &who);
         struct policy_text text = { NULL, 0 };
 
-        if (app && owner_speaks_of_paths(app) && !owner_is_excepted(read, app, connection))
+        if (app && owner_speaks(app) && !owner_is_excepted(read, app, connection))
                 text = policy_text(read, &app->name);
         snprintf(name, LIMIT_NAME, "%.*s", (int)(text.n < LIMIT_NAME ? text.n : 0),
                  text.n ? text.bytes : "");

@@ -144,27 +144,29 @@ static void reader_name_mode(uint32_t mode, char name[static LIMIT_NAME]) {
 
 /* False: the database was rewritten meanwhile. */
 static bool reader_try_profile(struct reader *reader, const struct policy_identity *identity,
-                               uint32_t mode, char name[static LIMIT_NAME]) {
+                               uint32_t mode, struct hint_report *report) {
         const struct policy_read *read = database_read(&reader->database, reader->path);
         const struct policy_app *app = read ? policy_find(read, identity) : NULL;
         struct policy_text text;
 
-        reader_name_mode(mode, name);
+        reader_name_mode(mode, report->profile);
+        report->policy[0] = '\0';
         if (!app)
                 return !read || policy_end(read);
         text = policy_text(read, &app->name);
-        if (owner_speaks_of_paths(app) || !name[0])
-                snprintf(name, LIMIT_NAME, "%.*s", (int)(text.n < LIMIT_NAME ? text.n : 0),
-                         text.n ? text.bytes : "");
+        snprintf(report->policy, LIMIT_NAME, "%.*s", (int)(text.n < LIMIT_NAME ? text.n : 0),
+                 text.n ? text.bytes : "");
+        if (owner_speaks_of_paths(app) || !report->profile[0])
+                memcpy(report->profile, report->policy, LIMIT_NAME);
         return policy_end(read);
 }
 
 static void reader_find_profile(struct reader *reader, const struct policy_identity *identity,
-                                uint32_t mode, char name[static LIMIT_NAME]) {
+                                uint32_t mode, struct hint_report *report) {
         for (int i = 0; i < TRIES; i++)
-                if (reader_try_profile(reader, identity, mode, name))
+                if (reader_try_profile(reader, identity, mode, report))
                         return;
-        name[0] = '\0';
+        report->profile[0] = report->policy[0] = '\0';
 }
 
 /* Reports */
@@ -208,7 +210,7 @@ static void reader_judge(struct reader *reader, struct datagram *datagram,
         report.event.user_timeout_msec = datagram->hint.user_timeout_msec;
         program_read(&datagram->sender, datagram->hint.exe, &report.event.program, &text,
                      &identity);
-        reader_find_profile(reader, &identity, datagram->hint.mode, report.profile);
+        reader_find_profile(reader, &identity, datagram->hint.mode, &report);
         report_set_text(&report, datagram->hint.text);
         *ret_report = report;
 }

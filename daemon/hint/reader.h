@@ -13,8 +13,9 @@
 
 /* What the thread made of one datagram. */
 struct hint_report {
-        struct hint_event event; /* .profile is to be set to profile */
+        struct hint_event event; /* .profile and .policy are to be set to these */
         char profile[LIMIT_NAME];
+        char policy[LIMIT_NAME];
         char text[HINT_TEXT]; /* of the sender, but printable; of a refused one: why */
 };
 
