@@ -66,6 +66,7 @@ void conf_init(struct conf *conf) {
                 .max_connections = LIMIT_CONNECTIONS,
                 .dead_after = CONF_DEAD_AFTER_DEFAULT,
                 .metrics_interval = CONF_METRICS_INTERVAL_DEFAULT,
+                .auth_port = CONF_AUTH_PORT_DEFAULT,
         };
 }
 
@@ -411,6 +412,23 @@ static int read_metrics(const struct conf_reader *reader, const struct json_path
         return read_keys(reader, path, value, metrics_keys, ARRAY_SIZE(metrics_keys));
 }
 
+static int read_auth_port(const struct conf_reader *reader, const struct json_path *path,
+                          json_t *value) {
+        return read_number(reader, path, value, 1, UINT16_MAX, &reader->conf->auth_port);
+}
+
+static const struct conf_key auth_keys[] = {
+        { "port", read_auth_port },
+};
+
+static int read_auth(const struct conf_reader *reader, const struct json_path *path,
+                     json_t *value) {
+        if (!json_is_object(value))
+                return json_doc_fail(reader->doc, path, value, reader->error,
+                                     "expected an object, {\"port\": %u}", CONF_AUTH_PORT_DEFAULT);
+        return read_keys(reader, path, value, auth_keys, ARRAY_SIZE(auth_keys));
+}
+
 static const struct conf_key root_keys[] = {
         { "plugin", read_plugin },
         { "limits", read_limits },
@@ -418,6 +436,7 @@ static const struct conf_key root_keys[] = {
         { "routing", read_routing },
         { "allow_join_initial", read_join_initial },
         { "metrics", read_metrics },
+        { "auth", read_auth },
         { "interfaces", read_interfaces },
         { "plugins", read_plugins },
 };

@@ -11,6 +11,7 @@
  *           "allow_join_initial": true,
  *           "metrics": { "file": "/var/lib/prometheus/node-exporter/mptcpize.prom",
  *                        "interval": 15 },
+ *           "auth": { "port": 8684 },
  *           "interfaces": { "wwan*": "backup", "docker0": "on" },
  *           "plugins": { "fullmesh": { "announced": true } }
  *         }
@@ -31,6 +32,9 @@
 #define CONF_DEAD_AFTER_MIN     12u
 #define CONF_DEAD_AFTER_MAX     600u
 #define CONF_DEAD_AFTER_DEFAULT 15u
+
+/* UDP; not assigned to anybody. The number of the RFC. */
+#define CONF_AUTH_PORT_DEFAULT 8684u
 
 /* Seconds between two writings of metrics. */
 #define CONF_METRICS_INTERVAL_MAX     3600u
@@ -81,6 +85,7 @@ struct conf {
         uint32_t dead_after;            /* seconds that a connection without any path lives */
         char metrics_file[LIMIT_VALUE]; /* that metrics are written to; "": none */
         uint32_t metrics_interval;      /* seconds */
+        uint32_t auth_port;             /* of this daemon and its peers, UDP */
         ARRAY_OF(struct conf_role) roles;
         ARRAY_OF(struct conf_option) options;
 };

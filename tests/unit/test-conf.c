@@ -131,7 +131,7 @@ static void test_parse_unknown_key_lists_the_known(void **state) {
         (void)state;
         refuse("{\n  \"plugni\": 1 }", 2, 3,
                "unknown key, expected \"plugin\", \"limits\", \"dead_after\", "
-               "\"routing\", \"allow_join_initial\", \"metrics\", \"interfaces\", "
+               "\"routing\", \"allow_join_initial\", \"metrics\", \"auth\", \"interfaces\", "
                "\"plugins\" (here: \"plugni\")");
         refuse("{ \"limits\": { \"max\": 1 } }", 1, 15,
                "unknown key, expected \"max_subflows\", \"max_accepted\", "
@@ -234,6 +234,33 @@ static void test_parse_metrics_that_are_wrong_are_refused(void **state) {
         conf = read_text(text);
         assert_int_equal(strlen(conf.metrics_file), 255);
         conf_done(&conf);
+}
+
+static void test_parse_auth_port_at_the_edge_is_taken(void **state) {
+        static const char *const texts[] = { "{}", "{\"auth\": {}}", "{\"auth\": {\"port\": 1}}",
+                                             "{\"auth\": {\"port\": 65535}}" };
+        static const uint32_t ports[] = { 8684, 8684, 1, 65535 };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                struct conf conf = read_text(texts[i]);
+
+                assert_int_equal(conf.auth_port, ports[i]);
+                conf_done(&conf);
+        }
+}
+
+static void test_parse_auth_that_is_wrong_is_refused(void **state) {
+        (void)state;
+        refuse("{\n  \"auth\": { \"port\": 0 } }", 2, 21,
+               "expected a whole number from 1 to 65535 (here: 0)");
+        refuse("{\"auth\": {\"port\": 65536}}", 1, 19,
+               "expected a whole number from 1 to 65535 (here: 65536)");
+        refuse("{\"auth\": {\"port\": \"8684\"}}", 1, 19,
+               "expected a whole number from 1 to 65535 (here: \"8684\")");
+        refuse("{\"auth\": 8684}", 1, 10, "expected an object, {\"port\": 8684} (here: 8684)");
+        refuse("{\"auth\": {\"mode\": \"off\"}}", 1, 11,
+               "unknown key, expected \"port\" (here: \"mode\")");
 }
 
 static void test_parse_dead_after_at_the_edge_is_taken(void **state) {
@@ -434,6 +461,8 @@ int main(void) {
                 cmocka_unit_test(test_parse_dead_after_at_the_edge_is_taken),
                 cmocka_unit_test(test_parse_metrics_are_taken),
                 cmocka_unit_test(test_parse_metrics_that_are_wrong_are_refused),
+                cmocka_unit_test(test_parse_auth_port_at_the_edge_is_taken),
+                cmocka_unit_test(test_parse_auth_that_is_wrong_is_refused),
                 cmocka_unit_test(test_parse_bad_role_is_refused),
                 cmocka_unit_test(test_parse_names_and_values_at_their_limits),
                 cmocka_unit_test(test_parse_empty_names_are_refused),
