@@ -42,6 +42,10 @@ const struct conf_profile *profiles_list(const struct profiles *profiles, size_t
         return profiles->list.items;
 }
 
+_Static_assert(CONF_AUTH_OFF == POLICY_AUTH_OFF && CONF_AUTH_PREFER == POLICY_AUTH_PREFER &&
+                               CONF_AUTH_REQUIRE == POLICY_AUTH_REQUIRE,
+               "a policy's word is taken as it is");
+
 /* A policy in the database, and where its words stand, for people. */
 struct source {
         const struct policy_read *read;
@@ -206,6 +210,15 @@ static void profile_read_options(struct conf_profile *profile, const struct sour
         }
 }
 
+/* Also of one whose mode is off: its connections may come from elsewhere. */
+static void profile_read_auth(struct conf_profile *profile, const struct source *source) {
+        /* Nobody has written another one; if so, it is damaged, and no reason to be open. */
+        profile->auth = source->app->auth < _POLICY_AUTH_MAX ? source->app->auth
+                                                             : CONF_AUTH_REQUIRE;
+        if (!source_copy(source, &source->app->psk, profile->psk, sizeof(profile->psk)))
+                source_warn(source, "the path of the key is too long: there is none");
+}
+
 static void profile_set_off(struct conf_profile *profile) {
         profile->plugin = NULL;
         profile->max_subflows = 1;
@@ -226,6 +239,7 @@ static void profiles_read_app(struct profiles *profiles, struct conf_profile *pr
                 profile->max_subflows = app->max_subflows < LIMIT_SUBFLOWS / 2 ? app->max_subflows
                                                                                : LIMIT_SUBFLOWS / 2;
         profile_read_roles(profile, source);
+        profile_read_auth(profile, source);
         if (app->mode == POLICY_MODE_OFF) {
                 profile_set_off(profile);
                 return;

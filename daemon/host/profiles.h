@@ -11,9 +11,11 @@ struct profiles;
 
 /*
  * Makes the profiles: that of setting, one for each mode, one for each policy in read, which may be
- * NULL, and one for each other plugin that is installed. Plugins are loaded from dir; a policy that
- * wants one that can't be had, or an option that there isn't, goes without, which is logged with
- * its place. Both arguments must outlive the profiles. 0 or -ENOMEM.
+ * NULL, and one for each other plugin that is installed. Only those of policies have a word on
+ * authentication: who has a mode by a hint, or by hand, keeps that of the policy (core/permit.c).
+ * Plugins are loaded from dir; a policy that wants one that can't be had, or an option that there
+ * isn't, goes without, which is logged with its place. Both arguments must outlive the profiles. 0
+ * or -ENOMEM.
  */
 int profiles_new(const struct setting *setting, const char *dir, const struct policy_read *read,
                  struct profiles **ret_profiles);
