@@ -295,6 +295,29 @@ static void test_recall_withdrawn_addresses_are_not(void **state) {
 }
 
 /* ... also if a program speaks up before the connection is found. */
+/* A mode that somebody has chosen takes no protection away, not even by a restart. */
+static void test_recall_policy_beside_the_mode_still_protects(void **state) {
+        struct world *world = *state;
+
+        world->profiles[1].auth = CONF_AUTH_REQUIRE;
+        world_configure(world);
+        world_connect(world, TOKEN, 0);
+        drain(world);
+        world_feed(world, (struct event){
+                                          .type = EVENT_HINT,
+                                          .hint = { .kind = HINT_CONNECT,
+                                                    .token = TOKEN,
+                                                    .cookie = 7,
+                                                    .profile = "",
+                                                    .policy = "web" },
+                          });
+        restart(world);
+        find_alive(world, TOKEN, 0);
+        assert_int_equal(world_connection(world)->advice.profile, 0);
+        assert_int_equal(world_connection(world)->advice.guard, 1);
+        assert_int_equal(world_connection(world)->joins, JOINS_WAIT);
+}
+
 static void test_recall_assigned_counts_more_than_a_hint(void **state) {
         struct world *world = *state;
 
@@ -437,6 +460,7 @@ int main(void) {
                 T(test_recall_denied_initial_address_is_not_joined),
                 T(test_recall_announced_addresses_are_joined),
                 T(test_recall_withdrawn_addresses_are_not),
+                T(test_recall_policy_beside_the_mode_still_protects),
                 T(test_recall_assigned_counts_more_than_a_hint),
                 T(test_recall_another_pair_is_a_stranger),
                 T(test_recall_nothing_known_is_unknown_and_joined),
