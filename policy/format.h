@@ -104,7 +104,7 @@ struct policy_app {
         struct policy_span plugin;  /* string */
         uint32_t max_subflows;      /* 0: not said */
         uint32_t auth;              /* enum policy_auth */
-        struct policy_span psk;     /* string: a file's path */
+        struct policy_span psk;     /* string: a file's path, or without "/" a credential's name */
         struct policy_span except;  /* struct policy_rule: TCP if one matches */
         struct policy_span listen;  /* struct policy_rule: if any, listeners must match one */
         struct policy_span source;  /* struct policy_rule: bound sockets that are upgraded all

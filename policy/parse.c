@@ -314,11 +314,25 @@ static void parse_auth_mode(struct parse *parse, const struct json_path *path, j
                 parse->app.auth = (uint32_t)i;
 }
 
-static void parse_psk(struct parse *parse, const struct json_path *path, json_t *value) {
-        const char *text = parse_text(parse, path, value, LIMIT_POLICY_TEXT, "the path of a file");
+/* "/etc/keys/web", or "web": of the credentials that systemd gives the daemon. */
+static bool psk_is_valid(const char *text) {
+        if (text[0] == '/')
+                return text[strlen(text) - 1] != '/';
+        return !strchr(text, '/') && strcmp(text, ".") != 0 && strcmp(text, "..") != 0;
+}
 
-        if (text && text[0] != '/')
-                PARSE_FAIL(parse, path, value, "expected an absolute path");
+static void parse_psk(struct parse *parse, const struct json_path *path, json_t *value) {
+        const char *text;
+
+        /* The daemon reads it, who may read more than a user. */
+        if (parse->source->owner != POLICY_SYSTEM) {
+                PARSE_FAIL_KEY(parse, path, "expected no key: only the system's policies have one");
+                return;
+        }
+        text = parse_text(parse, path, value, LIMIT_PATH, "the path of a file");
+        if (text && !psk_is_valid(text))
+                PARSE_FAIL(parse, path, value,
+                           "expected the absolute path of a file, or the name of a credential");
         else if (text)
                 parse->app.psk = blob_text(parse->blob, text);
 }

@@ -4,6 +4,8 @@
 #include "cmd-policy.h"
 #include "render.h"
 #include "../util/cleanup.h"
+#include "policy/describe.h"
+#include "policy/listeners.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -74,6 +76,27 @@ static json_t *errors_rows(const struct policy_errors *errors) {
         return rows;
 }
 
+#define OPEN_LISTENERS                                                                   \
+        "\"require\" protects a listener from the first word of its program on, unless " \
+        "\"listen\" in \"socket\" names it"
+
+/* What is no mistake, but may be none of the intentions either. */
+static json_t *notes_rows(const struct job *job) {
+        const struct policy_read read = { .half = job->half };
+        const struct policy_app *app;
+        json_t *rows = json_array();
+
+        for (uint32_t i = 0;
+             read.half && (app = policy_at(&read, &read.half->apps, i, sizeof(*app))); i++)
+                if (policy_leaves_listeners_open(app))
+                        json_array_append_new(rows,
+                                              json_pack("{s:o,s:i,s:s}", "file",
+                                                        policy_describe_text(&read, &app->file),
+                                                        "line", (int)app->line, "what",
+                                                        OPEN_LISTENERS));
+        return rows;
+}
+
 /* What came of it; output is the database that was written, if any. */
 static int job_print(const struct ctl *ctl, const struct job *job, int r, const char *output) {
         _cleanup_(json_decrefp) json_t *value = NULL;
@@ -81,9 +104,9 @@ static int job_print(const struct ctl *ctl, const struct job *job, int r, const 
         if (r < 0)
                 return ctl_fail(ctl, CTL_FAILED, "the policies can't be compiled: %s",
                                 strerror(-r));
-        value = json_pack("{s:i,s:s?,s:o,s:i}", "files", (int)job->sources.list.n, "database",
+        value = json_pack("{s:i,s:s?,s:o,s:i,s:o}", "files", (int)job->sources.list.n, "database",
                           output, "errors", errors_rows(&job->errors), "errors_left_out",
-                          (int)job->errors.left_out);
+                          (int)job->errors.left_out, "notes", notes_rows(job));
         if (!value)
                 return ctl_fail(ctl, CTL_FAILED, "out of memory");
         render(ctl, value, render_check);

@@ -139,14 +139,15 @@ static json_t *answer_value(const struct answer *answer, const struct question *
         const struct policy_app *app = answer->app;
         const struct policy_read *read = answer->base ? &answer->base->read : NULL;
         json_t *value = json_pack(
-                        "{s:s,s:s,s:o,s:o,s:s,s:o,s:s,s:s?,s:{s:s,s:o,s:o,s:I}}", "protocol",
+                        "{s:s,s:s,s:o,s:o,s:s,s:o,s:s,s:o,s:s?,s:{s:s,s:o,s:o,s:I}}", "protocol",
                         answer->verdict.mptcp ? "mptcp" : "tcp", "reason",
                         policy_reason_name(answer->verdict.reason), "policy",
                         app ? policy_describe_text(read, &app->name) : json_null(), "file",
                         app ? policy_describe_text(read, &app->file) : json_null(), "mode",
                         policy_mode_name(app ? app->mode : POLICY_MODE_DEFAULT), "plugin",
                         app ? policy_describe_text(read, &app->plugin) : json_null(), "auth",
-                        policy_auth_name(app ? app->auth : POLICY_AUTH_OFF), "database",
+                        policy_auth_name(app ? app->auth : POLICY_AUTH_OFF), "psk",
+                        app ? policy_describe_text(read, &app->psk) : json_null(), "database",
                         answer->base ? answer->base->database : NULL, "program", "app",
                         question->who.app.bytes, "exe", string_or_null(question->exe), "unit",
                         string_or_null(ctl->unit), "uid", (json_int_t)question->who.uid);

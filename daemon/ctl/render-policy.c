@@ -104,6 +104,19 @@ void render_policy(const struct output *output, const json_t *value) {
         render_json(output, json_object_get(value, "policy"));
 }
 
+static void notes_print(const struct output *output, const json_t *notes) {
+        char text[CELL_TEXT];
+        const json_t *note;
+        size_t i;
+
+        json_array_foreach(notes, i, note) {
+                snprintf(text, sizeof(text), "%.600s:%d: note: %s", string_of(note, "file", ""),
+                         (int)json_integer_value(json_object_get(note, "line")),
+                         string_of(note, "what", ""));
+                line_print(output, text);
+        }
+}
+
 void render_check(const struct output *output, const json_t *value) {
         json_int_t left_out = json_integer_value(json_object_get(value, "errors_left_out"));
         const json_t *errors = json_object_get(value, "errors"), *error;
@@ -125,6 +138,7 @@ void render_check(const struct output *output, const json_t *value) {
         }
         if (left_out > 0)
                 fprintf(output->file, "and %d more\n", (int)left_out);
+        notes_print(output, json_object_get(value, "notes"));
         if (json_array_size(errors) == 0)
                 fprintf(output->file, "%d file%s, no mistakes\n", files, files == 1 ? "" : "s");
 }
@@ -153,13 +167,24 @@ static void cell_origin(const json_t *row, const char *field, char text[static C
         snprintf(text, CELL_TEXT, "%s", string_of(row, field, "none is in force"));
 }
 
+/* "require", or with where the key is: "require, key: /etc/key". */
+static void cell_auth(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const char *psk = string_of(row, "psk", NULL);
+
+        if (!psk)
+                snprintf(text, CELL_TEXT, "%s", string_of(row, field, "-"));
+        else
+                snprintf(text, CELL_TEXT, "%s, key: %s%s", string_of(row, field, "-"),
+                         psk[0] == '/' ? "" : "credential ", psk);
+}
+
 static const struct column explanation_columns[] = {
         { "protocol", "protocol", cell_protocol, ALIGN_LEFT },
         { "reason", "reason", cell_plain, ALIGN_LEFT },
         { "rule", "file", cell_rule, ALIGN_LEFT },
         { "policy", "policy", cell_plain, ALIGN_LEFT },
         { "paths", "mode", cell_mode, ALIGN_LEFT },
-        { "auth", "auth", cell_plain, ALIGN_LEFT },
+        { "auth", "auth", cell_auth, ALIGN_LEFT },
         { "program", "program", cell_match, ALIGN_LEFT },
         { "database", "database", cell_origin, ALIGN_LEFT },
 };

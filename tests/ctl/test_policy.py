@@ -100,7 +100,8 @@ class Check(Case):
         done = ctl("check", path)
         self.assertEqual((done.returncode, done.stdout), (0, "1 file, no mistakes\n"))
         self.assertEqual(self.json("check", path),
-                         {"files": 1, "database": None, "errors": [], "errors_left_out": 0})
+                         {"files": 1, "database": None, "errors": [], "errors_left_out": 0,
+                          "notes": []})
 
     def test_all_mistakes_are_told(self):
         bad, worse = self.file("d/bad.json", BAD), self.file("d/worse.json", "{")
@@ -114,6 +115,20 @@ class Check(Case):
         self.assertEqual(errors[0], {
             "file": bad, "line": 2, "column": 22,
             "what": "expected a whole number from 0 to 255 (here: 999)"})
+
+    def test_protection_of_unnamed_listeners_is_noted(self):
+        require = '"auth": {"mode": "require"}'
+        path = self.file("a.json", '{"match": {"app": "a"}, %s}' % require)
+        done = ctl("check", path)
+        self.assertEqual(done.returncode, 0)
+        self.assertIn(f'{path}:1: note: "require" protects a listener from the first word',
+                      done.stdout)
+        self.assertIn("1 file, no mistakes\n", done.stdout)
+        self.assertEqual([(note["file"], note["line"])
+                          for note in self.json("check", path)["notes"]], [(path, 1)])
+        path = self.file("b.json", '{"match": {"app": "b"}, %s, "socket": {"listen": ["443"]}}'
+                         % require)
+        self.assertEqual(self.json("check", path)["notes"], [])
 
     def test_missing_file_is_told(self):
         path = os.path.join(self.directory, "none.json")
@@ -279,6 +294,19 @@ class Explain(Case):
                          "auth      off\n"
                          "program   app=curl exe=- unit=- uid=7\n"
                          f"database  {self.db}\n")
+
+    def test_authentication(self):
+        policy = '{"match": {"app": "%s"}, "auth": {"mode": "require"%s}}'
+        self.compile(a=policy % ("a", ""), b=policy % ("b", ', "psk": "/etc/key"'),
+                     c=policy % ("c", ', "psk": "key"'))
+        for name, psk, line in (("a", None, "require"), ("b", "/etc/key", "require, key: /etc/key"),
+                                ("c", "key", "require, key: credential key")):
+            answer = self.explain(name, "192.0.2.1")
+            self.assertEqual((answer["auth"], answer["psk"]), ("require", psk))
+            self.assertIn(f"auth      {line}\n",
+                          ctl("explain", "--db", self.db, name, "192.0.2.1").stdout)
+            shown = self.json("show", "--db", self.db, name)["policy"]["auth"]
+            self.assertEqual((shown["mode"], shown.get("psk")), ("require", psk))
 
     def test_bad_words_are_usage(self):
         self.fails(2, '"example.com" is no address', "explain", "curl", "example.com")

@@ -64,6 +64,8 @@ GOOD = (
     paths(interfaces={}), paths(interfaces={"a*": "master", "b": "on", "c": "backup", "d": "off"}),
     paths(options={"a": 1, "b": -1.5, "c": True, "d": "", "e": "x" * 255}),
     auth(mode="off"), auth(mode="prefer"), auth(mode="require", psk="/etc/key"),
+    auth(mode="prefer", psk="key"), auth(mode="prefer", psk="..key"), auth(mode="prefer", psk=".a"),
+    auth(mode="require", psk="/" + "x" * 254), auth(mode="require", psk="x" * 255),
 )
 
 BAD = (
@@ -99,7 +101,11 @@ BAD = (
     paths(options={"a" * 64: 1}), paths(options={"a": "x" * 256}),
     paths(options={f"a{n}": 1 for n in range(65)}),
     auth(mode="on"), auth(mode=True), auth(psk="/etc/key"), auth(mode="off", psk="/etc/key"),
-    auth(mode="prefer", psk="key"), auth(mode="prefer", psk=""), auth(key="x"),
+    auth(mode="prefer", psk="keys/key"), auth(mode="prefer", psk=""), auth(key="x"),
+    auth(mode="prefer", psk="/"), auth(mode="prefer", psk="/etc/keys/"),
+    auth(mode="prefer", psk="."), auth(mode="prefer", psk=".."), auth(mode="prefer", psk="../key"),
+    auth(mode="require", psk="/" + "x" * 255), auth(mode="require", psk="x" * 256),
+    auth(mode="require", psk=1),
 )
 
 # Beyond a schema: what numbers mean, and which users there are.

@@ -172,8 +172,15 @@ static const struct mistake mistakes[] = {
         /* auth */
         { AUTH("\"mode\": \"on\""),
           "2:19: expected \"off\", \"prefer\" or \"require\" (here: \"on\")" },
-        { AUTH("\"mode\": \"prefer\", \"psk\": \"key\""),
-          "2:36: expected an absolute path (here: \"key\")" },
+        { AUTH("\"mode\": \"prefer\", \"psk\": \"keys/key\""),
+          "2:36: expected the absolute path of a file, or the name of a credential (here: "
+          "\"keys/key\")" },
+        { AUTH("\"mode\": \"prefer\", \"psk\": \"/etc/keys/\""),
+          "2:36: expected the absolute path of a file, or the name of a credential (here: "
+          "\"/etc/keys/\")" },
+        { AUTH("\"mode\": \"prefer\", \"psk\": \"..\""),
+          "2:36: expected the absolute path of a file, or the name of a credential (here: "
+          "\"..\")" },
         { AUTH("\"mode\": \"prefer\", \"psk\": 1"),
           "2:36: expected the path of a file, " EXPECT_NAME " (here: 1)" },
         { AUTH("\"psk\": \"/etc/key\""),
@@ -360,6 +367,23 @@ static int compile_own(const char *text, struct policy_app *ret_app, struct poli
         return r;
 }
 
+/* The daemon reads the key, who may read more than a user. */
+static void test_compile_key_of_a_user_is_a_mistake(void **state) {
+        struct policy_errors errors = { 0 };
+        char text[POLICY_ERROR_TEXT];
+        struct policy_app app;
+
+        (void)state;
+        assert_int_equal(compile_own(AUTH("\"mode\": \"require\",\n  \"psk\": \"/etc/key\""), &app,
+                                     &errors),
+                         1);
+        assert_int_equal(errors.list.n, 1);
+        policy_error_print(&errors.list.items[0], text);
+        assert_string_equal(text, "x.json:3:3: expected no key: only the system's policies have "
+                                  "one (here: \"psk\")");
+        policy_errors_done(&errors);
+}
+
 static void test_compile_own_policy_is_for_its_owner(void **state) {
         struct policy_errors errors = { 0 };
         char text[POLICY_ERROR_TEXT];
@@ -437,6 +461,7 @@ static void test_describe_is_the_language(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_compile_key_of_a_user_is_a_mistake),
                 cmocka_unit_test(test_compile_each_mistake_has_its_place),
                 cmocka_unit_test(test_compile_tells_all_mistakes),
                 cmocka_unit_test(test_compile_leaves_bad_files_out_without_trace),
