@@ -41,6 +41,7 @@ static struct memo memo_of(uint32_t token) {
                 .profile = "web",
                 .program = { "nginx", 42, 33 },
                 .user_timeout_msec = 2000,
+                .guard = memo_name("nginx"),
                 .addresses = { { at("203.0.113.9:80"), 5, false },
                                { at("[2001:db8::1]:81"), 6, true } },
                 .n_addresses = 2,
@@ -122,6 +123,7 @@ static void test_recall_gives_back_what_was_kept(void **unused) {
         assert_int_equal(memo.program.pid, 42);
         assert_int_equal(memo.program.uid, 33);
         assert_int_equal(memo.user_timeout_msec, 2000);
+        assert_true(memo.guard == memo_name("nginx") && memo.guard != memo_name("web"));
         assert_int_equal(memo.n_addresses, 2);
         assert_memory_equal(memo.addresses, was.addresses, 2 * sizeof(was.addresses[0]));
         assert_int_equal(recall(state, 4, &memo), -ENOENT);
