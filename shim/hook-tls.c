@@ -214,6 +214,23 @@ int hook_gnutls_handshake(void *session) {
         return r;
 }
 
+/* Closing libraries */
+
+HOOK_DECLARE(int, dlclose, (void *handle));
+
+/* Before it for its destructors, and after it for those of other threads that came meanwhile. */
+int hook_dlclose(void *handle) {
+        const struct next *next = next_functions();
+        int r;
+
+        if (!next->dlclose)
+                return -1;
+        tls_library_forget();
+        r = next->dlclose(handle);
+        tls_library_forget();
+        return r;
+}
+
 /* A key of the program's own */
 
 static int hook_check_peer(int fd) {

@@ -30,6 +30,7 @@
         X(int, getpeername, (int fd, struct sockaddr *address, socklen_t *len))                    \
         X(int, close_range, (unsigned int first, unsigned int last, int flags))                    \
         X(void, closefrom, (int first))                                                            \
+        X(int, dlclose, (void *handle))                                                            \
         X(int, dup, (int fd))                                                                      \
         X(int, dup2, (int fd, int to))                                                             \
         X(int, dup3, (int fd, int to, int flags))                                                  \

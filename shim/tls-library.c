@@ -8,15 +8,20 @@
 #include <sys/auxv.h>
 
 #include "fd.h"
+#include "next.h"
 
 #define LIBRARY_SITES 256u
 #define LIBRARY_WAYS  8u
 #define LIBRARY_MAX   8u
 
-/* A place of call. .key: the address and which call; 0: free, LIBRARY_BUSY: being filled. */
+/*
+ * A place of call. .key: the address and which call; 0: free, LIBRARY_BUSY: being filled. What is
+ * read of a place counts only if the key is still the same afterwards.
+ */
 struct library_site {
         _Atomic uint64_t key;
-        struct tls_found found;
+        tls_function *_Atomic function;
+        const struct tls_library *_Atomic library;
 };
 
 #define LIBRARY_BUSY       1u
@@ -190,8 +195,8 @@ static struct tls_found library_resolve(enum tls_call call, const void *caller) 
         }
         if (found.library && !found.library->whole)
                 found.library = NULL;
-        if (handle)
-                (void)dlclose(handle);
+        if (handle && next_functions()->dlclose)
+                (void)next_functions()->dlclose(handle);
         return found;
 }
 
@@ -206,11 +211,16 @@ static struct tls_found library_learn(enum tls_call call, const void *caller, ui
 
                 if (!atomic_compare_exchange_strong(&row[i].key, &was, LIBRARY_BUSY))
                         continue;
-                row[i].found = found;
+                atomic_store_explicit(&row[i].function, found.function, memory_order_relaxed);
+                atomic_store_explicit(&row[i].library, found.library, memory_order_relaxed);
                 atomic_store_explicit(&row[i].key, key, memory_order_release);
                 break;
         }
         return found;
+}
+
+static bool library_site_has(const struct library_site *site, uint64_t key) {
+        return atomic_load_explicit(&site->key, memory_order_acquire) == key;
 }
 
 struct tls_found tls_library_find(enum tls_call call, const void *caller) {
@@ -218,8 +228,24 @@ struct tls_found tls_library_find(enum tls_call call, const void *caller) {
         struct library_site *row = &library_sites[((uintptr_t)caller >> 2) %
                                                   (LIBRARY_SITES / LIBRARY_WAYS) * LIBRARY_WAYS];
 
-        for (uint32_t i = 0; i < LIBRARY_WAYS; i++)
-                if (atomic_load_explicit(&row[i].key, memory_order_acquire) == key)
-                        return row[i].found;
+        for (uint32_t i = 0; i < LIBRARY_WAYS; i++) {
+                struct tls_found found;
+
+                if (!library_site_has(&row[i], key))
+                        continue;
+                found.function = atomic_load_explicit(&row[i].function, memory_order_acquire);
+                found.library = atomic_load_explicit(&row[i].library, memory_order_acquire);
+                if (library_site_has(&row[i], key))
+                        return found;
+        }
         return library_learn(call, caller, key, row);
+}
+
+void tls_library_forget(void) {
+        for (uint32_t i = 0; i < LIBRARY_SITES; i++) {
+                uint64_t key = atomic_load_explicit(&library_sites[i].key, memory_order_relaxed);
+
+                if (key > LIBRARY_BUSY)
+                        (void)atomic_compare_exchange_strong(&library_sites[i].key, &key, 0);
+        }
 }

@@ -10,7 +10,8 @@
  *
  * The first call from a place looks symbols up, which takes the dynamic linker's lock and may
  * allocate; later ones cost a few nanoseconds. What was found stays loaded, so that nothing of what
- * is remembered points into the void.
+ * is remembered points into the void; and all of it is forgotten when the program closes a library,
+ * in whose place another caller may come.
  */
 #pragma once
 
@@ -87,3 +88,6 @@ struct tls_found {
 
 /* What the call means that is made from this address. errno is kept. */
 struct tls_found tls_library_find(enum tls_call call, const void *caller);
+
+/* A library has been, or is about to be, closed. */
+void tls_library_forget(void);

@@ -19,7 +19,7 @@ enum {
         FAKE_MPTCP = 262,
         FAKE_SNDBUF = 400,
         FAKE_STEPS = 16,
-        FAKE_STREAM = 64,
+        FAKE_STREAM = 128,
 };
 
 /* The next call has to be this one. */
