@@ -119,6 +119,7 @@ static void hints_give(struct hints *hints, const struct hint_report *report) {
 
         event.hint.profile = report->profile;
         event.hint.policy = report->policy;
+        event.hint.key = report->keyed ? report->key : NULL;
         hints->on_event(&event, hints->userdata);
         hints_log(hints, report);
 }
@@ -130,6 +131,7 @@ int hints_dispatch(struct hints *hints) {
         while (n < HINTS_BATCH &&
                recv(hints->fd, &report, sizeof(report), MSG_DONTWAIT) == sizeof(report)) {
                 hints_give(hints, &report);
+                explicit_bzero(&report, sizeof(report));
                 n++;
         }
         return n;

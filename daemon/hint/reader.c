@@ -4,7 +4,7 @@
  * A datagram is taken apart here, and only here: one descriptor, the kernel's credentials, a
  * structure that may be longer than ours. All descriptors that came with it are closed whatever it
  * is. What the sender says of its policy is not believed; its mode counts where the policy of this
- * host leaves the paths open.
+ * host leaves the paths open. A key goes on with the report, and is cleansed here.
  */
 #include "reader.h"
 
@@ -69,32 +69,32 @@ static void datagram_take(struct datagram *datagram, struct cmsghdr *header) {
         }
 }
 
-/* 0 or a negative errno; an end of file is -ESHUTDOWN. */
+/* 0 or a negative errno; an end of file is -ESHUTDOWN. It is to be cleansed in any case. */
 static int datagram_receive(int socket, struct datagram *ret_datagram) {
         union {
                 struct cmsghdr header;
                 char bytes[CMSG_SPACE(sizeof(int[DESCRIPTORS])) + CMSG_SPACE(sizeof(struct ucred))];
         } control;
-        struct datagram datagram = { .n_fds = 0 };
-        struct iovec part = { &datagram.hint, sizeof(datagram.hint) };
+        struct iovec part = { &ret_datagram->hint, sizeof(ret_datagram->hint) };
         struct msghdr message = {
                 .msg_iov = &part,
                 .msg_iovlen = 1,
                 .msg_control = &control,
                 .msg_controllen = sizeof(control),
         };
-        ssize_t n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
+        ssize_t n;
 
+        *ret_datagram = (struct datagram){ .n_fds = 0 };
+        n = recvmsg(socket, &message, MSG_CMSG_CLOEXEC);
         if (n < 0)
                 return -errno;
         if (n == 0 && message.msg_controllen == 0)
                 return -ESHUTDOWN;
         for (struct cmsghdr *at = CMSG_FIRSTHDR(&message); at; at = CMSG_NXTHDR(&message, at))
-                datagram_take(&datagram, at);
-        datagram.hint.exe[sizeof(datagram.hint.exe) - 1] = '\0';
-        datagram.n_bytes = (size_t)n;
-        datagram.flags = message.msg_flags;
-        *ret_datagram = datagram;
+                datagram_take(ret_datagram, at);
+        ret_datagram->hint.exe[sizeof(ret_datagram->hint.exe) - 1] = '\0';
+        ret_datagram->n_bytes = (size_t)n;
+        ret_datagram->flags = message.msg_flags;
         return 0;
 }
 
@@ -102,6 +102,7 @@ static void datagram_done(struct datagram *datagram) {
         for (size_t i = 0; i < datagram->n_fds; i++)
                 (void)close(datagram->fds[i]);
         datagram->n_fds = 0;
+        explicit_bzero(&datagram->hint, sizeof(datagram->hint));
 }
 
 /* What is wrong with it, or NULL. */
@@ -116,6 +117,9 @@ static const char *datagram_wrong(const struct datagram *datagram) {
                 return "of another version";
         if (hint->kind == 0 || hint->kind >= _HINT_KIND_MAX)
                 return "of an unknown kind";
+        if (hint->kind == HINT_KEY &&
+            (hint->key_len != HINT_KEY_BYTES || datagram->n_bytes < sizeof(*hint)))
+                return "a key of the wrong length";
         /* MSG_TRUNC alone: a structure that has grown since. */
         if (datagram->flags & MSG_CTRUNC || datagram->n_fds != 1)
                 return "not exactly one descriptor";
@@ -185,6 +189,13 @@ static void reader_refuse(const char *why, struct hint_report *ret_report) {
         report_set_text(ret_report, why);
 }
 
+/* A connection that fell back to TCP has no token, and no use for a key. */
+static void report_set_key(struct hint_report *report, const struct hint *hint) {
+        report->keyed = hint->kind == HINT_KEY && report->event.token;
+        if (report->keyed)
+                memcpy(report->key, hint->key, sizeof(report->key));
+}
+
 static void reader_judge(struct reader *reader, struct datagram *datagram,
                          struct hint_report *ret_report) {
         struct hint_report report = { .event = { .kind = datagram->hint.kind } };
@@ -213,6 +224,7 @@ static void reader_judge(struct reader *reader, struct datagram *datagram,
         reader_find_profile(reader, &identity, datagram->hint.mode, &report);
         report_set_text(&report, datagram->hint.text);
         *ret_report = report;
+        report_set_key(ret_report, &datagram->hint);
 }
 
 /* The thread */
@@ -223,7 +235,7 @@ static void *reader_main(void *userdata) {
         int r;
 
         for (;;) {
-                struct datagram datagram = { .n_fds = 0 };
+                struct datagram datagram;
 
                 r = datagram_receive(reader->socket, &datagram);
                 if (r == -EINTR || r == -ENOMEM || r == -ENOBUFS)
@@ -233,6 +245,7 @@ static void *reader_main(void *userdata) {
                 reader_judge(reader, &datagram, &report);
                 /* First the news, then what may never return. */
                 r = send(reader->pair[1], &report, sizeof(report), MSG_NOSIGNAL) < 0 ? -errno : 0;
+                explicit_bzero(&report, sizeof(report));
                 datagram_done(&datagram);
                 if (r < 0)
                         return NULL;

@@ -11,12 +11,17 @@
 #include <stdbool.h>
 #include "../core/event.h"
 
-/* What the thread made of one datagram. */
+/*
+ * What the thread made of one datagram. Whoever has read one cleanses it: it may hold a key, of
+ * which no other copy is left in the memory of the thread.
+ */
 struct hint_report {
-        struct hint_event event; /* .profile and .policy are to be set to these */
+        struct hint_event event; /* .profile, .policy and, if keyed, .key are to be set */
         char profile[LIMIT_NAME];
         char policy[LIMIT_NAME];
         char text[HINT_TEXT]; /* of the sender, but printable; of a refused one: why */
+        bool keyed;
+        uint8_t key[HINT_KEY_BYTES];
 };
 
 struct reader;

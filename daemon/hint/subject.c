@@ -96,7 +96,7 @@ int subject_read(int fd, unsigned int kind, uint64_t own_namespace, struct subje
                 r = subject_local(fd, &subject.local);
         if (r < 0)
                 return r;
-        if (kind == HINT_CONNECT || kind == HINT_OPTION)
+        if (kind == HINT_CONNECT || kind == HINT_OPTION || kind == HINT_KEY)
                 subject.token = subject_token(fd);
         if (kind == HINT_LISTEN)
                 subject.ipv6_only = subject_is_ipv6_only(fd);
