@@ -1,0 +1,43 @@
+/*
+ * Connections that are protected, or to be, by their token: what the daemon knows of each next to
+ * the protocol's own.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include "../util/array.h"
+#include "../util/limits.h"
+#include "policy/format.h"
+#include "record.h"
+
+struct ward {
+        uint32_t token;
+        enum policy_auth mode;
+        bool server;             /* the peer opened it */
+        bool fresh;              /* seen from its beginning: nobody can have a secret of it twice */
+        bool established;        /* the protocol has been told, */
+        bool keyed;              /* so has it of a key, */
+        bool keyless;            /* or that a shared one can't be had */
+        uint8_t tries;           /* to find out its initial sequence numbers */
+        uint32_t offered;        /* hash of the addresses that the protocol knows of */
+        ARRAY_OF(uint32_t) seen; /* hashes of subflows of the peer's that the protocol knows of */
+        struct auth_record *record; /* the store's */
+        struct ward *next;
+};
+
+struct wards {
+        struct ward **buckets;
+        size_t n_buckets; /* a power of two, or 0 */
+        size_t n;
+};
+
+#define WARDS_NULL ((struct wards){ 0 })
+
+struct ward *wards_find(const struct wards *wards, uint32_t token);
+/* A new one, all zero but for its token, which is new. NULL: no memory, or LIMIT_CONNECTIONS. */
+struct ward *wards_add(struct wards *wards, uint32_t token);
+/* Frees it; its record is the caller's. */
+void wards_remove(struct wards *wards, struct ward *ward);
+/* fn may remove that one. */
+void wards_each(struct wards *wards, void (*fn)(struct ward *ward, void *userdata), void *userdata);
+void wards_done(struct wards *wards);
