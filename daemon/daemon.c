@@ -11,6 +11,7 @@
 #include <systemd/sd-event.h>
 #include <unistd.h>
 
+#include "auth/auth.h"
 #include "blackhole-watch.h"
 #include "bus/bus.h"
 #include "core/engine.h"
@@ -53,6 +54,7 @@ struct daemon {
         struct hints *hints;       /* NULL: there are none */
         struct counters *counters; /* of the kernel; NULL: they can't be read */
         struct state *state;       /* NULL: nothing is kept for the next daemon */
+        struct auth *auth;
         struct blackhole_watch *blackholes;
         struct identity *identity;
         struct exporter *exporter; /* of metrics */
@@ -93,6 +95,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
 void daemon_free(struct daemon *daemon) {
         if (!daemon)
                 return;
+        auth_free(daemon->auth);
         takeover_end(&daemon->takeover);
         bus_free(daemon->bus);
         exporter_free(daemon->exporter);
@@ -218,6 +221,7 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
                 takeover_follow(&daemon->takeover, setting_conf(setting));
+                (void)auth_follow(daemon->auth, policies_read(&daemon->policies), false);
                 runtime_hand_over(daemon->options->runtime);
                 log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
         }
@@ -230,9 +234,14 @@ static int daemon_reload(void *userdata, char *error, size_t size) {
 /* Hands over what the kernel can take now; the rest stays until an outcome makes room for it. */
 static void daemon_flush(struct daemon *daemon) {
         const struct action *action;
+        int r;
 
+        auth_flush(daemon->auth);
         while ((action = engine_next_action(&daemon->engine))) {
-                if (daemon->kern->ops->submit(daemon->kern, action) < 0)
+                r = auth_submit(daemon->auth, action);
+                if (r > 0)
+                        r = daemon->kern->ops->submit(daemon->kern, action);
+                if (r < 0)
                         return;
                 action_queue_pop(&daemon->engine.queue);
         }
@@ -290,6 +299,7 @@ static void on_event(const struct event *event, void *userdata) {
         blackhole_watch_feed(daemon->blackholes, event);
         engine_feed(&daemon->engine, event);
         identity_feed(daemon->identity, event);
+        auth_feed(daemon->auth, event);
         bus_feed(daemon->bus, event);
 }
 
@@ -483,6 +493,17 @@ static int daemon_setup_bus(struct daemon *daemon) {
         return r;
 }
 
+static int daemon_setup_auth(struct daemon *daemon) {
+        struct state_place place = { .netns = 0 };
+        const struct auth_host host = { daemon->event, &daemon->engine,
+                                        daemon->kern,  daemon->options->runtime,
+                                        &place,        sizeof(place),
+                                        on_event,      daemon };
+
+        (void)state_here(&place);
+        return auth_new(&host, &daemon->auth);
+}
+
 static int daemon_restore_last(const char *runtime) {
         int r = takeover_restore(runtime);
 
@@ -526,6 +547,8 @@ int daemon_setup(struct daemon *daemon) {
         if (r == 0)
                 r = daemon_setup_policies(daemon);
         if (r == 0)
+                r = daemon_setup_auth(daemon);
+        if (r == 0)
                 r = daemon_setup_hints(daemon);
         /* also if the start fails later: the service has to be able to open what is there */
         runtime_hand_over(daemon->options->runtime);
@@ -551,6 +574,9 @@ int daemon_setup(struct daemon *daemon) {
         if (r < 0)
                 return r;
         (void)state_start(daemon->options->runtime, &daemon->engine, &daemon->state);
+        r = auth_follow(daemon->auth, policies_read(&daemon->policies), true);
+        if (r < 0)
+                return r;
         runtime_hand_over(daemon->options->runtime);
         log_info("ready: plugin %s, at most %u subflows a connection",
                  setting_plugin(daemon->setting)->name,

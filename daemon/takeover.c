@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "auth/gate.h"
 #include "core/address.h"
 #include "util/log.h"
 
@@ -140,6 +141,61 @@ static int routes_clear(void) {
         return r;
 }
 
+/* The gate */
+
+static bool snapshot_has_token(uint32_t token, void *userdata) {
+        const struct snapshot *snapshot = userdata;
+
+        for (size_t i = 0; i < snapshot->connections.n; i++)
+                if (snapshot->connections.items[i].token == token)
+                        return true;
+        return false;
+}
+
+static bool address_is_any(const struct mptcpize_address *address) {
+        const struct mptcpize_address any = { .family = address->family, .port = address->port };
+
+        return address_equal(address, &any);
+}
+
+static bool snapshot_has_listener(const struct gate_listener *listener, void *userdata) {
+        const struct snapshot *snapshot = userdata;
+
+        for (size_t i = 0; i < snapshot->listeners.n; i++) {
+                const struct mptcpize_address *at = &snapshot->listeners.items[i].local;
+
+                if (at->port < listener->first || at->port > listener->last)
+                        continue;
+                if (!listener->prefix.family || address_is_any(at) ||
+                    (at->family == listener->prefix.family &&
+                     address_in_prefix(at, &listener->prefix, listener->prefix_len)))
+                        return true;
+        }
+        return false;
+}
+
+/* Opens it if nothing is behind it any more; how much there is. */
+static int gate_leave(void) {
+        struct snapshot snapshot = { .started_usec = 0 };
+        const struct gate_lives lives = { snapshot_has_token, snapshot_has_listener, &snapshot };
+        int r = kern_snapshot(&snapshot);
+
+        if (r == 0)
+                r = gate_restore(&lives);
+        snapshot_done(&snapshot);
+        return r;
+}
+
+static void gate_tell_left(void) {
+        int n = gate_leave();
+
+        if (n > 0)
+                log_notice("%d connections or listeners that require authentication stay "
+                           "protected: until mptcpized is started again, nobody joins them. To "
+                           "let everybody join: " GATE_REMOVE,
+                           n);
+}
+
 /* All of it */
 
 void takeover_end(struct takeover *takeover) {
@@ -147,6 +203,7 @@ void takeover_end(struct takeover *takeover) {
         if (takeover->active) {
                 (void)routes_clear(); /* also those that could not be deleted when they should */
                 (void)sysctl_restore(takeover->runtime, true);
+                gate_tell_left();
         }
         takeover->active = false;
 }
@@ -154,6 +211,7 @@ void takeover_end(struct takeover *takeover) {
 int takeover_restore(const char *runtime) {
         int n = routes_clear(), r = sysctl_restore(runtime, true);
 
+        (void)gate_leave();
         if (r < 0 || n < 0)
                 return r < 0 ? r : n;
         return n > 0 ? 0 : r;

@@ -1,6 +1,6 @@
 /*
  * What the daemon changes on its host, and puts back: sysctls of net.mptcp, and rules and routes
- * of our own.
+ * of our own. The gate (auth/gate.h) stays closed while there is something behind it.
  *
  * Everything here logs, in one sentence, what it could not do.
  */

@@ -20,6 +20,8 @@ struct auth_host {
         struct engine *engine;
         struct kern *kern;
         const char *runtime;
+        const void *place; /* n_place bytes that say where tokens mean something; copied */
+        size_t n_place;
         kern_event_fn feed; /* for what auth has to say to the engine, and to who else listens */
         void *userdata;
 };

@@ -5,23 +5,29 @@
 #pragma once
 
 #include <stdbool.h>
+#include "../core/address.h"
 #include "../util/array.h"
 #include "../util/limits.h"
 #include "policy/format.h"
 #include "record.h"
 
+/* A subflow of the peer's. */
+struct ward_join {
+        struct mptcpize_address local, remote;
+};
+
 struct ward {
         uint32_t token;
         enum policy_auth mode;
-        bool server;             /* the peer opened it */
-        bool fresh;              /* seen from its beginning: nobody can have a secret of it twice */
-        bool established;        /* the protocol has been told, */
-        bool keyed;              /* so has it of a key, */
-        bool keyless;            /* or that a shared one can't be had */
-        uint8_t tries;           /* to find out its initial sequence numbers */
-        uint32_t offered;        /* hash of the addresses that the protocol knows of */
-        ARRAY_OF(uint32_t) seen; /* hashes of subflows of the peer's that the protocol knows of */
-        struct auth_record *record; /* the store's */
+        bool server;      /* the peer opened it */
+        bool fresh;       /* seen from its beginning: nobody can have a secret of it twice */
+        bool established; /* the protocol has been told, */
+        bool keyed;       /* so has it of a key, */
+        bool keyless;     /* or that a shared one can't be had */
+        uint8_t tries;    /* to find out its initial sequence numbers */
+        uint32_t offered; /* hash of the addresses that the protocol knows of */
+        ARRAY_OF(struct ward_join) seen; /* that the protocol knows of */
+        struct auth_record *record;      /* the store's */
         struct ward *next;
 };
 

@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 #include "../util/clock.h"
 #include "codec-diag.h"
+#include "kern.h"
 
 #define TRIES 8 /* of a dump that is interrupted by changes */
 
@@ -73,6 +74,13 @@ int kern_diag_snapshot(struct netlink *diag, struct snapshot *ret_snapshot) {
                         return r;
         }
         return -EAGAIN;
+}
+
+int kern_snapshot(struct snapshot *ret_snapshot) {
+        _cleanup_(netlink_freep) struct netlink *diag = NULL;
+        int r = netlink_new(NETLINK_SOCK_DIAG, &diag);
+
+        return r < 0 ? r : kern_diag_snapshot(diag, ret_snapshot);
 }
 
 /* Single rows */

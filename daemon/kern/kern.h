@@ -81,3 +81,9 @@ void kern_free(struct kern *kern);
  * were, or a negative errno.
  */
 int kern_clear_routes(void);
+
+/*
+ * What EVENT_SNAPSHOT has, of the network namespace of the caller, without a struct kern. As
+ * kern_ops; ret_snapshot is to be freed by snapshot_done().
+ */
+int kern_snapshot(struct snapshot *ret_snapshot);

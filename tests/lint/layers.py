@@ -68,7 +68,8 @@ LAYERS = (
     # Writes by libnftables, and reads by netlink.
     Layer(AUTH + "gate", (UTIL, CORE, AUTH, "daemon/kern/attr.h", "daemon/kern/netlink.h"),
           ("linux", "nftables")),
-    Layer(AUTH, (UTIL, CORE, AUTH, "daemon/kern/kern.h") + POLICY, ("systemd", "linux")),
+    Layer(AUTH, (UTIL, CORE, AUTH, "daemon/kern/kern.h", "policy/listeners.h") + POLICY,
+          ("systemd", "linux")),
     Layer(BUS, (UTIL, CORE, BUS, AUTH, "daemon/kern/kern.h", "daemon/host/rules.h",
                 "daemon/host/blackhole.h", "policy/eval.h", "policy/explain.h", CONFIG),
           ("systemd", "plugin.h")),

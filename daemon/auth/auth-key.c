@@ -1,0 +1,197 @@
+/*
+ * Secrets of connections: of their programs, by hints, and of keys that policies share.
+ *
+ * The first one counts. What comes before its connection is known, or is known to be protected,
+ * waits for it: a hint can be read before the kernel's event that it has overtaken.
+ */
+#include "auth-private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "../util/clock.h"
+#include "../util/log.h"
+
+#define EARLY_USEC  10000000u /* that a key waits for its connection */
+#define UNSURE_USEC 50000u    /* between two questions for sequence numbers that are moving */
+#define TRIES       40u       /* of them: two seconds */
+
+/* Keys of programs */
+
+static void auth_give_key(struct auth *auth, struct ward *ward, const uint8_t *secret) {
+        int r = protocol_key(auth->protocol, ward->token, secret, clock_usec());
+
+        store_seal(ward->record);
+        ward->keyed |= r == 0 || r == -EEXIST;
+}
+
+/* The oldest makes room. */
+static struct early *auth_early_place(struct auth *auth, uint64_t now) {
+        struct early *oldest = &auth->vault->early[0];
+
+        for (size_t i = 0; i < LIMIT_AUTH_KEYS; i++) {
+                struct early *early = &auth->vault->early[i];
+
+                if (!early->token || now - early->usec > EARLY_USEC)
+                        return early;
+                if (early->usec < oldest->usec)
+                        oldest = early;
+        }
+        return oldest;
+}
+
+static struct early *auth_early_find(const struct auth *auth, uint32_t token) {
+        for (size_t i = 0; i < LIMIT_AUTH_KEYS; i++)
+                if (auth->vault->early[i].token == token)
+                        return &auth->vault->early[i];
+        return NULL;
+}
+
+static void auth_keep_early(struct auth *auth, const struct hint_event *hint) {
+        const uint64_t now = clock_usec();
+        struct early *early;
+
+        if (auth_early_find(auth, hint->token)) /* the first one counts */
+                return;
+        early = auth_early_place(auth, now);
+        early->token = hint->token;
+        early->cookie = hint->cookie;
+        early->usec = now;
+        memcpy(early->key, hint->key, sizeof(early->key));
+}
+
+/* It is of another connection, which had the token before, or by a program that has it wrong. */
+static bool ward_is_of(const struct ward *ward, uint64_t cookie) {
+        return ward->record->cookie == cookie;
+}
+
+void auth_on_key(struct auth *auth, const struct hint_event *hint) {
+        struct ward *ward = wards_find(&auth->wards, hint->token);
+
+        if (!ward)
+                auth_keep_early(auth, hint);
+        else if (ward_is_of(ward, hint->cookie))
+                auth_give_key(auth, ward, hint->key);
+        else
+                log_info("a key of %s was refused: the connection %08x is not that of its socket",
+                         hint->program.name[0] ? hint->program.name : "a program that has ended",
+                         hint->token);
+}
+
+static void auth_take_early(struct auth *auth, struct ward *ward) {
+        struct early *early = auth_early_find(auth, ward->token);
+
+        if (!early)
+                return;
+        if (ward_is_of(ward, early->cookie) && clock_usec() - early->usec <= EARLY_USEC)
+                auth_give_key(auth, ward, early->key);
+        secret_cleanse(early, sizeof(*early));
+}
+
+/* Shared keys */
+
+static void auth_do_without(struct auth *auth, struct ward *ward, const char *reason) {
+        ward->keyless = true;
+        protocol_keyless(auth->protocol, ward->token, reason, clock_usec());
+}
+
+static void auth_share(struct auth *auth, struct ward *ward, size_t n,
+                       const struct ownership *owner) {
+        const uint64_t client = ward->server ? owner->idsn_remote : owner->idsn_local;
+        const uint64_t server = ward->server ? owner->idsn_local : owner->idsn_remote;
+
+        keys_share(auth->vault->psk, n, client, server, auth->vault->secret);
+        auth_give_key(auth, ward, auth->vault->secret);
+        secret_cleanse(auth->vault->secret, sizeof(auth->vault->secret));
+}
+
+/* While much arrives the numbers are not to be had, or the kernel has none. */
+static void auth_ask_later(struct auth *auth, struct ward *ward) {
+        if (ward->tries++ >= TRIES) {
+                auth_do_without(auth, ward,
+                                "the kernel does not say initial data sequence numbers (Linux "
+                                "6.5 does)");
+                return;
+        }
+        if (ARRAY_APPEND(&auth->unsure, ward->token, LIMIT_CONNECTIONS) == 0 &&
+            auth->unsure_usec == UINT64_MAX)
+                auth->unsure_usec = clock_usec() + UNSURE_USEC;
+}
+
+static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk) {
+        struct kern *kern = auth->host.kern;
+        char error[SECRET_ERROR];
+        struct ownership owner;
+        ssize_t n;
+
+        /* Whoever recorded what the peer said then could say it again: see window.h. */
+        if (ward->server && !ward->fresh) {
+                auth_do_without(auth, ward, "what was known of its key is lost");
+                return;
+        }
+        if (kern->ops->owner(kern, ward->token, &owner) < 0)
+                return;
+        if (!owner.idsn_local || !owner.idsn_remote) {
+                auth_ask_later(auth, ward);
+                return;
+        }
+        n = secret_read(psk, auth->vault->psk, error);
+        if (n < 0)
+                auth_do_without(auth, ward, error);
+        else
+                auth_share(auth, ward, (size_t)n, &owner);
+        secret_cleanse(auth->vault->psk, sizeof(auth->vault->psk));
+}
+
+void auth_find_key(struct auth *auth, struct ward *ward) {
+        const struct connection *connection = model_find(&auth->host.engine->model, ward->token);
+        const char *psk;
+
+        if (!connection || ward->keyed)
+                return;
+        auth_take_early(auth, ward);
+        psk = engine_auth_profile(auth->host.engine, connection)->psk;
+        if (!ward->keyed && !ward->keyless && psk[0] && ward->established)
+                auth_find_psk(auth, ward, psk);
+}
+
+void auth_ask_again(struct auth *auth) {
+        const size_t n = auth->unsure.n;
+
+        auth->unsure_usec = UINT64_MAX;
+        /* those that are still unsure come behind these */
+        for (size_t i = 0; i < n; i++) {
+                struct ward *ward = wards_find(&auth->wards, auth->unsure.items[i]);
+
+                if (ward)
+                        auth_find_key(auth, ward);
+        }
+        memmove(auth->unsure.items, auth->unsure.items + n,
+                (auth->unsure.n - n) * sizeof(*auth->unsure.items));
+        auth->unsure.n -= (uint32_t)n;
+}
+
+/* Policies */
+
+static void auth_check_psk(struct auth *auth, const struct policy_read *policies,
+                           const struct policy_app *app) {
+        const struct policy_text file = policy_text(policies, &app->file);
+        const struct policy_text psk = policy_text(policies, &app->psk);
+        char name[LIMIT_PATH], error[SECRET_ERROR];
+
+        snprintf(name, sizeof(name), "%.*s", (int)psk.n, psk.bytes);
+        if (secret_read(name, auth->vault->psk, error) < 0)
+                log_error("%.*s:%u: %s; its connections are not authenticated", (int)file.n,
+                          file.bytes, app->line, error);
+        secret_cleanse(auth->vault->psk, sizeof(auth->vault->psk));
+}
+
+void auth_check_psks(struct auth *auth, const struct policy_read *policies) {
+        const struct policy_app *app;
+
+        for (uint32_t i = 0;
+             policies && (app = policy_at(policies, &policies->half->apps, i, sizeof(*app))); i++)
+                if (app->auth != POLICY_AUTH_OFF && app->psk.n)
+                        auth_check_psk(auth, policies, app);
+}
