@@ -179,7 +179,7 @@ int auth_new(const struct auth_host *host, struct auth **ret_auth) {
 static int auth_enable(struct auth *auth) {
         int r;
 
-        auth->port = PROTOCOL_PORT;
+        auth->port = auth->host.engine->conf->auth_port;
         auth->vault = secret_new(sizeof(*auth->vault));
         r = auth->vault ? protocol_new(&auth_protocol_host, auth, auth->port, &auth->protocol)
                         : -ENOMEM;
