@@ -24,6 +24,8 @@ static const struct field connection_fields[] = {
         { "Pid", "pid", field_known },
         { "Policy", "policy", field_known },
         { "UserTimeoutMsec", "user_timeout_msec", field_known },
+        { "Authentication", "authentication", field_copy },
+        { "AuthenticationMode", "authentication_mode", field_copy },
         { "Subflows", "subflows", field_copy }, /* in a list: how many */
 };
 
@@ -68,6 +70,7 @@ static json_t *log_convert(json_t *value) {
 
 /* What "show" has beyond a row of the list; its "subflows" replaces the number. */
 static const struct field detail_fields[] = {
+        { "AuthenticationReason", "authentication_reason", field_copy },
         { "Subflows", "subflows", subflows_convert },
         { "Remotes", "remotes", remotes_convert },
         { "Log", "log", log_convert },

@@ -58,6 +58,16 @@ static const struct field blackhole_fields[] = {
         { "Blackholes", "destinations", destinations_convert },
 };
 
+static const struct field authentication_fields[] = {
+        { "Gate", "gate", field_copy },
+        { "GateReason", "gate_reason", field_copy },
+        { "GateDropped", "gate_dropped", field_copy },
+        { "AuthPort", "port", field_known },
+        { "AuthConnections", "connections", field_copy },
+        { "AuthConfirmed", "confirmed", field_copy },
+        { "AuthReason", "reason", field_copy },
+};
+
 static json_t *interfaces_convert(json_t *value) {
         return fields_rows(value, interface_fields, ARRAY_SIZE(interface_fields));
 }
@@ -109,6 +119,7 @@ static const struct group groups[] = {
         { "limits", limit_fields, ARRAY_SIZE(limit_fields) },
         { "policies", policy_fields, ARRAY_SIZE(policy_fields) },
         { "blackhole", blackhole_fields, ARRAY_SIZE(blackhole_fields) },
+        { "authentication", authentication_fields, ARRAY_SIZE(authentication_fields) },
         { NULL, tail_fields, ARRAY_SIZE(tail_fields) },
 };
 

@@ -124,6 +124,48 @@ static void cell_blackhole(const json_t *row, const char *field, char text[stati
                          string_of(blackhole, "state", "unknown"));
 }
 
+/* "off", "closed: 12 SYNs dropped", or "missing: why"; the doctor knows what is to be done then. */
+static void cell_gate(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *auth = json_object_get(row, field);
+        const char *gate = string_of(auth, "gate", "unknown");
+        const char *reason = string_of(auth, "gate_reason", "");
+        const size_t n = (size_t)snprintf(text, CELL_TEXT, "%.40s%s%.800s", gate,
+                                          *reason ? ": " : "", reason);
+
+        if (strcmp(gate, "closed") == 0)
+                snprintf(text + n, CELL_TEXT - n, ", %" JSON_INTEGER_FORMAT " SYNs dropped",
+                         number_of(auth, "gate_dropped"));
+        else if (strcmp(gate, "missing") == 0)
+                snprintf(text + n, CELL_TEXT - n, " (what to do: mptcpctl doctor)");
+}
+
+/* "UDP port 8684, 3 connections, 2 confirmed", and what is wrong. */
+static void cell_protected(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const json_t *auth = json_object_get(row, field);
+        const char *reason = string_of(auth, "reason", "");
+        size_t n = (size_t)snprintf(text, CELL_TEXT, "off");
+
+        if (number_of(auth, "port") || number_of(auth, "connections"))
+                n = (size_t)snprintf(text, CELL_TEXT,
+                                     "UDP port %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
+                                     " connections, %" JSON_INTEGER_FORMAT " confirmed",
+                                     number_of(auth, "port"), number_of(auth, "connections"),
+                                     number_of(auth, "confirmed"));
+        if (*reason)
+                snprintf(text + n, CELL_TEXT - n, ": %.800s", reason);
+}
+
+/* "confirmed (require): why", or "off". */
+static void cell_authentication(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        const char *mode = string_of(row, "authentication_mode", "unknown");
+        const char *reason = string_of(row, "authentication_reason", "");
+
+        snprintf(text, CELL_TEXT, "%.40s (%.40s)%s%.800s", string_of(row, field, "unknown"), mode,
+                 *reason ? ": " : "", reason);
+        if (strcmp(mode, "off") == 0)
+                snprintf(text, CELL_TEXT, "off");
+}
+
 static void cell_known(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         if (json_is_null(json_object_get(row, field)))
                 snprintf(text, CELL_TEXT, "unknown");
@@ -157,6 +199,8 @@ static const struct column status_columns[] = {
         { "policies", "policies", cell_policies, ALIGN_LEFT },
         { "database", "policies", cell_database, ALIGN_LEFT },
         { "blackholes", "blackhole", cell_blackhole, ALIGN_LEFT },
+        { "authentication", "authentication", cell_protected, ALIGN_LEFT },
+        { "gate", "authentication", cell_gate, ALIGN_LEFT },
 };
 
 static const struct column error_columns[] = {
@@ -238,6 +282,7 @@ static const struct column list_columns[] = {
         { "REMOTE", "remote", cell_plain, ALIGN_LEFT },
         { "UID", "uid", cell_plain, ALIGN_RIGHT },
         { "SUBFLOWS", "subflows", cell_plain, ALIGN_RIGHT },
+        { "AUTH", "authentication", cell_plain, ALIGN_LEFT }, /* if there is any */
 };
 
 static const struct column connection_columns[] = {
@@ -249,6 +294,7 @@ static const struct column connection_columns[] = {
         { "policy", "policy", cell_known, ALIGN_LEFT },
         { "plugin", "plugin", cell_plain, ALIGN_LEFT },
         { "user timeout", "user_timeout_msec", cell_msec, ALIGN_LEFT },
+        { "authentication", "authentication", cell_authentication, ALIGN_LEFT },
         { "local", "local", cell_plain, ALIGN_LEFT },
         { "remote", "remote", cell_plain, ALIGN_LEFT },
         { "uid", "uid", cell_plain, ALIGN_LEFT },
@@ -297,6 +343,8 @@ static json_t *rows_of_counters(json_t *counters) {
         json_t *value;
 
         json_object_foreach(counters, name, value) {
+                if (strncmp(name, "auth_", 5) == 0 && json_integer_value(value) == 0)
+                        continue; /* on most hosts all of them are */
                 json_array_append_new(rows, json_pack("{s:s,s:O}", "name", name, "value", value));
         }
         return rows;
@@ -348,13 +396,25 @@ void render_status(const struct output *output, const json_t *status) {
         json_decref(counters);
 }
 
+static bool rows_are_protected(const json_t *rows) {
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(rows, i, row) {
+                if (strcmp(string_of(row, "authentication", "off"), "off") != 0)
+                        return true;
+        }
+        return false;
+}
+
 void render_connections(const struct output *output, const json_t *connections) {
         const json_t *rows = json_object_get(connections, "connections");
+        const size_t hidden = rows_are_protected(rows) ? 0 : 1;
 
         if (json_array_size(rows) == 0)
                 fprintf(output->file, "no connections\n");
         else
-                table_print(output, list_columns, ARRAY_SIZE(list_columns), rows);
+                table_print(output, list_columns, ARRAY_SIZE(list_columns) - hidden, rows);
 }
 
 void render_connection(const struct output *output, const json_t *connection) {

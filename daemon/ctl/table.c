@@ -23,6 +23,7 @@ struct colour_row {
 static const struct colour_row colours[] = {
         { "established", "\033[32m" }, { "dead", "\033[31m" },     { "closing", "\033[33m" },
         { "pending", "\033[33m" },     { "fallback", "\033[33m" }, { "off", "\033[2m" },
+        { "confirmed", "\033[32m" },   { "barred", "\033[31m" },   { "free", "\033[33m" },
 };
 
 static const char *colour_of(const struct output *output, const char *text) {

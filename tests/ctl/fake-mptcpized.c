@@ -4,7 +4,7 @@
  * It shows what the real one rarely does: more than a page of connections, texts with control
  * characters, unknown users, numbers that are missing, and refusals. Prints "ready" once it has
  * its name. $FAKE_RELOAD chooses what Reload answers: "denied", "broken", otherwise success;
- * $FAKE_CURSOR=stuck makes List repeat its first page.
+ * $FAKE_CURSOR=stuck makes List repeat its first page; $FAKE_AUTH=off: nothing is protected.
  *
  * It prints each change that it was asked for, and takes commands on standard input:
  *
@@ -50,14 +50,17 @@ static bool is_set(const char *name, const char *value) {
 /* The program of TOKEN does harm to a shell that believes its name. */
 static int row_append(sd_bus_message *reply, uint32_t token) {
         const char *program = token == 1 ? "" : token == TOKEN ? "`touch x`%F{red}" : "curl";
+        const bool is_protected = token == 2 && !is_set("FAKE_AUTH", "off");
 
         return sd_bus_message_append(
-                        reply, "a{sv}", 12, "Token", "u", token, "State", "s", "established",
+                        reply, "a{sv}", 14, "Token", "u", token, "State", "s", "established",
                         "Role", "s", "client", "Plugin", "s", "fullmesh", "Local", "s",
                         "192.0.2.1:5555", "Remote", "s", "[2001:db8::1]:443", "Uid", "u",
                         token == 1 ? UNKNOWN_UID : 1000, "Program", "s", program, "Pid", "u",
                         token == 1 ? 0 : 4711, "Policy", "s", token == 1 ? "" : "web",
-                        "UserTimeoutMsec", "u", token == 1 ? 0 : 2000, "Subflows", "u", 2);
+                        "UserTimeoutMsec", "u", token == 1 ? 0 : 2000, "Subflows", "u", 2,
+                        "Authentication", "s", is_protected ? "confirmed" : "off",
+                        "AuthenticationMode", "s", is_protected ? "prefer" : "off");
 }
 
 /* The tokens are 1, 2, ..., CONNECTIONS; and TOKEN, for who asks for what is behind them. */
@@ -299,6 +302,14 @@ static const struct constant constants[] = {
         { "PolicyDatabase", "/run/mptcpize/policy.db", 0 },
         { "BlackholeAge", NULL, 14 },
         { "BlackholeState", "MPTCP is on again", 0 },
+        { "Authentication", "key", 0 },
+        { "AuthenticationMode", "require", 0 },
+        { "AuthenticationReason", "the program has given no \033[31mkey", 0 },
+        { "Gate", "missing", 0 },
+        { "GateReason", "nf_tables is not in the kernel", 0 },
+        { "AuthConnections", NULL, 3 },
+        { "AuthConfirmed", NULL, 2 },
+        { "AuthReason", "the port is busy", 0 },
 };
 
 static int get_constant(sd_bus *bus, const char *path, const char *interface, const char *property,
@@ -328,8 +339,13 @@ static int get_dictionaries(sd_bus *bus, const char *path, const char *interface
         (void)userdata;
         (void)error;
         if (strcmp(property, "Counters") == 0)
-                return sd_bus_message_append(reply, "a{st}", 2, "actions_done", UINT64_C(7),
-                                             "events", UINT64_MAX);
+                return sd_bus_message_append(reply, "a{st}", 4, "actions_done", UINT64_C(7),
+                                             "auth_forged", UINT64_C(0), "auth_received",
+                                             UINT64_C(9), "events", UINT64_MAX);
+        if (strcmp(property, "AuthPort") == 0)
+                return sd_bus_message_append(reply, "q", 8684);
+        if (strcmp(property, "GateDropped") == 0)
+                return sd_bus_message_append(reply, "t", UINT64_C(12));
         if (strcmp(property, "BlackholeCount") == 0)
                 return sd_bus_message_append(reply, "t", UINT64_C(2));
         if (strcmp(property, "Blackholes") == 0)
@@ -403,6 +419,13 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("BlackholeAge", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("BlackholeState", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Blackholes", "aa{sv}", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("Gate", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("GateReason", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("GateDropped", "t", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("AuthPort", "q", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("AuthConnections", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("AuthConfirmed", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("AuthReason", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Counters", "a{st}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_VTABLE_END,
@@ -427,6 +450,9 @@ static const sd_bus_vtable connection[] = {
         SD_BUS_PROPERTY("Pid", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("Policy", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("UserTimeoutMsec", "u", get_constant, 0, 0),
+        SD_BUS_PROPERTY("Authentication", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("AuthenticationMode", "s", get_constant, 0, 0),
+        SD_BUS_PROPERTY("AuthenticationReason", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("Subflows", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Remotes", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("Log", "aa{sv}", get_dictionaries, 0, 0),

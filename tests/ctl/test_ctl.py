@@ -379,7 +379,13 @@ class Answers(Fake):
                     {"destination": "2001:db8::2", "age": None, "left": 7},
                 ],
             },
-            "counters": {"actions_done": 7, "events": 2**63 - 1},
+            "authentication": {
+                "gate": "missing", "gate_reason": "nf_tables is not in the kernel",
+                "gate_dropped": 12, "port": 8684, "connections": 3, "confirmed": 2,
+                "reason": "the port is busy",
+            },
+            "counters": {"actions_done": 7, "auth_forged": 0, "auth_received": 9,
+                         "events": 2**63 - 1},
             "interfaces": [
                 {"name": "wlan0", "index": 3, "role": "backup", "role_reason": "wlan*",
                  "usable": True, "reason": "", "addresses": ["192.0.2.1", "2001:db8::1"],
@@ -396,14 +402,20 @@ class Answers(Fake):
 
     def test_status_text(self):
         text = self.text("status")
-        self.assertIn("path manager  userspace (before: kernel)\n", text)
-        self.assertIn("connections   300, at most 100000\n", text)
-        self.assertIn("policies      7 from /usr/share/mptcpize/apps.d, /etc/mptcpize/apps.d\n"
-                      "database      /run/mptcpize/policy.db, generation 3\n", text)
+        self.assertIn("path manager    userspace (before: kernel)\n", text)
+        self.assertIn("connections     300, at most 100000\n", text)
+        self.assertIn("policies        7 from /usr/share/mptcpize/apps.d, /etc/mptcpize/apps.d\n"
+                      "database        /run/mptcpize/policy.db, generation 3\n", text)
         self.assertIn("POLICY ERROR\n"
                       "/etc/mptcpize/apps.d/a.json:1:3: unknown \\x1b[31m\n", text)
-        self.assertIn("dead after    15 s without a path\n", text)
-        self.assertIn("blackholes    2, the last 14 s ago: MPTCP is on again\n", text)
+        self.assertIn("dead after      15 s without a path\n", text)
+        self.assertIn("blackholes      2, the last 14 s ago: MPTCP is on again\n", text)
+        self.assertIn("authentication  UDP port 8684, 3 connections, 2 confirmed: "
+                      "the port is busy\n"
+                      "gate            missing: nf_tables is not in the kernel "
+                      "(what to do: mptcpctl doctor)\n", text)
+        self.assertIn("auth_received", text)
+        self.assertNotIn("auth_forged", text)
         self.assertIn("BLACKHOLE    SECONDS  LEFT\n"
                       "203.0.113.2       14  3586\n"
                       "2001:db8::2  unknown     7\n", text)
@@ -419,7 +431,7 @@ class Answers(Fake):
             "token": "0x00000001", "state": "established", "role": "client", "plugin": "fullmesh",
             "local": "192.0.2.1:5555", "remote": "[2001:db8::1]:443", "uid": None,
             "program": None, "pid": None, "policy": None, "user_timeout_msec": None,
-            "subflows": 2})
+            "authentication": "off", "authentication_mode": "off", "subflows": 2})
         self.assertEqual([rows[1][name] for name in ("uid", "program", "pid", "policy",
                                                      "user_timeout_msec")],
                          [1000, "curl", 4711, "web", 2000])
@@ -428,10 +440,11 @@ class Answers(Fake):
         lines = self.text("connections").splitlines()
         self.assertEqual(len(lines), 301)
         self.assertEqual(lines[0], "TOKEN       STATE        ROLE    PROGRAM  POLICY   PLUGIN    "
-                                   "LOCAL           REMOTE              UID  SUBFLOWS")
+                                   "LOCAL           REMOTE              UID  SUBFLOWS  AUTH")
         self.assertEqual(lines[1], "0x00000001  established  client  unknown  unknown  fullmesh  "
-                                   "192.0.2.1:5555  [2001:db8::1]:443     -         2")
+                                   "192.0.2.1:5555  [2001:db8::1]:443     -         2  off")
         self.assertIn("client  curl     web      fullmesh", lines[2])
+        self.assertTrue(lines[2].endswith("         2  confirmed"), lines[2])
 
     def test_show_json(self):
         value = self.json("show", "0x1a2b3c4d")
@@ -440,6 +453,8 @@ class Answers(Fake):
             "token": "0x1a2b3c4d", "state": "established", "role": "server", "plugin": "fullmesh",
             "local": "192.0.2.1:443", "remote": "198.51.100.7:5555", "uid": None,
             "program": "na\x1bme", "pid": 4711, "policy": "none", "user_timeout_msec": 2000,
+            "authentication": "key", "authentication_mode": "require",
+            "authentication_reason": "the program has given no \x1b[31mkey",
             "remotes": [{"id": 0, "address": "198.51.100.7:5555"}],
             "log": [{"time_usec": 1714564800123456, "what": "subflow created",
                      "reason": "a\n\x1b[2Jb"}]})
@@ -455,8 +470,10 @@ class Answers(Fake):
 
     def test_show_text(self):
         text = self.text("show", "1A2b3c4D")
-        self.assertIn("program       na\\x1bme\n", text)
-        self.assertIn("user timeout  2000 ms\n", text)
+        self.assertIn("program         na\\x1bme\n", text)
+        self.assertIn("user timeout    2000 ms\n", text)
+        self.assertIn("authentication  key (require): the program has given no \\x1b[31mkey\n",
+                      text)
         self.assertIn("12.3 MB     999 B  12.3 ms            3\n", text)
         self.assertRegex(text, r"pending +- +203\.0\.113\.1 +1 .* ours +- +- +- +-\n")
         self.assertIn("2024-05-01 12:00:00.123  subflow created  a\\x0a\\x1b[2Jb\n", text)
@@ -467,6 +484,13 @@ class Answers(Fake):
     def test_reload_succeeds_silently(self):
         self.assertEqual(self.text("reload"), "")
         self.assertEqual(self.json("reload"), {})
+
+
+class Unprotected(Fake):
+    settings = {"FAKE_AUTH": "off"}
+
+    def test_connections_have_no_column_of_authentication(self):
+        self.assertTrue(self.text("connections").splitlines()[0].endswith("UID  SUBFLOWS"))
 
 
 class Colours(Fake):
