@@ -1,7 +1,7 @@
 /*
  * See metrics.h.
  */
-#include "metrics.h"
+#include "metrics-private.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -19,22 +19,7 @@
 #define STATES (CONNECTION_ENDING + 1)
 #define LABEL  (4 * LIMIT_NAME)
 
-struct metrics {
-        const struct metrics_host *host;
-        enum metrics_format format;
-        FILE *file;
-};
-
 /* Families and samples */
-
-enum metric_type { METRIC_GAUGE, METRIC_COUNTER, METRIC_INFO };
-
-struct metric {
-        const char *name; /* without "_total" and "_info" */
-        const char *help; /* without quotation marks, backslashes and ends of lines */
-        enum metric_type type;
-        const char *unit; /* that the name ends with, or NULL */
-};
 
 static const char *metric_suffix(const struct metric *metric) {
         return metric->type == METRIC_COUNTER ? "_total"
@@ -42,7 +27,7 @@ static const char *metric_suffix(const struct metric *metric) {
                                               : "";
 }
 
-static void metric_begin(const struct metrics *metrics, const struct metric *metric) {
+void metric_begin(const struct metrics *metrics, const struct metric *metric) {
         static const char *const types[] = { "gauge", "counter", "info" };
         const bool open = metrics->format == METRICS_OPEN;
         const char *suffix = open ? "" : metric_suffix(metric);
@@ -56,16 +41,13 @@ static void metric_begin(const struct metrics *metrics, const struct metric *met
         fprintf(metrics->file, "# HELP mptcpize_%s%s %s.\n", metric->name, suffix, metric->help);
 }
 
-/* labels: as label_add() makes them, "" for none. */
-static void metric_sample(const struct metrics *metrics, const struct metric *metric,
-                          const char *labels, uint64_t value) {
+void metric_sample(const struct metrics *metrics, const struct metric *metric, const char *labels,
+                   uint64_t value) {
         fprintf(metrics->file, "mptcpize_%s%s%s%s%s %" PRIu64 "\n", metric->name,
                 metric_suffix(metric), *labels ? "{" : "", labels, *labels ? "}" : "", value);
 }
 
-/* A family of one sample. */
-static void metric_number(const struct metrics *metrics, const struct metric *metric,
-                          uint64_t value) {
+void metric_number(const struct metrics *metrics, const struct metric *metric, uint64_t value) {
         metric_begin(metrics, metric);
         metric_sample(metrics, metric, "", value);
 }
@@ -378,6 +360,7 @@ int metrics_write(const struct metrics_host *host, enum metrics_format format, c
         write_policies(&metrics);
         write_blackholes(&metrics);
         write_counters(&metrics);
+        metrics_write_auth(&metrics);
         r = write_census(&metrics);
         if (format == METRICS_OPEN)
                 fputs("# EOF\n", metrics.file);

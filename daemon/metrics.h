@@ -17,6 +17,8 @@
 #include "host/blackhole.h"
 #include "host/rules.h"
 
+struct auth;
+
 enum metrics_format {
         METRICS_OPEN,      /* application/openmetrics-text; version=1.0.0 */
         METRICS_PROMETHEUS /* text/plain; version=0.0.4 */
@@ -27,6 +29,7 @@ struct metrics_host {
         struct engine *engine;               /* only read */
         const struct rules *rules;           /* NULL: there are none */
         const struct blackholes *blackholes; /* likewise */
+        const struct auth *auth;             /* likewise */
         const uint32_t *dead_after;          /* seconds */
         uint64_t started_usec;               /* CLOCK_REALTIME */
 };

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../auth/auth.h"
 #include "../util/clock.h"
 #include "../util/utf8.h"
 
@@ -63,6 +64,22 @@ static int connection_get_text(sd_bus *bus, const char *path, const char *interf
                 text = connection->advice.program.name;
         else if (strcmp(property, "Policy") == 0)
                 text = bus_policy(connection_host(userdata), connection);
+        return sd_bus_message_append(reply, "s", text);
+}
+
+static int connection_get_authentication(sd_bus *bus, const char *path, const char *interface,
+                                         const char *property, sd_bus_message *reply,
+                                         void *userdata, sd_bus_error *error) {
+        const char *text;
+        struct auth_view view;
+
+        (void)bus, (void)interface, (void)error;
+        bus_auth_view(connection_host(userdata), connection_of(path, userdata)->token, &view);
+        text = view.state;
+        if (strcmp(property, "AuthenticationMode") == 0)
+                text = policy_auth_name(view.mode);
+        else if (strcmp(property, "AuthenticationReason") == 0)
+                text = view.reason;
         return sd_bus_message_append(reply, "s", text);
 }
 
@@ -356,6 +373,9 @@ static const sd_bus_vtable connection_vtable[] = {
         SD_BUS_PROPERTY("Pid", "u", connection_get_number, 0, 0),
         SD_BUS_PROPERTY("Policy", "s", connection_get_text, 0, 0),
         SD_BUS_PROPERTY("UserTimeoutMsec", "u", connection_get_number, 0, 0),
+        SD_BUS_PROPERTY("Authentication", "s", connection_get_authentication, 0, 0),
+        SD_BUS_PROPERTY("AuthenticationMode", "s", connection_get_authentication, 0, 0),
+        SD_BUS_PROPERTY("AuthenticationReason", "s", connection_get_authentication, 0, 0),
         SD_BUS_PROPERTY("Subflows", "aa{sv}", connection_get_subflows, 0, 0),
         SD_BUS_PROPERTY("Remotes", "aa{sv}", connection_get_remotes, 0, 0),
         SD_BUS_PROPERTY("Log", "aa{sv}", connection_get_log, 0, 0),

@@ -84,6 +84,8 @@ static int manager_get_counters(sd_bus *bus, const char *path, const char *inter
         for (enum counter i = 0; i < _COUNTER_MAX && r >= 0; i++)
                 r = sd_bus_message_append(reply, "{st}", counter_name(i),
                                           host->engine->counters[i]);
+        if (r >= 0)
+                r = bus_append_auth_counters(reply, host);
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -120,6 +122,8 @@ static int manager_append_row(sd_bus_message *reply, const struct bus_host *host
                                           (uint32_t)connection->advice.program.pid, "Policy", "s",
                                           bus_policy(host, connection), "UserTimeoutMsec", "u",
                                           connection->advice.user_timeout_msec);
+        if (r >= 0)
+                r = bus_append_auth_row(reply, host, connection->token);
         if (r >= 0)
                 r = bus_append_address(reply, "Local", &connection->local);
         if (r >= 0)
@@ -260,6 +264,16 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_PROPERTY("BlackholeState", "s", bus_get_blackhole, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Blackholes", "aa{sv}", bus_get_blackholes, 0, 0),
+        SD_BUS_PROPERTY("Gate", "s", bus_get_auth_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("GateReason", "s", bus_get_auth_text, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("GateDropped", "t", bus_get_auth_number, 0, 0),
+        SD_BUS_PROPERTY("AuthPort", "q", bus_get_auth_number, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
+        SD_BUS_PROPERTY("AuthConnections", "u", bus_get_auth_number, 0, 0),
+        SD_BUS_PROPERTY("AuthConfirmed", "u", bus_get_auth_number, 0, 0),
+        SD_BUS_PROPERTY("AuthReason", "s", bus_get_auth_text, 0,
+                        SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),
         SD_BUS_PROPERTY("Counters", "a{st}", manager_get_counters, 0, 0),
         SD_BUS_PROPERTY("Interfaces", "aa{sv}", manager_get_interfaces, 0,
                         SD_BUS_VTABLE_PROPERTY_EMITS_INVALIDATION),

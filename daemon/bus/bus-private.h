@@ -9,6 +9,7 @@
  *   bus-explain.c     questions about policies
  *   bus-interface.c   /org/mptcpize1/interface/<name>
  *   bus-advice.c      the manager's method Advise
+ *   bus-auth.c        what they and the manager show of join authentication
  *   bus-plugin.c      /org/mptcpize1/plugin/<name>
  *   bus-connection.c  /org/mptcpize1/connection/<token>
  *   bus-order.c       orders that wait for the kernel
@@ -215,6 +216,21 @@ int bus_get_blackhole(sd_bus *sd, const char *path, const char *interface, const
                       sd_bus_message *reply, void *userdata, sd_bus_error *error);
 int bus_get_blackholes(sd_bus *sd, const char *path, const char *interface, const char *property,
                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
+
+/* bus-auth.c: properties of the manager, and pieces of replies. */
+struct auth_status;
+struct auth_view;
+struct gate_status;
+int bus_get_auth_text(sd_bus *sd, const char *path, const char *interface, const char *property,
+                      sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_get_auth_number(sd_bus *sd, const char *path, const char *interface, const char *property,
+                        sd_bus_message *reply, void *userdata, sd_bus_error *error);
+int bus_append_auth_counters(sd_bus_message *reply, const struct bus_host *host);
+int bus_append_auth_row(sd_bus_message *reply, const struct bus_host *host, uint32_t token);
+void bus_auth_view(const struct bus_host *host, uint32_t token, struct auth_view *ret_view);
+void bus_auth_status(const struct bus_host *host, struct auth_status *ret_status);
+/* "off", "closed", "missing". */
+const char *bus_gate(const struct gate_status *gate);
 
 /* bus.c: pieces of replies */
 

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../auth/auth.h"
+
 #define SHOWN_SOON_USEC 50000u /* after an event: others follow it */
 #define SHOWN_BATCH     32u    /* signals of one turn */
 #define SHOWN_OBJECTS   (LIMIT_LINKS + LIMIT_PLUGINS)
@@ -42,6 +44,10 @@ enum value {
         VALUE_POLICY_ERRORS,
         VALUE_BLACKHOLE_COUNT,
         VALUE_BLACKHOLE_STATE,
+        VALUE_GATE,
+        VALUE_GATE_REASON,
+        VALUE_AUTH_PORT,
+        VALUE_AUTH_REASON,
         VALUE_SUBSCRIBERS,
         VALUE_INTERFACES,
         _VALUE_MAX
@@ -60,6 +66,10 @@ static const char *const value_names[_VALUE_MAX] = {
         [VALUE_POLICY_ERRORS] = "PolicyErrors",
         [VALUE_BLACKHOLE_COUNT] = "BlackholeCount",
         [VALUE_BLACKHOLE_STATE] = "BlackholeState",
+        [VALUE_GATE] = "Gate",
+        [VALUE_GATE_REASON] = "GateReason",
+        [VALUE_AUTH_PORT] = "AuthPort",
+        [VALUE_AUTH_REASON] = "AuthReason",
         [VALUE_SUBSCRIBERS] = "Subscribers",
         [VALUE_INTERFACES] = "Interfaces",
 };
@@ -76,6 +86,16 @@ static void values_read_policies(const struct bus *bus, uint64_t values[static _
                                 bus_hash_text(values[VALUE_POLICY_ERRORS], status.errors[i]);
 }
 
+static void values_read_auth(const struct bus *bus, uint64_t values[static _VALUE_MAX]) {
+        struct auth_status status;
+
+        bus_auth_status(&bus->host, &status);
+        values[VALUE_GATE] = bus_hash_text(BUS_HASH, bus_gate(&status.gate));
+        values[VALUE_GATE_REASON] = bus_hash_text(BUS_HASH, status.gate.reason);
+        values[VALUE_AUTH_PORT] = status.port;
+        values[VALUE_AUTH_REASON] = bus_hash_text(BUS_HASH, status.reason);
+}
+
 static void values_read(const struct bus *bus, uint64_t values[static _VALUE_MAX]) {
         const struct engine *engine = bus->host.engine;
 
@@ -86,6 +106,7 @@ static void values_read(const struct bus *bus, uint64_t values[static _VALUE_MAX
         values[VALUE_MAX_RETRIES] = engine->limits.max_retries;
         values[VALUE_MAX_CONNECTIONS] = engine->limits.max_connections;
         values_read_policies(bus, values);
+        values_read_auth(bus, values);
         values[VALUE_BLACKHOLE_COUNT] = bus->host.blackholes->count;
         values[VALUE_BLACKHOLE_STATE] = (uint64_t)bus->host.blackholes->state;
         values[VALUE_SUBSCRIBERS] = bus->subscribers.list.n;

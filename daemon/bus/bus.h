@@ -13,6 +13,8 @@
 #include "../host/rules.h"
 #include "../kern/kern.h"
 
+struct auth;
+
 #define BUS_NAME     "org.mptcpize1"
 #define BUS_PATH     "/org/mptcpize1"
 #define BUS_PRIORITY SD_EVENT_PRIORITY_IDLE /* path management comes first */
@@ -21,6 +23,7 @@
 struct bus_host {
         struct engine *engine;
         struct kern *kern;
+        const struct auth *auth;           /* NULL: nothing is protected */
         const char *path_manager;          /* of new sockets: "userspace" */
         const char *previous_path_manager; /* before the daemon started */
         const uint32_t *dead_after;        /* seconds that a connection without a path lives */

@@ -11,7 +11,7 @@ from lab import wait_for
 
 ROWS = 256  # of one List() call, see the XML
 ROW_KEYS = {"Token", "State", "Role", "Plugin", "Local", "Remote", "Uid", "Program", "Pid",
-            "Policy", "UserTimeoutMsec", "Subflows"}
+            "Policy", "UserTimeoutMsec", "Authentication", "AuthenticationMode", "Subflows"}
 NO_CONNECTION = "org.mptcpize1.Error.NoSuchConnection"
 BAD_CONFIGURATION = "org.mptcpize1.Error.BadConfiguration"
 NO_MODE = "org.mptcpize1.Error.NoSuchMode"
@@ -63,6 +63,21 @@ def test_list_row_has_its_keys(lab):
         path = buscalls.connection_path(row["Token"])
         check_equal(buscalls.get(path, CONNECTION_INTERFACE, *names), [row[name] for name in names],
                     "values of the object")
+
+
+def test_nothing_is_protected_by_default(lab):
+    """No policy asks for authentication: no port, no gate, nothing said of connections."""
+    stage(lab)
+    with connections(1):
+        path = buscalls.connection_path(pages(10)[0][0])
+        check_equal(buscalls.get(path, CONNECTION_INTERFACE, "Authentication",
+                                 "AuthenticationMode", "AuthenticationReason"),
+                    ["off", "off", ""], "of a connection")
+    check_equal(buscalls.get(MANAGER, MANAGER_INTERFACE, "Gate", "GateReason", "GateDropped",
+                             "AuthPort", "AuthConnections", "AuthConfirmed", "AuthReason"),
+                ["off", "", 0, 0, 0, 0, ""], "of the daemon")
+    counters = buscalls.get(MANAGER, MANAGER_INTERFACE, "Counters")[0]
+    check_equal({counters[name] for name in counters if name.startswith("auth_")}, {0}, "counters")
 
 
 def test_list_more_than_a_page_can_hold_is_cut(lab):

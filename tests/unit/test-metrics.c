@@ -11,10 +11,20 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../daemon/auth/auth.h"
 #include "../../daemon/metrics.h"
 #include "world.h"
 
 static const uint32_t dead_after = 15;
+
+/* Of this test instead of the daemon's. */
+struct auth {
+        struct auth_status status;
+};
+
+void auth_status(const struct auth *auth, struct auth_status *ret_status) {
+        *ret_status = auth->status;
+}
 
 static void take(struct world *world, enum metrics_format format, char **ret_text) {
         const struct metrics_host host = { .engine = &world->engine,
@@ -84,6 +94,36 @@ static void test_write_open_and_prometheus_differ_in_names(void **state) {
         free(old);
 }
 
+static void test_write_tells_of_authentication(void **state) {
+        static const struct auth auth = {
+                .status = { .gate = { .wanted = true, .dropped = 12, .guarded = 2 },
+                            .port = 8684,
+                            .sessions = 3,
+                            .confirmed = 1,
+                            .counters = { [PROTOCOL_FORGED] = 7 } },
+        };
+        struct world *world = *state;
+        const struct metrics_host host = { .engine = &world->engine,
+                                           .auth = &auth,
+                                           .dead_after = &dead_after };
+        char *text;
+
+        assert_int_equal(metrics_write(&host, METRICS_OPEN, &text), 0);
+        has(text, "\nmptcpize_auth_forged_total 7\n");
+        has(text, "\nmptcpize_auth_replayed_total 0\n");
+        has(text, "\nmptcpize_auth_port 8684\n");
+        has(text, "\nmptcpize_auth_connections{confirmed=\"yes\"} 1\n");
+        has(text, "\nmptcpize_auth_connections{confirmed=\"no\"} 2\n");
+        has(text, "\nmptcpize_auth_gate_missing 1\n");
+        has(text, "\nmptcpize_auth_gate_guarded 2\n");
+        has(text, "\nmptcpize_auth_gate_dropped_syns_total 12\n");
+        lacks(text, "A counter of join authentication");
+        free(text);
+        take(world, METRICS_OPEN, &text);
+        lacks(text, "mptcpize_auth_");
+        free(text);
+}
+
 static void test_write_every_counter_has_words_of_its_own(void **state) {
         char *text;
 
@@ -137,6 +177,8 @@ int main(void) {
                                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(test_write_open_and_prometheus_differ_in_names,
                                                 world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(test_write_tells_of_authentication, world_setup,
+                                                world_teardown),
                 cmocka_unit_test_setup_teardown(test_write_every_counter_has_words_of_its_own,
                                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(test_write_hostile_names_are_escaped, world_setup,
