@@ -458,6 +458,7 @@ static int daemon_setup_exporter(struct daemon *daemon) {
                 .engine = &daemon->engine,
                 .rules = daemon->policies.rules,
                 .blackholes = blackhole_watch_state(daemon->blackholes),
+                .auth = daemon->auth,
                 .dead_after = &daemon->takeover.dead_after,
         };
 
@@ -468,6 +469,7 @@ static int daemon_setup_bus(struct daemon *daemon) {
         struct bus_host host = {
                 .engine = &daemon->engine,
                 .kern = daemon->kern,
+                .auth = daemon->auth,
                 .path_manager = daemon->takeover.path_manager,
                 .previous_path_manager = daemon->takeover.previous_path_manager,
                 .dead_after = &daemon->takeover.dead_after,
