@@ -27,7 +27,7 @@ SOME = 150_000  # bytes by the second path that are no accident
 PSK = f"{WORK}/psk"
 PORT = 443
 NGINX_SERVER = """  server {{ listen 0.0.0.0:80; listen 0.0.0.0:443 ssl; {listen6} root {root};
-    ssl_certificate {cert}; ssl_certificate_key {key}; }}"""
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate {cert}; ssl_certificate_key {key}; }}"""
 
 
 @dataclasses.dataclass(frozen=True)
