@@ -24,12 +24,20 @@ static bool app_fits_anything(const struct policy_read *read, const struct polic
                (!app->exe.n || policy_glob(policy_text(read, &app->exe), nothing));
 }
 
+/* Does it protect listeners that it names, and with what the daemon has by itself? */
+static bool app_protects_listeners(const struct policy_app *app) {
+        return app->listen.n && app->mode != POLICY_MODE_OFF &&
+               (app->auth == POLICY_AUTH_REQUIRE ||
+                (app->auth == POLICY_AUTH_PREFER && app->psk.n));
+}
+
 struct owner_need owner_need(const struct policy_read *read) {
         struct owner_need need = { .any = false };
         const struct policy_app *app;
 
         for (uint32_t i = 0; read && (app = policy_at(read, &read->half->apps, i, sizeof(*app)));
              i++) {
+                need.any |= app_protects_listeners(app);
                 if (!app_fits_anything(read, app))
                         continue;
                 need.any |= owner_speaks(app);
@@ -72,13 +80,33 @@ static bool owner_is_excepted(const struct policy_read *read, const struct polic
                verdict.reason == POLICY_REASON_DIRECTION;
 }
 
+/* Of several policies the one with a key: there will be none from a program that doesn't speak. */
+static const struct policy_app *owner_of_listener(const struct policy_read *read,
+                                                  const struct connection *connection) {
+        const struct policy_app *app, *best = NULL;
+
+        if (!(connection->flags & MPTCPIZE_VIEW_SERVER))
+                return NULL;
+        for (uint32_t i = 0; (app = policy_at(read, &read->half->apps, i, sizeof(*app))); i++)
+                if (app_protects_listeners(app) && !owner_is_excepted(read, app, connection) &&
+                    (!best || (!best->psk.n && app->psk.n)))
+                        best = app;
+        return best;
+}
+
 bool owner_find(const struct policy_read *read, uint32_t uid, struct policy_text unit,
                 const struct connection *connection, char name[static LIMIT_NAME]) {
         const struct policy_identity who = { .uid = uid, .unit = unit };
-        const struct policy_app *app = policy_find(read, &who);
+        const struct policy_app *app = policy_find(read, &who), *guard = NULL;
         struct policy_text text = { NULL, 0 };
 
-        if (app && owner_speaks(app) && !owner_is_excepted(read, app, connection))
+        if (app && (!owner_speaks(app) || owner_is_excepted(read, app, connection)))
+                app = NULL;
+        if (!app || app->auth == POLICY_AUTH_OFF)
+                guard = owner_of_listener(read, connection);
+        if (guard)
+                app = guard;
+        if (app)
                 text = policy_text(read, &app->name);
         snprintf(name, LIMIT_NAME, "%.*s", (int)(text.n < LIMIT_NAME ? text.n : 0),
                  text.n ? text.bytes : "");

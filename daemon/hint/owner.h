@@ -1,7 +1,8 @@
 /*
  * Which policy a connection has of which no hint has spoken: by its user, its systemd unit, and its
  * addresses. A policy that names a program is for none of these, for which program it is is not
- * known.
+ * known; but for one that protects listeners which it names, that doesn't matter: nobody else is to
+ * listen there, and a program may be silent because it has a sandbox.
  */
 #pragma once
 

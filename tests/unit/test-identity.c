@@ -64,6 +64,36 @@ static void test_owner_find_by_user_unit_and_address(void **state) {
         free(image);
 }
 
+static const struct policies_file protected_files[] = {
+        { "sshd.json", "{\"match\": {\"app\": \"sshd\"}, \"socket\": {\"listen\": [\"*:22\"]},"
+                       " \"auth\": {\"mode\": \"require\", \"psk\": \"/k\"}}" },
+        { "tls.json",
+          "{\"match\": {\"app\": \"stunnel\"}, \"socket\": {\"listen\": [\"*:22\", \"*:443\"]},"
+          " \"auth\": {\"mode\": \"require\"}}" },
+        { "redis.json", "{\"match\": {\"app\": \"redis\"}, \"socket\": {\"listen\": [\"*:6379\"]},"
+                        " \"auth\": {\"mode\": \"prefer\", \"psk\": \"/k\"}}" },
+        { "web.json", "{\"match\": {\"app\": \"web\"}, \"socket\": {\"listen\": [\"*:80\"]},"
+                      " \"auth\": {\"mode\": \"prefer\"}}" },
+        { "paths.json",
+          "{\"match\": {\"uid\": 7}, \"paths\": {\"max_subflows\": 3}, \"socket\": {\"except\":"
+          " [{\"port\": 443}]}}" },
+};
+
+static void test_owner_find_by_protected_listener(void **state) {
+        void *image = policies_new(protected_files, 5, NULL);
+
+        (void)state;
+        assert_found(image, 0, NULL, true, "192.0.2.1:22", "sshd"); /* the one with a key */
+        assert_found(image, 0, NULL, true, "192.0.2.1:443", "tls");
+        assert_found(image, 0, NULL, true, "[2001:db8::1]:6379", "redis");
+        assert_found(image, 0, NULL, true, "192.0.2.1:80", ""); /* only its program has a key */
+        assert_found(image, 0, NULL, true, "192.0.2.1:8080", "");
+        assert_found(image, 0, NULL, false, "203.0.113.1:22", "");  /* a client */
+        assert_found(image, 7, NULL, true, "192.0.2.1:22", "sshd"); /* before what is for all */
+        assert_found(image, 7, NULL, true, "192.0.2.1:8080", "paths");
+        free(image);
+}
+
 static void test_owner_need_only_what_names_no_program(void **state) {
         static const struct {
                 const char *match;
@@ -186,6 +216,7 @@ static void test_cgroups_none_have_no_unit(void **state) {
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_owner_find_by_user_unit_and_address),
+                cmocka_unit_test(test_owner_find_by_protected_listener),
                 cmocka_unit_test(test_owner_need_only_what_names_no_program),
                 cmocka_unit_test(test_owner_need_silent_policies_need_nothing),
                 cmocka_unit_test_teardown(test_cgroups_unit_is_the_last_of_the_path, remove_root),
