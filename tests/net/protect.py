@@ -43,9 +43,9 @@ class Side:
         return {"match": {"app": self.app}, "socket": self.socket, "auth": auth}
 
 
-def listens(app, *ports, mode="require", **more):
+def listens(app, *ports, mode="require", psk="", **rules):
     """A server, whose policy names its ports."""
-    return Side(app, mode, {"listen": [f"*:{port}" for port in ports]}, **more)
+    return Side(app, mode, {"listen": [f"*:{port}" for port in ports], **rules}, psk)
 
 
 def shared_key():

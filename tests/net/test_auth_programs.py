@@ -203,6 +203,15 @@ def test_curl_from_haproxy_is_confirmed(hosts):
     hosts.fetch(f"https://{hosts.address}/data", "--insecure")
 
 
+@pair("curl", "haproxy", "nginx", near=Side("haproxy"), far=listens("nginx", PORT))
+def test_haproxy_from_nginx_is_confirmed(hosts):
+    """haproxy as the client, for a program without TLS."""
+    cert = nginx(hosts)
+    hosts.serve(haproxy("near", "127.0.0.1:8081", f"{hosts.address}:{PORT} ssl ca-file {cert}"),
+                8081, here=True)
+    hosts.fetch("http://127.0.0.1:8081/data")
+
+
 @pair("openssl", "nginx", near=Side("openssl"), far=listens("nginx", PORT))
 def test_s_client_from_nginx_is_confirmed(hosts):
     """A request by hand."""
@@ -281,6 +290,17 @@ def test_redis_with_a_shared_key_is_confirmed(hosts):
 @pair("/usr/sbin/sshd", "ssh", near=Side("ssh", psk=PSK), far=listens("sshd*", 22, psk=PSK))
 def test_ssh_with_a_shared_key_is_confirmed(hosts):
     """scp, and sshd with its sandbox."""
+    copy(hosts)
+
+
+@pair("/usr/sbin/sshd", "ssh", near=Side("ssh", psk=PSK),
+      far=listens("sshd*", 22, psk=PSK, hints=False))
+def test_ssh_without_hints_of_sshd_is_confirmed(hosts):
+    """As shipped, sshd sends no hints: its policy is known by the port."""
+    copy(hosts)
+
+
+def copy(hosts):
     options = sshd(hosts)
     got = path("scp")
     hosts.client(["scp", "-q", *options, f"root@{hosts.address}:{DATA}", got])
