@@ -15,6 +15,7 @@
 
 #include "../../daemon/ctl/doctor/doctor-firewall.h"
 #include "../../daemon/ctl/doctor/dump.h"
+#include "../../daemon/ctl/doctor/tls.h"
 #include "../../daemon/util/cleanup.h"
 #include "../../daemon/util/limits.h"
 
@@ -146,6 +147,136 @@ static void test_take_nftables_names_are_quoted(void **state) {
         assert_string_equal(finding_text(&doctor, "remedy"),
                             "nft delete rule ip '$(id)' 'it'\\''s' handle 1");
         doctor_end(&doctor);
+}
+
+/* A join is dropped there, which is what the gate is for. */
+static void test_take_nftables_our_own_table_is_no_finding(void **state) {
+        static const char text[] =
+                        "{\"nftables\":[{\"rule\":{\"family\":\"inet\",\"table\":\"mptcpize\","
+                        "\"chain\":\"joins\",\"handle\":1,\"expr\":[" MPTCP ",{\"drop\":null}" END;
+        struct doctor doctor;
+        bool xt;
+
+        (void)state;
+        doctor_start(&doctor);
+        assert_int_equal(firewall_take_nftables(&doctor, text, &xt), 0);
+        assert_string_equal(finding_text(&doctor, "severity"), "none");
+        doctor_end(&doctor);
+}
+
+/* The port of join authentication */
+
+#define INPUT(policy) CHAIN(",\"hook\":\"input\",\"type\":\"filter\",\"policy\":\"" policy "\"")
+#define DPORT(protocol, value)                                                            \
+        "{\"match\":{\"op\":\"==\",\"left\":{\"payload\":{\"protocol\":\"" protocol "\"," \
+        "\"field\":\"dport\"}},\"right\":" value "}},{\"accept\":null}"
+
+static void test_check_port_of_nftables(void **state) {
+        static const struct rule_case cases[] = {
+                { INPUT("accept") END, "none" },
+                { INPUT("drop") END, "warning" },
+                { INPUT("drop") DPORT("udp", "8684") END, "none" },
+                { INPUT("drop") DPORT("udp", "53") END, "warning" },
+                { INPUT("drop") DPORT("tcp", "8684") END, "warning" },
+                { INPUT("drop") DPORT("th", "{\"set\":[53,{\"range\":[8000,9000]}]}") END, "none" },
+                { INPUT("drop") DPORT("udp", "{\"range\":[1,99]}") END, "warning" },
+                { INPUT("drop") DPORT("udp", "\"@services\"") END, "none" },
+                { INPUT("accept") "{\"counter\":null},{\"reject\":null}" END, "warning" },
+                { INPUT("accept") MPTCP ",{\"counter\":null}" END, "none" },
+                { INPUT("drop") "{\"xt\":null}" END, "none" }, /* iptables tells more */
+                { CHAIN(",\"hook\":\"forward\",\"type\":\"filter\",\"policy\":\"drop\"") END,
+                  "none" },
+        };
+        bool xt;
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(json_decrefp) json_t *manager = json_pack("{s:i}", "AuthPort", 8684);
+                struct doctor doctor;
+
+                doctor_start(&doctor);
+                assert_int_equal(firewall_take_nftables(&doctor, cases[i].text, &xt), 0);
+                assert_string_equal(finding_text(&doctor, "severity"), "none");
+                doctor.manager = manager;
+                assert_int_equal(firewall_take_nftables(&doctor, cases[i].text, &xt), 0);
+                assert_string_equal(finding_text(&doctor, "severity"), cases[i].severity);
+                doctor_end(&doctor);
+        }
+}
+
+static void test_check_port_of_nftables_remedies(void **state) {
+        _cleanup_(json_decrefp) json_t *manager = json_pack("{s:i}", "AuthPort", 8684);
+        struct doctor doctor;
+        bool xt;
+
+        (void)state;
+        doctor_start(&doctor);
+        doctor.manager = manager;
+        assert_int_equal(firewall_take_nftables(&doctor, INPUT("drop") END, &xt), 0);
+        assert_string_equal(finding_text(&doctor, "subject"), "inet t c");
+        assert_string_equal(finding_text(&doctor, "remedy"),
+                            "nft insert rule inet t c udp dport 8684 accept");
+        doctor_end(&doctor);
+}
+
+static void test_check_port_of_iptables(void **state) {
+        static const struct rule_case cases[] = {
+                { ":INPUT ACCEPT [0:0]\n", "none" },
+                { ":INPUT DROP [0:0]\n-A INPUT -p tcp --dport 8684 -j ACCEPT\n", "warning" },
+                { ":INPUT DROP [0:0]\n-A INPUT -p udp -m udp --dport 8684 -j ACCEPT\n", "none" },
+                { ":INPUT DROP [0:0]\n-A x -p udp -m multiport --dports 53,8000:9000 -j ACCEPT\n",
+                  "none" },
+                { ":INPUT DROP [0:0]\n-A x -p udp -m multiport --dports 53,8000 -j ACCEPT\n",
+                  "warning" },
+                { ":INPUT ACCEPT [0:0]\n-A INPUT -j REJECT --reject-with icmp-port-unreachable\n",
+                  "warning" },
+                { ":INPUT DROP [0:0]\n-A INPUT -p udp --dports ", "warning" },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+                _cleanup_(json_decrefp) json_t *manager = json_pack("{s:i}", "AuthPort", 8684);
+                struct doctor doctor;
+
+                doctor_start(&doctor);
+                doctor.manager = manager;
+                firewall_check_port_iptables(&doctor, "iptables", cases[i].text);
+                assert_string_equal(finding_text(&doctor, "severity"), cases[i].severity);
+                doctor_end(&doctor);
+        }
+}
+
+/* TLS of programs */
+
+static void test_tls_of_maps_by_library(void **state) {
+        static const struct {
+                const char *maps;
+                enum tls_kind kind;
+        } cases[] = {
+                { "7f00-7f01 r-xp 0 08:01 1 /usr/lib/x86_64-linux-gnu/libssl.so.3\n", TLS_KNOWN },
+                { "7f00-7f01 r-xp 0 08:01 1 /usr/lib/libgnutls.so.30.34.3\n", TLS_KNOWN },
+                { "7f00-7f01 r-xp 0 08:01 1 /usr/lib/libssl.so.1.1\n", TLS_OLD },
+                { "7f00-7f01 r-xp 0 08:01 1 /usr/lib/firefox/libssl3.so\n", TLS_OTHER },
+                { "/usr/lib/libssl.so.3\n/usr/lib/jvm/lib/server/libjvm.so\n", TLS_JAVA },
+                { "7f00-7f01 r-xp 0 08:01 1 /usr/lib/libc.so.6\n", TLS_NONE },
+                { "", TLS_NONE },
+        };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
+                assert_int_equal(tls_of_maps(cases[i].maps), cases[i].kind);
+}
+
+static void test_tls_of_image_by_words(void **state) {
+        static const char go[] = "\0\0crypto/tls.(*Conn).Read\0", rust[] = "\0rustls-0.21\0";
+        static const char builtin[] = "\0OpenSSL 3.0.11 19 Sep 2023\0", none[] = "\0OpenSSH\0";
+
+        (void)state;
+        assert_int_equal(tls_of_image(go, sizeof(go)), TLS_GO);
+        assert_int_equal(tls_of_image(rust, sizeof(rust)), TLS_RUST);
+        assert_int_equal(tls_of_image(builtin, sizeof(builtin)), TLS_BUILTIN);
+        assert_int_equal(tls_of_image(none, sizeof(none)), TLS_NONE);
+        assert_int_equal(tls_of_image(builtin, 5), TLS_NONE);
 }
 
 /* iptables */
@@ -329,6 +460,12 @@ int main(void) {
                 cmocka_unit_test(test_take_nftables_damaged_text_is_no_finding),
                 cmocka_unit_test(test_take_nftables_cut_anywhere_is_an_error),
                 cmocka_unit_test(test_take_nftables_names_are_quoted),
+                cmocka_unit_test(test_take_nftables_our_own_table_is_no_finding),
+                cmocka_unit_test(test_check_port_of_nftables),
+                cmocka_unit_test(test_check_port_of_nftables_remedies),
+                cmocka_unit_test(test_check_port_of_iptables),
+                cmocka_unit_test(test_tls_of_maps_by_library),
+                cmocka_unit_test(test_tls_of_image_by_words),
                 cmocka_unit_test(test_take_iptables_rules_are_judged),
                 cmocka_unit_test(test_take_iptables_words_are_quoted),
                 cmocka_unit_test(test_take_iptables_many_rules_are_bounded),

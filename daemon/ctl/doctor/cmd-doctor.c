@@ -36,6 +36,8 @@ static const struct check checks[] = {
         { "firewall", "no rule strips or drops Multipath TCP", doctor_check_firewall },
         { "programs", "no program uses plain TCP to other hosts", doctor_check_programs },
         { "peers", "nothing fell back to plain TCP", doctor_check_peers },
+        { "authentication", "joins are authenticated where policies ask for it",
+          doctor_check_authentication },
 };
 
 /* The daemon, as far as it answers. */

@@ -39,5 +39,10 @@ int firewall_take_nftables(struct doctor *doctor, const char *text, bool *ret_xt
 /* The same of what command-save has printed, which is taken apart. */
 void firewall_take_iptables(struct doctor *doctor, const char *command, char *text);
 
+/* doctor-port.c: is the port of join authentication closed by what nft lists, or by what
+ * command-save has printed? Nothing if there is none. */
+void firewall_check_port(struct doctor *doctor, const json_t *objects);
+void firewall_check_port_iptables(struct doctor *doctor, const char *command, const char *text);
+
 /* doctor-iptables.c: legacy: those of the older kernel interface. */
 void firewall_read_iptables(struct doctor *doctor, bool legacy);

@@ -132,6 +132,7 @@ void firewall_take_iptables(struct doctor *doctor, const char *command, char *te
         const char *table = "filter";
         char *rest = NULL;
 
+        firewall_check_port_iptables(doctor, command, text);
         for (char *line = strtok_r(text, "\n", &rest); line; line = strtok_r(NULL, "\n", &rest)) {
                 if (line[0] == '*')
                         table = line + 1;

@@ -315,6 +315,11 @@ static void chain_report(struct doctor *doctor, const json_t *chain) {
                            });
 }
 
+/* The gate of mptcpized: dropping joins is what it is for. */
+static bool is_ours(const json_t *rule) {
+        return is_text(rule, "family", "inet") && is_text(rule, "table", "mptcpize");
+}
+
 static bool objects_judge(struct doctor *doctor, const json_t *objects) {
         const json_t *row;
         bool xt = false;
@@ -326,7 +331,7 @@ static bool objects_judge(struct doctor *doctor, const json_t *objects) {
 
                 if (json_object_get(row, "chain"))
                         chain_report(doctor, json_object_get(row, "chain"));
-                if (!json)
+                if (!json || is_ours(json))
                         continue;
                 rule_read(&rule, json);
                 rule_report(doctor, objects, json, &rule);
@@ -342,6 +347,7 @@ int firewall_take_nftables(struct doctor *doctor, const char *text, bool *ret_xt
         if (!json_is_array(objects))
                 return -EBADMSG;
         *ret_xt = objects_judge(doctor, objects);
+        firewall_check_port(doctor, objects);
         return 0;
 }
 

@@ -83,3 +83,4 @@ void doctor_check_firewall(struct doctor *doctor);
 void doctor_check_networkmanager(struct doctor *doctor);
 void doctor_check_programs(struct doctor *doctor);
 void doctor_check_peers(struct doctor *doctor);
+void doctor_check_authentication(struct doctor *doctor);

@@ -12,11 +12,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define LIBRARY     "libmptcpize.so"
 #define SMALL_BYTES 65536u
 #define MAPS_BYTES  (16u << 20) /* of 65530 mappings, with usual names */
+#define EXE_BYTES   (512 << 20)
 #define DELETED     " (deleted)"
 
 static void path_print(char path[static 64], pid_t pid, const char *name) {
@@ -55,6 +57,7 @@ static void look_at_maps(struct process *process) {
 
         if (process_read(process->pid, "maps", MAPS_BYTES, &text, NULL) >= 0)
                 process->has_library = strstr(text, LIBRARY);
+        process->tls = text ? tls_of_maps(text) : TLS_NONE;
 }
 
 /* Pairs of words, of the size that this host's programs have. */
@@ -76,8 +79,28 @@ static void look_at_auxv(struct process *process) {
 static void look_at_status(struct process *process) {
         _cleanup_(freep) char *text = NULL;
 
-        if (process_read(process->pid, "status", SMALL_BYTES, &text, NULL) >= 0)
-                process->sandboxed = strstr(text, "\nSeccomp:\t2");
+        unsigned int real, effective;
+        const char *uids;
+
+        if (process_read(process->pid, "status", SMALL_BYTES, &text, NULL) < 0)
+                return;
+        process->sandboxed = strstr(text, "\nSeccomp:\t2");
+        uids = strstr(text, "\nUid:\t");
+        if (uids && sscanf(uids, "\nUid:\t%u\t%u", &real, &effective) == 2)
+                process->uid = effective;
+}
+
+/* The kernel cuts names; that of a file is whole. */
+static void look_at_name(struct process *process) {
+        const char *slash = strrchr(process->exe, '/');
+        char path[64], comm[LOOK_TEXT] = "";
+
+        path_print(path, process->pid, "comm");
+        (void)look_line(path, comm);
+        if (slash && strncmp(slash + 1, comm, strlen(comm)) == 0)
+                snprintf(process->name, sizeof(process->name), "%.*s", LIMIT_NAME - 1, slash + 1);
+        else
+                snprintf(process->name, sizeof(process->name), "%.*s", LIMIT_NAME - 1, comm);
 }
 
 static void look_at_cgroup(struct process *process) {
@@ -129,8 +152,28 @@ int process_look(pid_t pid, struct process *ret_process) {
         look_at_maps(ret_process);
         look_at_auxv(ret_process);
         look_at_status(ret_process);
+        look_at_name(ret_process);
         look_at_cgroup(ret_process);
         return 0;
+}
+
+enum tls_kind process_look_for_tls(pid_t pid) {
+        _cleanup_(closep) int fd = -1;
+        enum tls_kind kind;
+        char path[64];
+        struct stat st;
+        void *bytes;
+
+        path_print(path, pid, "exe");
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        if (fd < 0 || fstat(fd, &st) < 0 || st.st_size <= 0 || st.st_size > EXE_BYTES)
+                return TLS_NONE;
+        bytes = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (bytes == MAP_FAILED)
+                return TLS_NONE;
+        kind = tls_of_image(bytes, (size_t)st.st_size);
+        munmap(bytes, (size_t)st.st_size);
+        return kind;
 }
 
 int process_each_socket(pid_t pid, void (*fn)(uint32_t inode, void *userdata), void *userdata) {

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tls.h"
 #include "../../util/limits.h"
 
 struct process {
@@ -22,10 +23,16 @@ struct process {
         bool secure;           /* the kernel has told its dynamic linker not to trust its caller */
         bool setid;            /* since its file is setuid or setgid; else: file capabilities */
         bool sandboxed;        /* with a seccomp filter */
+        enum tls_kind tls;     /* the library that it has; TLS_NONE: look at its file */
+        uid_t uid;             /* effective */
+        char name[LIMIT_NAME]; /* of what was executed: of a script, the script's */
 };
 
 /* 0; -EACCES: it is somebody else's; -ENOENT: it has ended. */
 int process_look(pid_t pid, struct process *ret_process);
+
+/* Which TLS the file of a process was linked with: a look at all of it. */
+enum tls_kind process_look_for_tls(pid_t pid);
 
 /*
  * Calls fn for each socket among the descriptors of a process, with its inode. 0 or a negative

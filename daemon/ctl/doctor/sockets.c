@@ -190,6 +190,31 @@ void sockets_done(struct sockets *sockets) {
         ARRAY_DONE(&sockets->list);
 }
 
+/* All */
+
+struct inodes {
+        int (*fn)(uint32_t inode, void *userdata);
+        void *userdata;
+};
+
+static int on_any(const struct nlmsghdr *message, void *userdata) {
+        const struct inet_diag_msg *row = row_of(message);
+        const struct inodes *inodes = userdata;
+
+        return row && row->idiag_inode ? inodes->fn(row->idiag_inode, inodes->userdata) : 0;
+}
+
+int sockets_each_inode(int (*fn)(uint32_t inode, void *userdata), void *userdata) {
+        static const uint32_t protocols[] = { IPPROTO_MPTCP, IPPROTO_TCP };
+        static const uint8_t families[] = { AF_INET, AF_INET6 };
+        struct inodes inodes = { fn, userdata };
+        int r = 0;
+
+        for (size_t i = 0; i < 4 && r >= 0; i++)
+                r = diag_dump(families[i % 2], protocols[i / 2], STATES, on_any, &inodes);
+        return r;
+}
+
 /* Fallback */
 
 struct fallbacks {

@@ -32,6 +32,10 @@ void sockets_done(struct sockets *sockets);
 /* The row of an inode, or NULL. */
 struct socket_row *sockets_find(const struct sockets *sockets, uint32_t inode);
 
+/* Calls fn for each listener and connection, of TCP and MPTCP, to whomever. 0 or a negative errno.
+ */
+int sockets_each_inode(int (*fn)(uint32_t inode, void *userdata), void *userdata);
+
 /*
  * Calls fn for each MPTCP connection that fell back to plain TCP, with the peer's address as text.
  * 0 or a negative errno.
