@@ -28,7 +28,7 @@ PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "depmod", "apt-get", "dpkg-deb")
 # What our programs and the laboratory of tests/net need, besides what every Debian has.
 PACKAGES = ("systemd-sysv", "dbus", "polkitd", "python3-minimal", "libpython3-stdlib",
             "nginx-light", "curl", "iproute2", "procps", "kmod", "nftables", "libnl-3-200",
-            "libnl-genl-3-200", "libjansson4", "libncursesw6")
+            "libnl-genl-3-200", "libjansson4", "libncursesw6", "libnettle8", "libnftables1")
 UNWANTED = ("doc", "man", "locale", "info")  # below /usr/share
 MODULES = ("net", "lib", "crypto", "drivers/net/veth.ko", "drivers/net/tun.ko",
            "drivers/net/dummy.ko")
