@@ -6,6 +6,7 @@ test_examples.py has the commands.
 Environment: MPTCPIZED, the program, PLUGINS, its plugins, and SOURCE, the top directory.
 """
 
+import hmac
 import json
 import os
 import re
@@ -28,7 +29,8 @@ PAGES = ("man/libmptcpize.7", "man/mptcpctl.1", "man/mptcpize-auth.7",
 # What is neither a command nor a file of ours, by its beginning, and the test that has it.
 ELSEWHERE = {"advice on lte0 is": "tests/net/test_networkmanager.py",
              "[connection]\n": "tests/net/test_networkmanager.py",
-             "metered = off\n": "tests/ctl/test_dispatcher.py"}
+             "metered = off\n": "tests/ctl/test_dispatcher.py",
+             "ES         ": "tests/ctl/test_manual.py"}
 BUS_CONF = """<busconfig><listen>unix:path={path}</listen>{included}
 <policy context="default"><allow user="*"/></policy></busconfig>"""
 PATIENCE = 20  # seconds, spent on failure only
@@ -43,6 +45,18 @@ def objects(text):
         found.append(text[:end])
         text = text[end:]
     return found
+
+
+def hkdf(prk, info, size):
+    """HKDF-Expand of RFC 5869, of at most one block."""
+    return hmac.digest(prk, info + b"\x01", "sha256")[:size]
+
+
+def vectors(name):
+    """The test vectors of a page: {name: bytes}."""
+    text, = [each for each in displays(name) if each.startswith("ES ")]
+    found = re.findall(r"^(\S+)((?:\s+[0-9a-f]+$)+)", text, re.M)
+    return {key: bytes.fromhex("".join(value.split())) for key, value in found}
 
 
 def examples(name):
@@ -90,6 +104,28 @@ class Manual(unittest.TestCase):
 
     def test_policy_examples_are_taken(self):
         self.check_all("man/mptcpize-policy.5", 3)
+
+    def test_authentication_examples_are_taken(self):
+        self.check_all("man/mptcpize-auth.7", 3)
+
+    def test_authentication_vectors_are_right(self):
+        """Computed by the words of the page, not by our code."""
+        known = vectors("man/mptcpize-auth.7")
+        prk = hmac.digest(b"mptcpize join v1", known["ES"], "sha256")
+        keys = [hkdf(prk, name, 32) for name in (b"c2s", b"s2c")]
+        self.assertEqual([prk, *keys, hkdf(prk, b"kid", 8)],
+                         [known[name] for name in ("PRK", "K_c2s", "K_s2c", "KID")])
+        salt = bytes.fromhex("11" * 8 + "22" * 8)
+        self.assertEqual(hkdf(hmac.digest(salt, b"\x42" * 32, "sha256"), b"psk v1", 32),
+                         known["ES(PSK)"])
+        messages = [(kind, known[name]) for kind, name in
+                    ((1, "HELLO"), (2, "HELLO_ACK"), (3, "JOIN_REQ"), (4, "JOIN_OK"), (6, "ADDR"))]
+        for kind, message in messages:
+            from_server = kind in (2, 4, 6)
+            self.assertEqual(message[:16], b"MPAH" + bytes([1, kind, from_server,
+                                                            len(message) // 4]) + known["KID"])
+            self.assertEqual(hmac.digest(keys[from_server], message[:-16], "sha256")[:16],
+                             message[-16:])
 
     def test_every_display_is_tested(self):
         for page in PAGES:
