@@ -129,8 +129,12 @@ static void cell_gate(const json_t *row, const char *field, char text[static CEL
         const json_t *auth = json_object_get(row, field);
         const char *gate = string_of(auth, "gate", "unknown");
         const char *reason = string_of(auth, "gate_reason", "");
-        const size_t n = (size_t)snprintf(text, CELL_TEXT, "%.40s%s%.800s", gate,
-                                          *reason ? ": " : "", reason);
+        size_t n = strlen(gate);
+
+        /* some reasons begin with the word themselves */
+        if (strncmp(reason, gate, n) == 0 && strncmp(reason + n, ": ", 2) == 0)
+                reason += n + 2;
+        n = (size_t)snprintf(text, CELL_TEXT, "%.40s%s%.800s", gate, *reason ? ": " : "", reason);
 
         if (strcmp(gate, "closed") == 0)
                 snprintf(text + n, CELL_TEXT - n, ", %" JSON_INTEGER_FORMAT " SYNs dropped",
