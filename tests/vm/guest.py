@@ -367,6 +367,29 @@ def test_drop_ins_of_the_manual_give_more():
     command("systemctl", "stop", "download")
 
 
+def test_joins_are_guarded_within_the_sandbox():
+    """Of a policy that requires authentication: the gate, the port, a key that is a credential."""
+    write("/etc/mptcpize/keys/guest", "k" * 32)
+    os.chmod("/etc/mptcpize/keys/guest", 0o400)
+    write("/etc/mptcpize/apps.d/guarded.json", json.dumps({
+        "match": {"app": "guarded"}, "socket": {"listen": ["*:8001"]},
+        "auth": {"mode": "require", "psk": "guest.psk"}}))
+    write(f"/etc/systemd/system/{UNIT}.d/key.conf",
+          "[Service]\nLoadCredential=guest.psk:/etc/mptcpize/keys/guest\n")
+    command("systemctl", "daemon-reload")
+    command("systemctl", "reset-failed", UNIT)
+    command("systemctl", "restart", UNIT)
+    found = query("status")["authentication"]
+    check_equal((found["gate"], found["port"], found["reason"]), ("closed", 8684, ""),
+                "gate, port, and what is wrong")
+    check("8001" in command("nft", "list", "table", "inet", "mptcpize"), "the listener is in it")
+    check(":8684" in command("ss", "--udp", "--listening", "--numeric"), "the port is open")
+    os.unlink("/etc/mptcpize/apps.d/guarded.json")
+    command("mptcpctl", "reload")
+    wait_for(lambda: query("status")["authentication"]["gate"] == "off", "nothing is guarded")
+    wait_for(lambda: run("nft", "list", "table", "inet", "mptcpize").returncode, "the table goes")
+
+
 def test_service_disable_leaves_nothing():
     """The drop-ins and their directories are gone; the units are as they were."""
     for name in ("web", "download"):
@@ -390,6 +413,7 @@ TESTS = [test_boot_starts_the_service,
          test_old_files_of_root_become_its,
          test_root_by_hand_leaves_the_service_able,
          test_drop_ins_of_the_manual_give_more,
+         test_joins_are_guarded_within_the_sandbox,
          test_service_disable_leaves_nothing]
 
 
