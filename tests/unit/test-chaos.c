@@ -110,6 +110,8 @@ static void check_action(const struct chaos *chaos, const struct action *action)
                 break;
         }
         check_orders(action, connection);
+        if (action->type == ACTION_CREATE)
+                assert_true(engine_may_join(connection));
         if (action->type == ACTION_CREATE && connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL)
                 assert_false(address_equal(&action->remote, &connection->remotes.items[0].address));
 }
@@ -188,10 +190,11 @@ static struct mptcp_event any_subflow(struct chaos *chaos) {
 }
 
 static int any_error(struct chaos *chaos) {
-        static const int errors[] = { 0,         0,         0,           0,
-                                      EINVAL,    ESRCH,     ENOENT,      ECONNREFUSED,
-                                      ETIMEDOUT, ENOTCONN,  ENETUNREACH, EADDRNOTAVAIL,
-                                      ENOBUFS,   ECONNRESET };
+        static const int errors[] = { 0,         0,          0,           0,
+                                      EINVAL,    ESRCH,      ENOENT,      ECONNREFUSED,
+                                      ETIMEDOUT, ENOTCONN,   ENETUNREACH, EADDRNOTAVAIL,
+                                      ENOBUFS,   ECONNRESET, EACCES,      EKEYREJECTED,
+                                      ECANCELED };
 
         return errors[any(chaos, sizeof(errors) / sizeof(*errors))];
 }
@@ -363,6 +366,7 @@ static void any_hint(struct chaos *chaos) {
 static void any_order(struct chaos *chaos) {
         chaos->world->conf.max_joins = 3;
         chaos->world->conf.max_accepted = 1 + any(chaos, 3);
+        chaos->world->auth = any(chaos, 4) % 3; /* off more often than not */
         if (any(chaos, 2))
                 world_reload(chaos->world, mptcpize_plugin());
         else
@@ -414,55 +418,46 @@ static void any_limits(struct chaos *chaos) {
         check(chaos);
 }
 
+static void any_joins(struct chaos *chaos) {
+        static const char *const reasons[] = { NULL, "", "the peer has confirmed" };
+
+        feed(chaos, (struct event){ .type = EVENT_JOINS,
+                                    .joins = { .token = TOKEN + any(chaos, TOKENS),
+                                               .joins = any(chaos, JOINS_BARRED + 1),
+                                               .reason = reasons[any(chaos, 3)] } });
+}
+
+static void any_intruder(struct chaos *chaos) {
+        const struct mptcp_event of = any_subflow(chaos);
+
+        feed(chaos, (struct event){ .type = EVENT_INTRUDER,
+                                    .intruder = { of.token, of.local, of.remote, "unknown" } });
+}
+
+static void any_overrun(struct chaos *chaos) {
+        feed(chaos, (struct event){ .type = EVENT_OVERRUN });
+}
+
+static void any_follow(struct chaos *chaos) {
+        engine_follow(&chaos->world->engine, 1 + any(chaos, 2));
+        check(chaos);
+}
+
 static void any_event(struct chaos *chaos) {
-        switch (any(chaos, 23)) {
-        case 0:
-                any_network(chaos);
-                break;
-        case 1:
-                any_comparison(chaos);
-                break;
-        case 2:
-                any_entries(chaos);
-                break;
-        case 3:
-                any_hint(chaos);
-                break;
-        case 4:
-                feed(chaos, (struct event){ .type = EVENT_OVERRUN });
-                break;
-        case 5:
-        case 6:
-                any_time(chaos);
-                break;
-        case 7:
-        case 8:
-        case 9:
-        case 10:
-        case 11:
-                any_answer(chaos);
-                break;
-        case 12:
-                any_order(chaos);
-                break;
-        case 13:
-                any_role(chaos);
-                break;
-        case 14:
-                any_limits(chaos);
-                break;
-        case 15:
-        case 16:
-                any_wish(chaos);
-                break;
-        case 17:
-        case 18:
-                engine_follow(&chaos->world->engine, 1 + any(chaos, 2));
-                check(chaos);
-                break;
-        default:
-                any_mptcp(chaos);
-        }
+        static const struct {
+                void (*fn)(struct chaos *chaos);
+                uint32_t weight;
+        } kinds[] = {
+                { any_network, 1 }, { any_comparison, 1 }, { any_entries, 1 }, { any_hint, 1 },
+                { any_overrun, 1 }, { any_time, 2 },       { any_answer, 5 },  { any_order, 1 },
+                { any_role, 1 },    { any_limits, 1 },     { any_wish, 2 },    { any_follow, 2 },
+                { any_joins, 2 },   { any_intruder, 1 },   { any_mptcp, 4 },
+        };
+        uint32_t left = any(chaos, 26), i = 0;
+
+        for (; left >= kinds[i].weight; i++)
+                left -= kinds[i].weight;
+        kinds[i].fn(chaos);
 }
 
 static void chaos_begin(struct chaos *chaos, struct world *world, uint64_t seed) {
@@ -543,6 +538,10 @@ static void calm_down(struct chaos *chaos) {
         struct world *world = chaos->world;
 
         for (uint32_t i = 0; i < 200; i++) {
+                for (uint32_t k = 0; k < TOKENS; k++)
+                        feed(chaos,
+                             (struct event){ .type = EVENT_JOINS,
+                                             .joins = { .token = TOKEN + k, .joins = JOINS_ASK } });
                 engine_follow(&world->engine, TOKENS);
                 while (chaos->n_asked)
                         obey(chaos, chaos->n_asked - 1);
