@@ -137,6 +137,21 @@ static void test_owner_need_silent_policies_need_nothing(void **state) {
         free(image);
 }
 
+static void test_owner_policy_of_authentication_alone_counts(void **state) {
+        const struct policies_file file = {
+                "safe.json", "{\"match\": {\"uid\": 7}, \"auth\": {\"mode\": \"prefer\"}}"
+        };
+        void *image = policies_new(&file, 1, NULL);
+        struct policy_read read = policies_begin(image);
+
+        (void)state;
+        assert_true(owner_need(&read).any);
+        assert_false(owner_speaks_of_paths(
+                        policy_at(&read, &read.half->apps, 0, sizeof(struct policy_app))));
+        assert_found(image, 7, NULL, true, "192.0.2.1:443", "safe");
+        free(image);
+}
+
 /* Control groups: any file system will do. */
 
 static char root[] = "/tmp/test-identity-XXXXXX";
@@ -219,6 +234,7 @@ int main(void) {
                 cmocka_unit_test(test_owner_find_by_protected_listener),
                 cmocka_unit_test(test_owner_need_only_what_names_no_program),
                 cmocka_unit_test(test_owner_need_silent_policies_need_nothing),
+                cmocka_unit_test(test_owner_policy_of_authentication_alone_counts),
                 cmocka_unit_test_teardown(test_cgroups_unit_is_the_last_of_the_path, remove_root),
                 cmocka_unit_test(test_cgroups_mount_is_version_2),
                 cmocka_unit_test(test_cgroups_none_have_no_unit),
