@@ -285,7 +285,7 @@ static int decision_check(const struct decision *decision, const struct mptcpize
 static void decision_trace_refused(struct decision *decision, const struct mptcpize_action *wanted,
                                    int error) {
         struct connection *connection = decision->connection;
-        const char *barred = error == -EACCES ? connection_joins_reason(connection) : NULL;
+        const char *barred = error == -EACCES ? connection_joins_reason(connection) : "";
         struct refusal *known =
                         connection_find_refusal(connection, &wanted->local, &wanted->remote);
         struct refusal entry = { .local = address_without_port(&wanted->local),
@@ -307,7 +307,7 @@ static void decision_trace_refused(struct decision *decision, const struct mptcp
             ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
                 return;
         snprintf(line.reason, sizeof(line.reason), "%s",
-                 barred           ? barred
+                 barred[0]        ? barred
                  : wanted->reason ? wanted->reason
                                   : "");
         trace_add(&decision->engine->trace, &line);

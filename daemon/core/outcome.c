@@ -54,6 +54,16 @@ void engine_tell_refused(struct engine *engine, struct connection *connection,
         engine_decide(engine, connection, &event);
 }
 
+/* Of the seconds that a connection without a subflow has, the question has taken some already. */
+static void engine_hurry_orphan(struct engine *engine, struct connection *connection,
+                                const struct action *create) {
+        const struct refusal *refusal =
+                        connection_find_refusal(connection, &create->local, &create->remote);
+
+        if (refusal && refusal->permit)
+                engine_note_orphan(engine, connection);
+}
+
 static void engine_on_create_done(struct engine *engine, struct connection *connection,
                                   const struct outcome_event *outcome) {
         struct subflow *subflow = engine_subflow_of(connection, outcome->action.serial);
@@ -73,8 +83,7 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
         connection_remove_subflow(connection, subflow);
         engine_refuse(engine, connection, &outcome->action.local, &outcome->action.remote,
                       outcome->error, 0);
-        if (connection->auth)
-                engine_note_orphan(engine, connection);
+        engine_hurry_orphan(engine, connection, &outcome->action);
         /* It may be the kernel's own path manager that has this connection: ask. */
         if (outcome->error == -EINVAL) {
                 struct action query = { .type = ACTION_QUERY, .token = connection->token };

@@ -156,13 +156,11 @@ static void engine_refuse_intruder(struct engine *engine, struct connection *con
                 engine_refuse(engine, connection, &is->local, &is->remote, -EKEYREJECTED, 0);
 }
 
-/*
- * It may end before it is seen here: an event of it was lost, or the comparison that finds it has
- * not been looked at yet.
- */
+/* An event of it was lost, and no comparison has found it yet; but a probe's is never seen here. */
 static void engine_expel_unseen(struct engine *engine, struct connection *connection,
                                 const struct intruder_event *intruder, const char *reason) {
-        if (!engine_may_act(engine, connection) ||
+        if (engine_is_probe(engine, connection, &intruder->local, &intruder->remote) ||
+            !engine_may_act(engine, connection) ||
             engine_push_close(engine, connection, ACTION_DESTROY, &intruder->local,
                               &intruder->remote, 0, reason) < 0)
                 return;

@@ -212,8 +212,9 @@ static int diag_owner(struct netlink *diag, uint32_t token, struct ownership *re
 int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner) {
         struct ownership before = { .uid = 0 }, owner = { .uid = 0 };
         int r = token ? diag_owner(diag, token, &before) : -ENOENT;
-        bool sure = false;
+        bool sure = r == 0 && !before.idsn_local; /* this kernel doesn't say */
 
+        owner = before;
         for (int i = 0; r == 0 && !sure && i < TRIES; i++) {
                 r = diag_owner(diag, token, &owner);
                 sure = owner.idsn_remote == before.idsn_remote;

@@ -103,6 +103,19 @@ static void test_probe_not_allowed_is_not_begun(void **state) {
         assert_int_equal(world->engine.counters[COUNTER_PROBES], 1);
 }
 
+/* Its joins are in no list, so that whoever looks there takes them for a stranger's. */
+static void test_probe_is_no_intruder(void **state) {
+        struct world *world = *state;
+        struct watched watched;
+        struct action action = probe(&watched, world);
+
+        world_outcome(world, &action, 0);
+        world_feed(world, (struct event){ .type = EVENT_INTRUDER,
+                                          .intruder = { TOKEN, at("192.0.2.1:50001"), at(SERVER),
+                                                        "unknown" } });
+        world_expect_nothing(world);
+}
+
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, world_setup, world_teardown)
 
 int main(void) {
@@ -112,6 +125,7 @@ int main(void) {
                 TEST(test_question_granted_is_a_probe_like_others),
                 TEST(test_question_not_allowed_says_nothing),
                 TEST(test_probe_not_allowed_is_not_begun),
+                TEST(test_probe_is_no_intruder),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
