@@ -153,10 +153,12 @@ static enum joins session_joins(const struct session *session) {
 
 void session_enter(struct protocol *protocol, struct session *session, enum session_state state,
                    const char *reason) {
-        if (session->state == state && strcmp(session->reason, reason) == 0)
-                return;
+        const bool known = session->state == state && strcmp(session->reason, reason) == 0;
+
         session->state = state;
-        session->reason = reason;
+        session->reason = reason; /* the same words may be in a place that stays for longer */
+        if (known)
+                return;
         protocol->host.permit(protocol->userdata, session->token, session_joins(session), reason);
 }
 

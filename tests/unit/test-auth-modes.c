@@ -206,6 +206,7 @@ static void test_keyless_reason_shown(void **state) {
         lab_open(lab, LAB_CLIENT, REQUIRE);
         protocol_keyless(protocol, LAB_TOKEN_C, "the file is gone", lab->now);
         protocol_keyless(protocol, LAB_TOKEN_C, "the file can't be read", lab->now);
+        protocol_keyless(protocol, LAB_TOKEN_C, "the file can't be read", lab->now);
         assert_true(protocol_view(protocol, LAB_TOKEN_C, &view));
         assert_string_equal(view.state, "key");
         assert_string_equal(view.reason, "the file can't be read");
