@@ -162,7 +162,7 @@ static struct admission *admission_new(struct protocol *protocol, struct session
         struct admission *admission;
 
         admission_make_room(protocol, session);
-        if (timer_reserve(protocol) < 0)
+        if (timer_reserve(protocol, 1) < 0)
                 return NULL;
         admission = calloc(1, sizeof(*admission));
         if (!admission || table_add(&protocol->admissions, &admission->by_request,
@@ -170,8 +170,7 @@ static struct admission *admission_new(struct protocol *protocol, struct session
                 free(admission);
                 return NULL;
         }
-        timer_init(&admission->timer, admission_on_due);
-        protocol->n_timers++;
+        timer_init(protocol, &admission->timer, admission_on_due);
         admission->session = session;
         admission->next = session->server.admissions;
         session->server.admissions = admission;
@@ -242,22 +241,27 @@ void protocol_admitted(struct protocol *protocol, uint32_t request, int error, u
         admission_free(protocol, admission);
 }
 
-/* Which of several from that source: better one for the address that was joined; then the oldest.
- */
+/* How well does it fit? One that is open, for the address that was joined; 0: not at all. */
+static unsigned int admission_fits(const struct admission *admission,
+                                   const struct subflow_ends *ends) {
+        if (admission->state != ADMISSION_OPEN && admission->state != ADMISSION_EXPIRED)
+                return 0;
+        if (!address_same_host(&admission->path.remote, &ends->remote))
+                return 0;
+        return 1 + address_same_host(&admission->path.local, &ends->local) +
+               2 * (admission->state == ADMISSION_OPEN);
+}
+
+/* The oldest of those that fit best. */
 struct admission *admission_for(const struct session *session, const struct subflow_ends *ends) {
         struct admission *best = NULL;
-        bool exact = false;
+        unsigned int most = 1;
 
-        for (struct admission *i = session->server.admissions; i; i = i->next) {
-                const bool same = address_same_host(&i->path.local, &ends->local);
-
-                if (i->state != ADMISSION_OPEN && i->state != ADMISSION_EXPIRED)
-                        continue;
-                if (!address_same_host(&i->path.remote, &ends->remote) || (exact && !same))
-                        continue;
-                best = i;
-                exact = same;
-        }
+        for (struct admission *i = session->server.admissions; i; i = i->next)
+                if (admission_fits(i, ends) >= most) {
+                        best = i;
+                        most = admission_fits(i, ends);
+                }
         return best;
 }
 

@@ -71,15 +71,14 @@ static int ask_new(struct protocol *protocol, struct session *session,
 
         if (protocol->asks.n >= LIMIT_AUTH_ASKS)
                 return -ENOBUFS;
-        if (timer_reserve(protocol) < 0)
+        if (timer_reserve(protocol, 1) < 0)
                 return -ENOMEM;
         ask = calloc(1, sizeof(*ask));
         if (!ask || table_add(&protocol->asks, &ask->by_serial, join->serial) < 0) {
                 free(ask);
                 return -ENOMEM;
         }
-        timer_init(&ask->timer, ask_on_due);
-        protocol->n_timers++;
+        timer_init(protocol, &ask->timer, ask_on_due);
         ask->session = session;
         ask->join = *join;
         ask->next = session->client.asks;

@@ -211,6 +211,8 @@ void client_keyed(struct protocol *protocol, struct session *session, uint64_t n
         if (session->state == SESSION_KEY || !client->established ||
             now_usec < client->established_usec + CLIENT_WAIT_USEC)
                 session_enter(protocol, session, SESSION_HELLO, CLIENT_ASKS);
+        else
+                session_enter(protocol, session, SESSION_FREE, CLIENT_ASKS);
         client_begin(protocol, session, now_usec);
 }
 

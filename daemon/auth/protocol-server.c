@@ -10,11 +10,14 @@
 #define SERVER_GUARDED "only the client of a protected connection makes joins"
 #define SERVER_ENDED   "the client has ended join authentication"
 
+#define SERVER_GUARD_USEC (1000 * SESSION_MSEC) /* until what the gate refused is asked again */
+
 static void server_guard(struct protocol *protocol, struct session *session) {
         struct server *server = &session->server;
 
         if (server->guard == GUARD_PENDING || server->guard == GUARD_ON)
                 return;
+        timer_stop(protocol, &server->guard_timer);
         server->guard = GUARD_PENDING;
         protocol->host.guard(protocol->userdata, session->token, true);
 }
@@ -22,6 +25,7 @@ static void server_guard(struct protocol *protocol, struct session *session) {
 static void server_unguard(struct protocol *protocol, struct session *session) {
         struct server *server = &session->server;
 
+        timer_stop(protocol, &server->guard_timer);
         if (server->guard == GUARD_NO)
                 return;
         server->guard = GUARD_NO;
@@ -99,13 +103,25 @@ void protocol_guarded(struct protocol *protocol, uint32_t token, int error, uint
         if (!session || !session->is_server || session->server.guard != GUARD_PENDING)
                 return;
         session->server.guard = error < 0 ? GUARD_FAILED : GUARD_ON;
+        if (error < 0 && protocol->gate_works)
+                timer_set(protocol, &session->server.guard_timer, now_usec + SERVER_GUARD_USEC);
         if (session->server.ack_due && !session->record->ended)
                 server_answer_hello(protocol, session, now_usec);
+}
+
+void server_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
+        struct session *session = SESSION_OF(timer, struct session, server.guard_timer);
+
+        (void)now_usec;
+        timer_stop(protocol, timer);
+        if (session->server.guard == GUARD_FAILED)
+                server_guard(protocol, session);
 }
 
 /* What failed is asked for again; "require" admits nobody without a gate. */
 void server_set_gate(struct protocol *protocol, struct session *session) {
         if (!protocol->gate_works) {
+                timer_stop(protocol, &session->server.guard_timer);
                 if (session->mode == POLICY_AUTH_REQUIRE)
                         admission_flush(protocol, session);
         } else if (session->server.guard == GUARD_FAILED) {

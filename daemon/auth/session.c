@@ -77,7 +77,7 @@ int session_new(struct protocol *protocol, const struct protocol_connection *con
 
         if (protocol->by_token.n >= LIMIT_AUTH_SESSIONS)
                 return -ENOBUFS;
-        r = timer_reserve(protocol);
+        r = timer_reserve(protocol, 2);
         if (r < 0)
                 return r;
         session = calloc(1, sizeof(*session));
@@ -94,8 +94,9 @@ int session_new(struct protocol *protocol, const struct protocol_connection *con
         session->record = connection->record;
         session->state = _SESSION_STATE_MAX;
         session->reason = "";
-        timer_init(&session->timer, session->is_server ? offer_on_due : client_on_due);
-        protocol->n_timers++;
+        timer_init(protocol, &session->timer, session->is_server ? offer_on_due : client_on_due);
+        if (session->is_server)
+                timer_init(protocol, &session->server.guard_timer, server_on_due);
         session_adopt(session);
         session_link(protocol, session);
         protocol->n_confirmed += session->record->confirmed != 0;
@@ -124,6 +125,7 @@ void session_free(struct protocol *protocol, struct session *session) {
         session_unlink(protocol, session);
         ARRAY_DONE(&session->joined);
         if (session->is_server) {
+                timer_done(protocol, &session->server.guard_timer);
                 ARRAY_DONE(&session->server.offer);
         } else {
                 ARRAY_DONE(&session->client.announced);
@@ -200,12 +202,12 @@ void session_forget_subflow(struct session *session, const struct subflow_ends *
         }
 }
 
-int timer_reserve(struct protocol *protocol) {
-        return heap_reserve(&protocol->timers, protocol->n_timers + 1);
+int timer_reserve(struct protocol *protocol, size_t n) {
+        return heap_reserve(&protocol->timers, protocol->n_timers + n);
 }
 
-void timer_init(struct timer *timer,
-                void (*on_due)(struct protocol *protocol, struct timer *timer, uint64_t now_usec)) {
+void timer_init(struct protocol *protocol, struct timer *timer, timer_fn on_due) {
+        protocol->n_timers++;
         timer->node = HEAP_NODE_INIT;
         timer->on_due = on_due;
 }

@@ -17,10 +17,13 @@
 #include "throttle.h"
 #include "wire.h"
 
-/* Something that has a deadline; embedded at the start of it. */
+struct timer;
+typedef void (*timer_fn)(struct protocol *protocol, struct timer *timer, uint64_t now_usec);
+
+/* A deadline of what it is embedded in. on_due() stops it, or sets it to later. */
 struct timer {
         struct heap_node node;
-        void (*on_due)(struct protocol *protocol, struct timer *timer, uint64_t now_usec);
+        timer_fn on_due;
 };
 
 enum session_state {
@@ -89,6 +92,7 @@ struct client {
 };
 
 struct server {
+        struct timer guard_timer; /* the gate did not take it: again */
         enum guard guard;
         bool ack_due; /* once it is guarded, for: */
         uint8_t random[WIRE_RANDOM];
@@ -174,13 +178,13 @@ void session_forget_subflow(struct session *session, const struct subflow_ends *
 void session_intrude(struct protocol *protocol, const struct session *session,
                      const struct subflow_ends *ends);
 
-/* Makes room for one more timer. 0 or -ENOMEM. */
-int timer_reserve(struct protocol *protocol);
-void timer_init(struct timer *timer,
-                void (*on_due)(struct protocol *protocol, struct timer *timer, uint64_t now_usec));
+/* Makes room for so many more timers. 0 or -ENOMEM. */
+int timer_reserve(struct protocol *protocol, size_t n);
+/* Room must have been reserved. */
+void timer_init(struct protocol *protocol, struct timer *timer, timer_fn on_due);
 void timer_set(struct protocol *protocol, struct timer *timer, uint64_t usec);
 void timer_stop(struct protocol *protocol, struct timer *timer);
-/* Ends one for which there was room. */
+/* Ends one that was initialised. */
 void timer_done(struct protocol *protocol, struct timer *timer);
 
 /* A message is completed (direction, key id, sequence, MAC) and sent. */
@@ -233,6 +237,7 @@ void server_left(struct session *session, const struct subflow_ends *ends);
 void server_receive(struct protocol *protocol, struct session *session,
                     const struct protocol_path *path, const struct wire_message *message,
                     uint64_t now_usec);
+void server_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec);
 void server_set_gate(struct protocol *protocol, struct session *session);
 
 void admission_request(struct protocol *protocol, struct session *session,

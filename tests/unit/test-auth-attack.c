@@ -276,6 +276,20 @@ static void test_joined_after_lifetime_still_admitted(void **state) {
         assert_int_equal(lab->sides[LAB_SERVER].n_intruders, 1);
 }
 
+/* The subflow is of the newer request, then; no second one gets in. */
+static void test_joined_open_admission_goes_first(void **state) {
+        struct lab *lab = *state;
+
+        lab_confirm(lab, POLICY_AUTH_REQUIRE);
+        request(lab, 1, CLIENT, 2);
+        lab_run(lab, (PROTOCOL_LIFETIME_SEC + 1) * LAB_SECOND);
+        request(lab, 2, CLIENT, 3);
+        lab_pump(lab);
+        assert_true(lab_is_admitted(lab, "192.0.2.1"));
+        lab_joined(lab, LAB_SERVER, "203.0.113.1:443", "192.0.2.1:40000");
+        assert_false(lab_is_admitted(lab, "192.0.2.1"));
+}
+
 static void test_request_rate_of_source_limited(void **state) {
         struct lab *lab = *state;
 
@@ -481,6 +495,7 @@ int main(void) {
                 T(test_request_moved_only_newest_admitted),
                 T(test_request_used_not_opened_again),
                 T(test_joined_after_lifetime_still_admitted),
+                T(test_joined_open_admission_goes_first),
                 T(test_request_rate_of_source_limited),
                 T(test_flood_forged_requests_client_unharmed),
                 cmocka_unit_test(test_flood_sources_throttle_never_locks_out),

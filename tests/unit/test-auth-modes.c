@@ -111,6 +111,7 @@ static void test_key_late_confirmed_while_free(void **state) {
         lab_assert(lab, LAB_CLIENT, "free", JOINS_FREE);
         lab_key(lab, LAB_CLIENT);
         lab_assert(lab, LAB_CLIENT, "free", JOINS_FREE);
+        assert_string_equal(lab->sides[LAB_CLIENT].reason, "the peer has not answered yet");
         lab_pump(lab);
         lab_assert(lab, LAB_CLIENT, "confirmed", JOINS_ASK);
 }

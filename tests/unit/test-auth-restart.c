@@ -233,6 +233,21 @@ static void test_gate_lost_require_shuts(void **state) {
         assert_int_equal(lab->sides[LAB_SERVER].n_intruders, 1);
 }
 
+/* What the gate has no room for it is asked for again. */
+static void test_gate_refuses_guard_asked_again(void **state) {
+        struct lab *lab = *state;
+
+        lab->gate_error = -ENOBUFS;
+        lab_confirm(lab, REQUIRE);
+        lab->sides[LAB_SERVER].guarded = false;
+        lab->gate_error = 0;
+        lab_run(lab, 999 * LAB_MSEC);
+        assert_false(lab->sides[LAB_SERVER].guarded);
+        lab_run(lab, 1 * LAB_MSEC);
+        assert_true(lab->sides[LAB_SERVER].guarded);
+        assert_join_works(lab, 1, "203.0.113.1:443");
+}
+
 /* It works, but this one was too much for it. */
 static void test_gate_refuses_one_no_resources(void **state) {
         struct lab *lab = *state;
@@ -381,6 +396,7 @@ int main(void) {
                 T(test_gate_missing_require_refuses_all),
                 T(test_gate_missing_prefer_admits),
                 T(test_gate_lost_require_shuts),
+                T(test_gate_refuses_guard_asked_again),
                 T(test_gate_refuses_one_no_resources),
                 T(test_gate_refuses_always_no_buffers),
                 T(test_ask_many_all_admitted),
