@@ -123,7 +123,8 @@ void protocol_set_gate(struct protocol *protocol, bool works, const char *reason
 /* A new connection, or another mode for one that is known. 0, -ENOMEM, -ENOBUFS. */
 int protocol_open(struct protocol *protocol, const struct protocol_connection *connection,
                   uint64_t now_usec);
-/* It has ended, or (off) its policy says "off" now; its record is cleansed by the host. */
+/* It has ended, or (off) its policy says "off" now: the peer is told, once. Asks that are open are
+ * answered. Its record is the host's again, who cleanses it. */
 void protocol_close(struct protocol *protocol, uint32_t token, bool off, uint64_t now_usec);
 bool protocol_has(const struct protocol *protocol, uint32_t token);
 
@@ -131,7 +132,7 @@ bool protocol_has(const struct protocol *protocol, uint32_t token);
 void protocol_established(struct protocol *protocol, uint32_t token, uint64_t now_usec);
 
 /* The secret of the application's session, KEYS_SECRET bytes. The first one counts. -EEXIST: there
- * is one; -ENOENT: no such connection. */
+ * is one, or another connection has it; -ENOENT: no such connection; -ENOMEM. */
 int protocol_key(struct protocol *protocol, uint32_t token, const uint8_t *secret,
                  uint64_t now_usec);
 /* There will be none, and why (psk that can't be read, ...). */
@@ -145,7 +146,12 @@ void protocol_receive(struct protocol *protocol, const struct protocol_path *pat
 void protocol_guarded(struct protocol *protocol, uint32_t token, int error, uint64_t now_usec);
 void protocol_admitted(struct protocol *protocol, uint32_t request, int error, uint64_t now_usec);
 
-/* The engine wants a join: 0: answer() will say; 1: nobody needs to be asked, make it. */
+/*
+ * The engine wants a join: 0: answer() says, perhaps during this call; 1: nobody needs to be asked,
+ * make it. Errors of the answer: -EACCES (the peer refuses, or we do), -EKEYREJECTED (an address
+ * that ADDR has not confirmed: HELLO_ACK from there proves nothing, somebody may have passed it
+ * on), -ENOBUFS, -ETIMEDOUT.
+ */
 int protocol_ask(struct protocol *protocol, const struct protocol_join *join, uint64_t now_usec);
 /* It does not want it any more; no answer() will come. False: nothing was asked. */
 bool protocol_cancel(struct protocol *protocol, uint32_t serial);
