@@ -371,6 +371,108 @@ static void test_ask_over_limit_no_buffers(void **state) {
         assert_int_equal(protocol_deadline(protocol), UINT64_MAX);
 }
 
+/* A connection of this host with itself: both its ends are in one daemon, and have one key. */
+struct alone {
+        struct protocol *protocol;
+        struct protocol_path path;
+        uint8_t bytes[WIRE_MAX];
+        size_t n; /* 0: nothing is on its way */
+        enum joins joins[2];
+        uint32_t request;
+        int answer;
+};
+
+static void alone_send(void *userdata, const struct protocol_path *path, const void *bytes,
+                       size_t n) {
+        struct alone *alone = userdata;
+
+        assert_int_equal(alone->n, 0);
+        alone->path = (struct protocol_path){ .local = path->remote, .remote = path->local };
+        alone->n = n;
+        memcpy(alone->bytes, bytes, n);
+}
+
+static void alone_deliver(struct alone *alone) {
+        const struct alone was = *alone;
+
+        assert_true(was.n > 0);
+        alone->n = 0;
+        protocol_receive(alone->protocol, &was.path, was.bytes, was.n, LAB_START);
+}
+
+static void alone_permit(void *userdata, uint32_t token, enum joins joins, const char *reason) {
+        (void)reason;
+        ((struct alone *)userdata)->joins[token - 1] = joins;
+}
+
+static void alone_guard(void *userdata, uint32_t token, bool on) {
+        (void)userdata;
+        (void)on;
+        assert_int_equal(token, 2);
+}
+
+static void alone_admit(void *userdata, uint32_t token, const struct mptcpize_address *source,
+                        uint32_t request) {
+        (void)source;
+        assert_int_equal(token, 2);
+        ((struct alone *)userdata)->request = request;
+}
+
+static void alone_dismiss(void *userdata, uint32_t token, const struct mptcpize_address *source) {
+        (void)userdata;
+        (void)source;
+        assert_int_equal(token, 2);
+}
+
+static void alone_answer(void *userdata, uint32_t serial, int error, const char *reason) {
+        (void)reason;
+        assert_int_equal(serial, 9);
+        ((struct alone *)userdata)->answer = error;
+}
+
+static void test_alone_both_ends_here_works(void **state) {
+        const struct protocol_host host = {
+                .send = alone_send,
+                .guard = alone_guard,
+                .admit = alone_admit,
+                .dismiss = alone_dismiss,
+                .permit = alone_permit,
+                .answer = alone_answer,
+                .random = on_random,
+        };
+        struct alone alone = { .answer = LAB_NOTHING };
+        struct auth_record records[2] = { { 0 }, { 0 } };
+        struct protocol_connection ends[2] = {
+                { .token = 1, .mode = PREFER, .record = &records[0] },
+                { .token = 2, .mode = REQUIRE, .server = true, .record = &records[1] },
+        };
+        const struct protocol_join join = { .token = 1,
+                                            .serial = 9,
+                                            .local = lab_at("127.0.0.1"),
+                                            .remote = lab_at("127.0.0.2:443") };
+        const uint8_t secret[KEYS_SECRET] = { 5 };
+
+        (void)state;
+        ends[0].local = ends[1].remote = lab_at("127.0.0.1:50000");
+        ends[0].remote = ends[1].local = lab_at("127.0.0.2:443");
+        assert_int_equal(protocol_new(&host, &alone, LAB_PORT, &alone.protocol), 0);
+        for (uint32_t i = 0; i < 2; i++) {
+                assert_int_equal(protocol_open(alone.protocol, &ends[i], LAB_START), 0);
+                assert_int_equal(protocol_key(alone.protocol, i + 1, secret, LAB_START), 0);
+        }
+        protocol_guarded(alone.protocol, 2, 0, LAB_START);
+        alone_deliver(&alone); /* HELLO */
+        alone_deliver(&alone); /* HELLO_ACK */
+        assert_int_equal(alone.joins[0], JOINS_ASK);
+        assert_int_equal(alone.joins[1], JOINS_BARRED);
+        assert_int_equal(protocol_ask(alone.protocol, &join, LAB_START), 0);
+        alone_deliver(&alone); /* JOIN_REQ */
+        protocol_admitted(alone.protocol, alone.request, 0, LAB_START);
+        alone_deliver(&alone); /* JOIN_OK */
+        assert_int_equal(alone.answer, 0);
+        protocol_free(alone.protocol);
+}
+
 static void test_counter_names_all_different(void **state) {
         (void)state;
         for (enum protocol_counter i = 0; i < _PROTOCOL_COUNTER_MAX; i++) {
@@ -402,6 +504,7 @@ int main(void) {
                 T(test_ask_many_all_admitted),
                 cmocka_unit_test(test_open_over_limit_refused),
                 T(test_ask_over_limit_no_buffers),
+                cmocka_unit_test(test_alone_both_ends_here_works),
                 cmocka_unit_test(test_counter_names_all_different),
         };
 
