@@ -22,6 +22,8 @@
 #define RETRY_MAX_USEC 64000000
 #define REMOVE_USEC    5000000 /* an empty table stays so long: another connection may come */
 #define COUNT_USEC     5000000
+/* News of longer transactions than this may not all have room. */
+#define LONG_BYTES 65536u
 
 struct gate_keeper {
         struct gate_table *table;
@@ -38,7 +40,8 @@ struct gate_keeper {
         uint64_t counted; /* the kernel's counter, the last time */
         uint64_t dropped, rewritten;
         int error;
-        char reason[LIMIT_REASON];
+        char failure[LIMIT_REASON];
+        char blame[LIMIT_REASON]; /* who has changed the table, the last time */
 };
 
 int gate_keeper_new(struct gate_keeper **ret_keeper) {
@@ -85,7 +88,7 @@ static int keeper_open(struct gate_keeper *keeper) {
         int r = 0;
 
         if (!keeper->nft)
-                r = gate_nft_new(&keeper->nft, keeper->reason);
+                r = gate_nft_new(&keeper->nft, keeper->failure);
         if (r == 0)
                 r = keeper_open_reader(keeper);
         if (r == 0 && !keeper->watch)
@@ -140,26 +143,17 @@ static void keeper_explain(struct gate_keeper *keeper, int error) {
         const char *remedy = gate_nft_remedy(error);
 
         if (remedy)
-                (void)snprintf(keeper->reason, LIMIT_REASON, "%s", remedy);
-        else if (keeper->reason[0] == '\0')
-                (void)snprintf(keeper->reason, LIMIT_REASON, "%s", strerror(-error));
+                (void)snprintf(keeper->failure, LIMIT_REASON, "%s", remedy);
+        else if (keeper->failure[0] == '\0')
+                (void)snprintf(keeper->failure, LIMIT_REASON, "%s", strerror(-error));
 }
 
 static void keeper_blame(struct gate_keeper *keeper) {
         const char *who = gate_watch_who(keeper->watch);
 
         keeper->touched = true;
-        (void)snprintf(keeper->reason, LIMIT_REASON,
-                       "%s had changed the table; it is written again", who[0] ? who : "somebody");
-}
-
-/* text is freed; NULL: no memory for it. */
-static int keeper_run(struct gate_keeper *keeper, int r, char *text) {
-        _cleanup_(freep) char *own = text;
-
-        if (r == 0 && own)
-                r = gate_nft_run(keeper->nft, own, keeper->reason);
-        return r;
+        (void)snprintf(keeper->blame, LIMIT_REASON,
+                       "%s had changed the table; it was written again", who[0] ? who : "somebody");
 }
 
 static uint32_t keeper_generation(const struct gate_keeper *keeper) {
@@ -169,53 +163,68 @@ static uint32_t keeper_generation(const struct gate_keeper *keeper) {
         return generation;
 }
 
+/* One transaction that changes the table. */
+static int keeper_run(struct gate_keeper *keeper, const char *text) {
+        const bool is_long = strlen(text) > LONG_BYTES;
+        const uint32_t before = is_long ? keeper_generation(keeper) : 0;
+        bool alone;
+        int r;
+
+        r = gate_nft_run(keeper->nft, text, keeper->failure);
+        if (r < 0)
+                return r;
+        alone = is_long && keeper_generation(keeper) == before + 1;
+        if (gate_watch_own(keeper->watch, alone))
+                keeper_blame(keeper);
+        return 0;
+}
+
 static int keeper_write_all(struct gate_keeper *keeper) {
         const uint64_t start = clock_usec();
-        uint32_t before;
+        _cleanup_(freep) char *text = NULL;
         uint64_t end;
-        char *text = NULL;
         int r;
 
         if (keeper->written)
                 keeper_count(keeper, start);
-        before = keeper_generation(keeper);
         r = gate_table_all(keeper->table, start, &text);
-        r = keeper_run(keeper, r, text);
+        if (r < 0)
+                return r;
+        keeper->touched = false;
+        r = keeper_run(keeper, text);
         if (r < 0)
                 return r;
         end = clock_usec();
         keeper->counted = 0;
         keeper->written = true;
-        keeper->touched = false;
         keeper->rewrite_usec = end + REWRITE_USEC + REWRITE_FACTOR * (end - start);
-        if (gate_watch_own(keeper->watch, keeper_generation(keeper) == before + 1))
-                keeper_blame(keeper);
         gate_table_written(keeper->table, end);
         return 0;
 }
 
+/* What was heard until now is of changes that this undoes. */
 static int keeper_write_again(struct gate_keeper *keeper) {
-        int r = keeper_write_all(keeper);
+        int r;
 
+        if (!keeper->touched) {
+                (void)gate_watch_look(keeper->watch);
+                keeper_blame(keeper);
+        }
+        r = keeper_write_all(keeper);
         if (r == 0)
                 keeper->rewritten++;
         return r;
 }
 
 static int keeper_write_changes(struct gate_keeper *keeper, uint64_t now) {
-        char *text = NULL;
+        _cleanup_(freep) char *text = NULL;
         int r;
 
         r = gate_table_changes(keeper->table, now, &text);
-        if (r == 0 && !text) {
-                gate_table_written(keeper->table, now);
-                return 0;
-        }
-        r = keeper_run(keeper, r, text);
+        if (r == 0 && text)
+                r = keeper_run(keeper, text);
         if (r < 0)
                 return keeper_write_again(keeper);
-        if (gate_watch_own(keeper->watch, false))
-                keeper_blame(keeper);
         gate_table_written(keeper->table, now);
         return 0;
 }
@@ -224,7 +233,7 @@ static int keeper_remove(struct gate_keeper *keeper) {
         int r = keeper_open(keeper);
 
         if (r == 0)
-                r = gate_nft_run(keeper->nft, GATE_TEXT_REMOVE, keeper->reason);
+                r = gate_nft_run(keeper->nft, GATE_TEXT_REMOVE, keeper->failure);
         if (r < 0)
                 return r;
         (void)gate_watch_own(keeper->watch, true);
@@ -293,6 +302,7 @@ static void keeper_rest(struct gate_keeper *keeper, uint64_t now) {
 int gate_keeper_work(struct gate_keeper *keeper) {
         const uint64_t now = clock_usec();
 
+        keeper->failure[0] = '\0';
         if (keeper->watch && gate_watch_look(keeper->watch) && keeper->written)
                 keeper_blame(keeper);
         if (!keeper->written && !gate_table_needed(keeper->table)) {
@@ -338,13 +348,15 @@ void gate_keeper_status(const struct gate_keeper *keeper, struct gate_status *re
                 .guarded = gate_table_guarded(keeper->table),
                 .listeners = gate_table_listeners(keeper->table),
         };
-        memcpy(ret_status->reason, keeper->reason, LIMIT_REASON);
+        memcpy(ret_status->reason, keeper->error < 0 ? keeper->failure : keeper->blame,
+               LIMIT_REASON);
 }
 
 void gate_keeper_end(struct gate_keeper *keeper, bool keep) {
         if (keep && gate_table_needed(keeper->table)) {
-                if (keeper->written)
-                        (void)gate_nft_run(keeper->nft, GATE_TEXT_CLOSE, keeper->reason);
+                if (keeper->written &&
+                    gate_nft_run(keeper->nft, GATE_TEXT_CLOSE, keeper->failure) < 0)
+                        (void)keeper_write_all(keeper);
         } else if (keeper->written) {
                 (void)keeper_remove(keeper);
         } else if (!keep) {

@@ -41,7 +41,8 @@ struct gate_status {
         char reason[LIMIT_REASON]; /* why it does not work, or what it does */
 };
 
-/* 0 or a negative errno. Nothing is written before something is to be guarded. */
+/* 0 or a negative errno. Nothing is written before something is to be guarded. If there is a table
+ * of a daemon that was killed, what it drops stays dropped until gate_settle(). */
 int gate_new(struct gate **ret_gate);
 
 /* What is in force stays in force if keep (drop rules of listeners and guarded tokens; admissions
@@ -54,21 +55,26 @@ int gate_fd(const struct gate *gate);
 typedef void (*gate_outcome_fn)(const struct gate_request *request, int error, void *userdata);
 void gate_dispatch(struct gate *gate, gate_outcome_fn on_outcome, void *userdata);
 
-/* Never waits. -ENOBUFS: LIMIT_GATE_REQUESTS are waiting. */
+/* Never waits. -ENOBUFS: LIMIT_GATE_REQUESTS have no outcome yet that was dispatched; -ENOMEM;
+ * -EOPNOTSUPP: built without libnftables. Guarding and admitting again, or no longer what was not,
+ * is no error; admitting again begins the five seconds anew. What could not be written stays asked
+ * for, and is in force when gate_status() says that the gate works. */
 int gate_request(struct gate *gate, const struct gate_request *request);
 
-/* These listeners and no others are protected; copied. -ENOMEM, -ENOBUFS. */
+/* These listeners and no others are protected; copied. They may overlap. -ENOMEM; -ENOBUFS: more
+ * than LIMIT_GATE_LISTENERS; -EOPNOTSUPP. There is no outcome: gate_settle() or gate_status(). */
 int gate_set_listeners(struct gate *gate, const struct gate_listener *listeners, size_t n);
 
 /* Waits until all that was asked for is in force: before READY only. 0, -ETIMEDOUT, or the error.
- */
+ * What a table from before protects and nobody has asked for by now, is no longer. */
 int gate_settle(struct gate *gate, uint64_t timeout_usec);
 
 void gate_status(const struct gate *gate, struct gate_status *ret_status);
 
 /* For --restore and the next start, without a struct gate: removes the table if none of the
  * connections and listeners lives that it was kept for (lives(): asked for each), else leaves it.
- * How many it was kept for; 0: it is gone or was not there; a negative errno. */
+ * Listeners come as the table has them: one of any family twice, and without overlaps. How many
+ * live; 0: the table is gone or was not there; a negative errno. */
 struct gate_lives {
         bool (*token)(uint32_t token, void *userdata);
         bool (*listener)(const struct gate_listener *listener, void *userdata);

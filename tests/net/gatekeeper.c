@@ -82,12 +82,12 @@ static int driver_ask(struct driver *driver, enum gate_request_type type, uint32
         return r;
 }
 
-static int driver_finish(struct driver *driver) {
-        int r;
-
+/* Waits for all outcomes. r: what asking for them has returned. */
+static int driver_finish(struct driver *driver, int r) {
         while (driver->underway > 0)
                 driver_wait(driver);
-        r = driver->error;
+        if (r == 0)
+                r = driver->error;
         driver->error = 0;
         return r;
 }
@@ -108,7 +108,7 @@ static int command_request(struct driver *driver, enum gate_request_type type, c
         if (n < 2 || (n > 2 && address_parse(words[2], &source) < 0))
                 die("what for?");
         r = driver_ask(driver, type, token_parse(words[1]), &source);
-        return r < 0 ? r : driver_finish(driver);
+        return driver_finish(driver, r);
 }
 
 static void listener_parse(char **words, struct gate_listener *ret) {
@@ -139,7 +139,7 @@ static int command_many(struct driver *driver, uint32_t count, uint32_t first) {
 
         for (uint32_t i = 0; r == 0 && i < count; i++)
                 r = driver_ask(driver, GATE_GUARD, first + i * 7919, &ADDRESS_NULL);
-        return r < 0 ? r : driver_finish(driver);
+        return driver_finish(driver, r);
 }
 
 /* 10.0.0.0 and on. */
@@ -159,7 +159,7 @@ static int command_flood(struct driver *driver, uint32_t count, uint32_t token) 
 
                 r = driver_ask(driver, GATE_ADMIT, token, &source);
         }
-        return r < 0 ? (void)driver_finish(driver), r : driver_finish(driver);
+        return driver_finish(driver, r);
 }
 
 static void command_time(struct driver *driver, uint32_t count, uint32_t token) {
@@ -170,7 +170,7 @@ static void command_time(struct driver *driver, uint32_t count, uint32_t token) 
                 const struct mptcpize_address source = source_make(n);
                 const uint64_t start = clock_usec();
 
-                if (driver_ask(driver, GATE_ADMIT, token, &source) < 0 || driver_finish(driver) < 0)
+                if (driver_finish(driver, driver_ask(driver, GATE_ADMIT, token, &source)) < 0)
                         die("not admitted");
                 taken[n] = clock_usec() - start;
         }
