@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include "gate-keeper.h"
 #include "../util/cleanup.h"
@@ -410,12 +411,28 @@ int gate_request(struct gate *gate, const struct gate_request *request) {
         return 0;
 }
 
+/* Can they be written? */
+static int listeners_check(const struct gate_listeners *listeners) {
+        static const uint16_t families[] = { AF_INET, AF_INET6 };
+        int r = 0;
+
+        for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++) {
+                struct gate_listeners split = { 0 };
+
+                r = gate_listeners_split(listeners, families[i], &split);
+                gate_listeners_done(&split);
+        }
+        return r;
+}
+
 int gate_set_listeners(struct gate *gate, const struct gate_listener *listeners, size_t n) {
         struct worker *worker = gate->worker;
         struct gate_listeners copy = { 0 };
         int r;
 
         r = gate_listeners_add(&copy, listeners, n, LIMIT_GATE_LISTENERS);
+        if (r == 0)
+                r = listeners_check(&copy);
         if (r < 0) {
                 gate_listeners_done(&copy);
                 return r;

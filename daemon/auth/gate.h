@@ -62,7 +62,8 @@ void gate_dispatch(struct gate *gate, gate_outcome_fn on_outcome, void *userdata
 int gate_request(struct gate *gate, const struct gate_request *request);
 
 /* These listeners and no others are protected; copied. They may overlap. -ENOMEM; -ENOBUFS: more
- * than LIMIT_GATE_LISTENERS; -EOPNOTSUPP. There is no outcome: gate_settle() or gate_status(). */
+ * than LIMIT_GATE_LISTENERS, or than LIMIT_GATE_ELEMENTS without overlaps; -EOPNOTSUPP. There is no
+ * outcome: gate_settle() or gate_status(). */
 int gate_set_listeners(struct gate *gate, const struct gate_listener *listeners, size_t n);
 
 /* Waits until all that was asked for is in force: before READY only. 0, -ETIMEDOUT, or the error.
