@@ -10,7 +10,8 @@
 #include <unistd.h>
 
 struct gate {
-        int fd; /* never readable */
+        int fd; /* readable once something was to be guarded */
+        bool wanted;
 };
 
 int gate_new(struct gate **ret_gate) {
@@ -40,34 +41,37 @@ int gate_fd(const struct gate *gate) {
 }
 
 void gate_dispatch(struct gate *gate, gate_outcome_fn on_outcome, void *userdata) {
-        (void)gate;
-        (void)on_outcome;
-        (void)userdata;
+        eventfd_t value;
+
+        if (eventfd_read(gate->fd, &value) == 0)
+                on_outcome(NULL, -EOPNOTSUPP, userdata);
+}
+
+static int gate_refuse(struct gate *gate) {
+        if (!gate->wanted)
+                (void)eventfd_write(gate->fd, 1);
+        gate->wanted = true;
+        return -EOPNOTSUPP;
 }
 
 int gate_request(struct gate *gate, const struct gate_request *request) {
-        (void)gate;
         (void)request;
-        return -EOPNOTSUPP;
+        return gate_refuse(gate);
 }
 
 int gate_set_listeners(struct gate *gate, const struct gate_listener *listeners, size_t n) {
-        (void)gate;
         (void)listeners;
-        return n > 0 ? -EOPNOTSUPP : 0;
+        return n > 0 ? gate_refuse(gate) : 0;
 }
 
 int gate_settle(struct gate *gate, uint64_t timeout_usec) {
-        (void)gate;
         (void)timeout_usec;
-        return -EOPNOTSUPP;
+        return gate->wanted ? -EOPNOTSUPP : 0;
 }
 
 void gate_status(const struct gate *gate, struct gate_status *ret_status) {
-        (void)gate;
-        *ret_status = (struct gate_status){ .works = false };
-        (void)snprintf(ret_status->reason, LIMIT_REASON,
-                       "missing: mptcpized was built without libnftables");
+        *ret_status = (struct gate_status){ .wanted = gate->wanted };
+        (void)snprintf(ret_status->reason, LIMIT_REASON, "mptcpized was built without libnftables");
 }
 
 int gate_restore(const struct gate_lives *lives) {
