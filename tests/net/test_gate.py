@@ -342,6 +342,8 @@ def test_gate_without_the_right_says_what_to_do(lab):
                 (False, True, "no right to write nftables rules: the daemon needs CAP_NET_ADMIN"),
                 "what is told")
     check_equal(gate.ask("settle"), "error 1", "settling")
+    check_equal(gate.ask("many 131072 1"), "error 1", "as many requests as can wait")
+    check_equal(gate.ask("many 131073 1"), "error 105", "one more than that")
     gate.end("keep")
 
 
