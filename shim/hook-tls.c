@@ -39,14 +39,22 @@
 #define HOOK_GNUTLS_INVALID_REQUEST (-50)
 
 /* What became of a key, in the report. */
-enum hook_key { HOOK_KEY_SENT, HOOK_KEY_WEAK, HOOK_KEY_FAILED, HOOK_KEY_TCP, HOOK_KEY_NO_DAEMON };
+enum hook_key {
+        HOOK_KEY_SENT,
+        HOOK_KEY_WEAK,
+        HOOK_KEY_FAILED,
+        HOOK_KEY_TCP,
+        HOOK_KEY_NO_DAEMON,
+        HOOK_KEY_LATER,
+};
 
 static const char *const hook_key_names[] = {
         [HOOK_KEY_SENT] = "given to the daemon",
         [HOOK_KEY_WEAK] = "none: TLS 1.2 without extended master secret",
         [HOOK_KEY_FAILED] = "none: the TLS library exports nothing",
         [HOOK_KEY_TCP] = "none: the connection is plain TCP",
-        [HOOK_KEY_NO_DAEMON] = "lost: the daemon did not take it",
+        [HOOK_KEY_NO_DAEMON] = "lost: the daemon does not run",
+        [HOOK_KEY_LATER] = "put off: the daemon was busy",
 };
 
 static void hook_count_key(enum hook_key what) {
@@ -63,12 +71,17 @@ static int hook_check_mptcp(int fd) {
         return is_mptcp ? 0 : -EOPNOTSUPP;
 }
 
-/* what: did the session give the key? Overwrites it. */
+/*
+ * what: did the session give the key? Overwrites it. The daemon takes ten at a time
+ * (net.unix.max_dgram_qlen); if it is behind, the next call of the session tries again.
+ */
 static void hook_give(int fd, enum hook_key what, uint8_t key[HINT_KEY_BYTES]) {
-        if (what == HOOK_KEY_SENT && hint_send_key(fd, key) < 0)
-                what = HOOK_KEY_NO_DAEMON;
+        int r = what == HOOK_KEY_SENT ? hint_send_key(fd, key) : 0;
+
         hint_cleanse(key, HINT_KEY_BYTES);
-        hook_count_key(what);
+        if (r == -EAGAIN)
+                tls_put_back(fd);
+        hook_count_key(r == 0 ? what : r == -EAGAIN ? HOOK_KEY_LATER : HOOK_KEY_NO_DAEMON);
 }
 
 /*
@@ -199,6 +212,11 @@ static HOOK_APART void hook_gnutls_look(const struct tls_library *library, void 
         errno = saved;
 }
 
+static inline void hook_gnutls_called(const struct tls_found *found, void *session) {
+        if (__builtin_expect(tls_is_watching(), 0) && found->library && !fd_is_confined())
+                hook_gnutls_look(found->library, session);
+}
+
 HOOK_DECLARE(int, gnutls_handshake, (void *session));
 
 int hook_gnutls_handshake(void *session) {
@@ -209,10 +227,29 @@ int hook_gnutls_handshake(void *session) {
         if (__builtin_expect(!found.function, 0))
                 return HOOK_GNUTLS_INTERNAL_ERROR;
         r = ((int (*)(void *))found.function)(session);
-        if (r == 0 && __builtin_expect(tls_is_watching(), 0) && found.library && !fd_is_confined())
-                hook_gnutls_look(found.library, session);
+        if (r == 0)
+                hook_gnutls_called(&found, session);
         return r;
 }
+
+/* These are for keys that have been put off. */
+#define HOOK_GNUTLS_RECORD(name, call, type)                                                \
+        HOOK_DECLARE(ssize_t, name, (void *session, type *data, size_t n));                 \
+                                                                                            \
+        ssize_t hook_##name(void *session, type *data, size_t n) {                          \
+                const struct tls_found found =                                              \
+                                tls_library_find(call, __builtin_return_address(0));        \
+                ssize_t r;                                                                  \
+                                                                                            \
+                if (__builtin_expect(!found.function, 0))                                   \
+                        return HOOK_GNUTLS_INTERNAL_ERROR;                                  \
+                r = ((ssize_t(*)(void *, type *, size_t))found.function)(session, data, n); \
+                hook_gnutls_called(&found, session);                                        \
+                return r;                                                                   \
+        }
+
+HOOK_GNUTLS_RECORD(gnutls_record_recv, TLS_GNUTLS_RECORD_RECV, void);
+HOOK_GNUTLS_RECORD(gnutls_record_send, TLS_GNUTLS_RECORD_SEND, const void);
 
 /* Closing libraries */
 

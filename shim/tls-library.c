@@ -26,7 +26,7 @@ struct library_site {
 
 #define LIBRARY_BUSY       1u
 #define LIBRARY_CALL_SHIFT 4
-_Static_assert(_TLS_CALL_MAX < 1 << LIBRARY_CALL_SHIFT, "calls fit");
+_Static_assert(_TLS_CALL_MAX <= 1 << LIBRARY_CALL_SHIFT, "calls fit");
 
 static struct library_site library_sites[LIBRARY_SITES];
 static struct tls_library libraries[LIBRARY_MAX];
@@ -34,8 +34,9 @@ static _Atomic uint32_t library_n;
 
 /* Index: enum tls_call. */
 static const char *const library_calls[] = {
-        "SSL_accept",  "SSL_connect", "SSL_do_handshake", "SSL_read",
-        "SSL_read_ex", "SSL_write",   "SSL_write_ex",     "gnutls_handshake",
+        "SSL_accept",         "SSL_connect",        "SSL_do_handshake", "SSL_read",
+        "SSL_read_ex",        "SSL_write",          "SSL_write_ex",     "gnutls_handshake",
+        "gnutls_record_recv", "gnutls_record_send",
 };
 
 struct library_name {
@@ -181,7 +182,7 @@ static void library_try_files(const char *name, bool gnutls, struct tls_found *r
 }
 
 static struct tls_found library_resolve(enum tls_call call, const void *caller) {
-        bool gnutls = call == TLS_GNUTLS_HANDSHAKE;
+        bool gnutls = call >= TLS_GNUTLS_HANDSHAKE;
         void *handle = library_open(caller, 0);
         void *function = library_choose(handle, library_calls[call], library_names(gnutls)->name);
         struct tls_found found = { NULL, NULL };

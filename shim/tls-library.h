@@ -28,6 +28,8 @@ enum tls_call {
         TLS_SSL_WRITE,
         TLS_SSL_WRITE_EX,
         TLS_GNUTLS_HANDSHAKE,
+        TLS_GNUTLS_RECORD_RECV,
+        TLS_GNUTLS_RECORD_SEND,
         _TLS_CALL_MAX
 };
 

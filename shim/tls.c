@@ -30,7 +30,8 @@ struct tls_slot {
         _Atomic uint32_t role; /* enum tls_role; other than TLS_NOBODY: .head is whole */
         uint32_t plain_bytes;
         uint8_t plain_calls;
-        uint8_t n; /* of .head */
+        uint8_t tries; /* to deliver its key */
+        uint8_t n;     /* of .head */
         uint8_t head[TLS_HEAD];
 };
 
@@ -84,12 +85,12 @@ static int tls_find(enum tls_role role, const uint8_t random[TLS_RANDOM]) {
         return -1;
 }
 
-/* Does this way lead to a descriptor that still waits for its session? */
-static bool tls_is_needed(uint32_t way) {
+/* Does this way lead to another descriptor, which still waits for its session? */
+static bool tls_is_needed(uint32_t way, int wanted) {
         int fd = (int)way - 1;
         const struct tls_slot *slot;
 
-        if (fd < 0)
+        if (fd < 0 || fd == wanted)
                 return false;
         slot = tls_slot(fd);
         return atomic_load_explicit(&slot->role, memory_order_relaxed) != TLS_NOBODY &&
@@ -101,7 +102,7 @@ static void tls_add(int fd, const uint8_t random[TLS_RANDOM]) {
         uint32_t i = 0;
 
         while (i < TLS_WAYS &&
-               tls_is_needed(atomic_load_explicit(&bucket[i], memory_order_relaxed)))
+               tls_is_needed(atomic_load_explicit(&bucket[i], memory_order_relaxed), fd))
                 i++;
         if (i == TLS_WAYS)
                 i = random[TLS_RANDOM - 1] % TLS_WAYS;
@@ -122,7 +123,7 @@ int tls_take(enum tls_role role, const uint8_t random[TLS_RANDOM]) {
 static void tls_reset(struct tls_slot *slot, uint64_t life) {
         atomic_store_explicit(&slot->role, TLS_NOBODY, memory_order_relaxed);
         atomic_store_explicit(&slot->life, life, memory_order_release);
-        slot->n = slot->plain_calls = 0;
+        slot->n = slot->plain_calls = slot->tries = 0;
         slot->plain_bytes = 0;
 }
 
@@ -219,5 +220,18 @@ void tls_sent(int fd, const struct iovec *parts, size_t n_parts, size_t n) {
                 tls_pass_over(slot, fd, n);
         else if (slot->n == TLS_HEAD)
                 tls_complete(slot, fd);
+        tls_end(slot);
+}
+
+void tls_put_back(int fd) {
+        struct tls_slot *slot = tls_slot(fd);
+
+        if (!tls_begin(slot, fd))
+                return;
+        if (slot->n == TLS_HEAD && slot->tries < TLS_TRIES) {
+                slot->tries++;
+                atomic_store_explicit(&slot->role, slot->head[TLS_MESSAGE], memory_order_release);
+                tls_add(fd, slot->head + TLS_HEAD_RANDOM);
+        }
         tls_end(slot);
 }

@@ -52,6 +52,11 @@ void tls_sent(int fd, const struct iovec *parts, size_t n_parts, size_t n);
 
 /*
  * The connection on which an end with this role has sent this random number, or -1. The answer is
- * given once: afterwards it is forgotten.
+ * given once: afterwards it is forgotten, unless tls_put_back().
  */
 int tls_take(enum tls_role role, const uint8_t random[TLS_RANDOM]);
+
+/* The key of fd could not be delivered: it may be asked for once more, so many times. */
+#define TLS_TRIES 200u
+
+void tls_put_back(int fd);

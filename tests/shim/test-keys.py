@@ -6,7 +6,7 @@
 PRELOAD is the script of that name; MAKE_POLICY makes a policy database; RUNTIME is the directory
 that the library was built for. Both ends of each connection run with the library, over loopback, in
 network and mount namespaces of their own, where this program receives what the daemon would. With
-MPTCPIZE_FULL=1 also what takes longer to start. Exits 77 with a reason where it can't run.
+MPTCPIZE_FULL=1 each server has all clients. Exits 77 with a reason where it can't run.
 """
 
 import array
@@ -23,6 +23,8 @@ import sys
 import tempfile
 import time
 import unittest
+
+import tlsends as ends
 
 INSIDE = "MPTCPIZE_TEST_INSIDE"
 FULL = os.environ.get("MPTCPIZE_FULL") == "1"
@@ -41,8 +43,6 @@ AUTH_OFF, AUTH_PREFER, AUTH_REQUIRE = range(3)
 HINT = struct.Struct("=IIII64s64s256sB3x32s")
 HINT_KEY = 6
 
-BODY = b"protected by its own key\n"
-PYTHON = "/usr/bin/python3"
 
 
 def skip(reason):
@@ -83,6 +83,8 @@ class Receiver:
                     4096, socket.CMSG_SPACE(array.array("i").itemsize))
             except TimeoutError:
                 return None
+            if not control:
+                continue  # of fill()
             descriptors = array.array("i", control[0][2])
             with socket.socket(fileno=descriptors[0]) as sock:
                 fields = HINT.unpack(data)
@@ -90,6 +92,17 @@ class Receiver:
                     continue
                 assert fields[7] == 32
                 return Key(sock.getsockname()[1], peer_port(sock), fields[8])
+
+    def fill(self):
+        """Until no more can be sent, by whomever."""
+        sent = True
+        while sent:
+            sent = False
+            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock, \
+                    contextlib.suppress(BlockingIOError):
+                while True:
+                    sock.sendto(b"", f"{RUNTIME}/hint")
+                    sent = True
 
     def drain(self):
         keys = []
@@ -152,193 +165,12 @@ class Process:
         return self
 
 
-def file_of(name, text, mode=0o644):
-    path = f"{DIRECTORY}/{name}"
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text)
-    os.chmod(path, mode)
-    return path
-
-
-def cert():
-    return f"{DIRECTORY}/cert.pem"
-
-
-def pem():
-    """Certificate and key in one file."""
-    return f"{DIRECTORY}/both.pem"
-
-
-# Servers: (command, port).
-
-def python_server(port):
-    """Blocking sockets; answers each request with BODY."""
-    return [PYTHON, "-c", f"""
-import http.server, ssl
-class Handler(http.server.BaseHTTPRequestHandler):
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header("Content-Length", "{len(BODY)}")
-        self.end_headers()
-        self.wfile.write({BODY!r})
-server = http.server.HTTPServer(("127.0.0.1", {port}), Handler)
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain({pem()!r})
-server.socket = context.wrap_socket(server.socket, server_side=True)
-server.serve_forever()
-"""]
-
-
-def asyncio_server(port):
-    """Into memory: the library never sees a descriptor."""
-    return [PYTHON, "-c", f"""
-import asyncio, ssl
-async def serve(reader, writer):
-    await reader.readuntil(b"\\r\\n\\r\\n")
-    writer.write(b"HTTP/1.1 200 OK\\r\\nContent-Length: {len(BODY)}\\r\\n\\r\\n" + {BODY!r})
-    await writer.drain()
-    writer.close()
-async def main():
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain({pem()!r})
-    server = await asyncio.start_server(serve, "127.0.0.1", {port}, ssl=context)
-    await server.serve_forever()
-asyncio.run(main())
-"""]
-
-
-def nginx_server(port):
-    conf = file_of("nginx.conf", f"""
-daemon off; pid {DIRECTORY}/nginx.pid; error_log stderr;
-{"user root;" if os.geteuid() == 0 else ""}
-worker_processes 2;
-events {{ worker_connections 64; }}
-http {{
-  access_log off;
-  client_body_temp_path {DIRECTORY}/t1; proxy_temp_path {DIRECTORY}/t2;
-  fastcgi_temp_path {DIRECTORY}/t3; uwsgi_temp_path {DIRECTORY}/t4; scgi_temp_path {DIRECTORY}/t5;
-  server {{
-    listen 127.0.0.1:{port} ssl;
-    ssl_protocols TLSv1.2 TLSv1.3;
-    ssl_certificate {pem()}; ssl_certificate_key {pem()};
-    location / {{ root {DIRECTORY}/www; }}
-  }}
-}}
-""")
-    return ["nginx", "-c", conf, "-p", DIRECTORY]
-
-
-def openssl_server(port):
-    return ["openssl", "s_server", "-quiet", "-accept", f"127.0.0.1:{port}", "-cert", pem(),
-            "-key", pem(), "-rev"]
-
-
-def gnutls_server(port):
-    return ["gnutls-serv", "--http", "--disable-client-cert", "--port", str(port),
-            "--x509certfile", cert(), "--x509keyfile", pem()]
-
-
-def apache_server(port):
-    modules = "/usr/lib/apache2/modules"
-    load = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so"
-                     for name in ("mpm_event", "authz_core", "ssl", "socache_shmcb"))
-    conf = file_of("apache.conf", f"""
-ServerRoot {DIRECTORY}
-ServerName localhost
-PidFile {DIRECTORY}/apache.pid
-ErrorLog /dev/stderr
-DefaultRuntimeDir {DIRECTORY}
-{load}
-User www-data
-Group www-data
-Listen 127.0.0.1:{port} https
-StartServers 1
-ServerLimit 1
-DocumentRoot {DIRECTORY}/www
-<Directory {DIRECTORY}/www>
-  Require all granted
-</Directory>
-SSLEngine on
-SSLCertificateFile {pem()}
-""")
-    return ["apache2", "-DFOREGROUND", "-f", conf]
-
-
-def haproxy_server(port):
-    conf = file_of("haproxy.conf", f"""
-defaults
-  mode http
-  timeout connect 5s
-  timeout client 5s
-  timeout server 5s
-frontend in
-  bind 127.0.0.1:{port} ssl crt {pem()}
-  http-request return status 200 content-type text/plain file {DIRECTORY}/www/body
-""")
-    return ["haproxy", "-db", "-f", conf]
-
-
-def redis_server(port):
-    return ["redis-server", "--port", "0", "--tls-port", str(port), "--bind", "127.0.0.1",
-            "--tls-cert-file", cert(), "--tls-key-file", pem(), "--tls-ca-cert-file", cert(),
-            "--tls-auth-clients", "no", "--save", "", "--dir", DIRECTORY]
-
-
-# Clients.
-
-def url(port):
-    return f"https://127.0.0.1:{port}/body"
-
-
-def curl(port, *more):
-    return ["curl", "--silent", "--show-error", "--fail", "--noproxy", "*", "--cacert", cert(),
-            *more, url(port)]
-
-
-def wget(port):
-    return ["wget", "--quiet", "--no-proxy", "--tries=1", "--ca-certificate", cert(),
-            "--output-document=-", url(port)]
-
-
-def python_client(port):
-    return [PYTHON, "-c", f"""
-import ssl, sys, urllib.request as r
-context = ssl.create_default_context(cafile={cert()!r})
-opener = r.build_opener(r.ProxyHandler({{}}), r.HTTPSHandler(context=context))
-sys.stdout.buffer.write(opener.open({url(port)!r}).read())
-"""]
-
-
-def asyncio_client(port):
-    return [PYTHON, "-c", f"""
-import asyncio, ssl, sys
-async def main():
-    context = ssl.create_default_context(cafile={cert()!r})
-    reader, writer = await asyncio.open_connection("127.0.0.1", {port}, ssl=context)
-    writer.write(b"GET /body HTTP/1.0\\r\\n\\r\\n")
-    answer = await reader.read()
-    sys.stdout.buffer.write(answer.split(b"\\r\\n\\r\\n", 1)[1])
-asyncio.run(main())
-"""]
-
-
-def openssl_client(port, *more):
-    return ["openssl", "s_client", "-quiet", "-no_ign_eof", "-connect", f"127.0.0.1:{port}",
-            "-CAfile", cert(), *more]
-
-
-def gnutls_client(port, *more):
-    return ["gnutls-cli", "--no-ca-verification", "--port", str(port), *more, "127.0.0.1"]
-
-
-REQUEST = b"GET /body HTTP/1.0\r\n\r\n"
-
-
-class TestKeys(unittest.TestCase):
+class KeysCase(unittest.TestCase):
+    """Each test has a port of its own, and keys are asked for."""
     port = 8442
 
     def setUp(self):
-        TestKeys.port += 1
+        KeysCase.port += 1
         self.policy(AUTH_REQUIRE)
         self.assertEqual(RECEIVER.drain(), [])
 
@@ -350,7 +182,7 @@ class TestKeys(unittest.TestCase):
             self.skipTest(f"no {command[0]}")
         return Process(preloaded(*command)).listens(self.port)
 
-    def run_client(self, command, request=b"", wanted=BODY):
+    def run_client(self, command, request=b"", wanted=ends.BODY):
         """Clients that pass a stream on are done when the answer is there."""
         if not shutil.which(command[0]):
             self.skipTest(f"no {command[0]}")
@@ -377,6 +209,10 @@ class TestKeys(unittest.TestCase):
         self.assertNotEqual(keys[0].key, bytes(32))
         self.assertEqual(RECEIVER.drain(), [])
 
+
+class TestKeys(KeysCase):
+    """Programs of all kinds."""
+
     def check_clients(self, server, *clients):
         """Each of them, one after the other."""
         with self.serve(server(self.port)):
@@ -386,44 +222,187 @@ class TestKeys(unittest.TestCase):
                     self.check_pair()
 
     def web_clients(self):
-        return [(curl(self.port), b""), (curl(self.port, "--tls-max", "1.2"), b""),
-                (wget(self.port), b""), (python_client(self.port), b""),
-                (asyncio_client(self.port), b""), (openssl_client(self.port), REQUEST),
-                (openssl_client(self.port, "-tls1_2"), REQUEST),
-                (gnutls_client(self.port), REQUEST),
-                (gnutls_client(self.port, "--priority", "NORMAL:-VERS-ALL:+VERS-TLS1.2"),
-                 REQUEST)]
+        """The first two are of different libraries."""
+        port = self.port
+        tls_1_2 = "NORMAL:-VERS-ALL:+VERS-TLS1.2"
+        return [(ends.curl(port), b""), (ends.wget(port), b""),
+                (ends.curl(port, "--tls-max", "1.2"), b""), (ends.python_client(port), b""),
+                (ends.asyncio_client(port), b""), (ends.openssl_client(port), ends.REQUEST),
+                (ends.openssl_client(port, "-tls1_2"), ends.REQUEST),
+                (ends.gnutls_client(port), ends.REQUEST),
+                (ends.gnutls_client(port, "--priority", tls_1_2), ends.REQUEST)]
+
+    def some_clients(self):
+        return self.web_clients() if FULL else self.web_clients()[:2]
 
     def test_python_all_clients_send_the_same_key(self):
-        self.check_clients(python_server, *self.web_clients())
+        self.check_clients(ends.python_server, *self.web_clients())
 
     def test_asyncio_all_clients_send_the_same_key(self):
-        self.check_clients(asyncio_server, *self.web_clients())
+        self.check_clients(ends.asyncio_server, *self.web_clients())
 
     def test_nginx_clients_send_the_same_key(self):
-        self.check_clients(nginx_server, *self.web_clients()[:3])
+        self.check_clients(ends.nginx_server, *self.some_clients())
 
     def test_gnutls_serv_clients_send_the_same_key(self):
-        with self.serve(gnutls_server(self.port)):
-            for command, request in self.web_clients()[:1] + self.web_clients()[5:]:
+        clients = self.web_clients()
+        with self.serve(ends.gnutls_server(self.port)):
+            for command, request in [*clients[:1], *clients[5:]]:
                 with self.subTest(client=command[:2]):
                     self.run_client(command, request, b"HTTP")
                     self.check_pair()
 
-    @unittest.skipUnless(FULL, "needs MPTCPIZE_FULL=1")
     def test_apache_clients_send_the_same_key(self):
-        self.check_clients(apache_server, *self.web_clients())
+        self.check_clients(ends.apache_server, *self.some_clients())
 
-    @unittest.skipUnless(FULL, "needs MPTCPIZE_FULL=1")
     def test_haproxy_clients_send_the_same_key(self):
-        self.check_clients(haproxy_server, *self.web_clients())
+        self.check_clients(ends.haproxy_server, *self.some_clients())
 
-    @unittest.skipUnless(FULL, "needs MPTCPIZE_FULL=1")
+    def test_openssl_client_sends_the_same_key(self):
+        with self.serve(ends.openssl_server(self.port)):
+            for client in (ends.openssl_client(self.port), ends.gnutls_client(self.port)):
+                self.run_client(client, b"desrever\n", b"reversed")
+                self.check_pair()
+
+    def test_stunnel_clients_send_the_same_key(self):
+        with Process([ends.PYTHON, "-m", "http.server", "--bind", "127.0.0.1", "--directory",
+                      f"{DIRECTORY}/www", str(self.port + 1000)]).listens(self.port + 1000):
+            self.check_clients(ends.stunnel_server, *self.some_clients())
+
     def test_redis_client_sends_the_same_key(self):
-        with self.serve(redis_server(self.port)):
+        with self.serve(ends.redis_server(self.port)):
             self.run_client(["redis-cli", "-h", "127.0.0.1", "-p", str(self.port), "--tls",
-                             "--cacert", cert(), "ping"], wanted=b"PONG")
+                             "--cacert", ends.cert(), "ping"], wanted=b"PONG")
             self.check_pair()
+
+
+class TestSituations(KeysCase):
+    """One at a time, with Python at both ends."""
+
+    def program(self, code, *more):
+        return [ends.PYTHON, "-c", code, str(self.port), *more]
+
+    def check_no_key(self, server, client, request=b"", wanted=ends.BODY):
+        with self.serve(server):
+            self.run_client(client, request, wanted)
+        self.assertEqual(RECEIVER.drain(), [])
+
+    def test_starttls_sends_the_same_key(self):
+        with self.serve(self.program(ends.STARTTLS_SERVER, ends.pem())):
+            self.run_client(self.program(ends.STARTTLS_CLIENT, ends.cert()), wanted=b"OK")
+            self.check_pair()
+
+    def test_fork_before_handshake_sends_the_same_key(self):
+        with self.serve(self.program(ends.FORKING_SERVER, ends.pem(), "late")):
+            for _ in range(3):
+                self.run_client(self.program(ends.REPEATING_CLIENT, ends.cert(), "1"), wanted=b"OK")
+                self.check_pair()
+
+    def test_fork_after_handshake_sends_the_same_key_once(self):
+        with self.serve(self.program(ends.FORKING_SERVER, ends.pem(), "early")):
+            for _ in range(3):
+                self.run_client(self.program(ends.REPEATING_CLIENT, ends.cert(), "1"), wanted=b"OK")
+                self.check_pair()
+
+    def test_sessions_one_after_the_other_each_send_their_key(self):
+        n = 20
+        with self.serve(self.program(ends.FORKING_SERVER, ends.pem(), "late")):
+            self.run_client(self.program(ends.REPEATING_CLIENT, ends.cert(), str(n)),
+                            wanted=b"OK")
+            keys = [RECEIVER.take(KEY_SEC) for _ in range(2 * n)]
+        self.assertNotIn(None, keys)
+        near = {key.key: key.local for key in keys if key.local != self.port}
+        far = {key.key: key.peer for key in keys if key.local == self.port}
+        self.assertEqual(len(near), n)
+        self.assertEqual(near.keys(), far.keys())
+        self.assertEqual(RECEIVER.drain(), [])
+
+    def test_sessions_at_once_each_have_their_socket(self):
+        """As many handshakes at the same time, in memory: only the random number tells them."""
+        n = 100
+        with self.serve(self.program(ends.CROWDED_SERVER, ends.pem())), \
+                Process(preloaded(*self.program(ends.CROWDED_CLIENT, ends.cert(), str(n))),
+                        stdin=subprocess.PIPE) as client:
+            keys = [RECEIVER.take(KEY_SEC) for _ in range(2 * n)]
+            self.assertNotIn(None, keys, client.said())
+            near = {key.local: key.key for key in keys if key.local != self.port}
+            far = {key.peer: key.key for key in keys if key.local == self.port}
+            client.popen.stdin.close()
+        self.assertEqual(len(set(near.values())), n)
+        self.assertEqual(near, far)
+        self.assertEqual(RECEIVER.drain(), [])
+
+    def test_daemon_is_busy_key_is_sent_later(self):
+        """The client's; the server may have a reason to try again at any time."""
+        with self.serve(self.program(ends.CROWDED_SERVER, ends.pem())):
+            RECEIVER.fill()
+            with Process(preloaded(*self.program(ends.PAUSING_CLIENT, ends.cert())),
+                         stdin=subprocess.PIPE, stdout=subprocess.PIPE) as client, \
+                    client.popen.stdin as tell, client.popen.stdout as said:
+                self.assertEqual(said.readline(), b"ready\n", client.said())
+                self.assertNotIn(self.port, [key.peer for key in RECEIVER.drain()])
+                tell.write(b"\n")
+                tell.flush()
+                self.assertEqual(said.readline(), b"OK\n", client.said())
+                self.assertIn(self.port, [key.peer for key in RECEIVER.drain()])
+        RECEIVER.drain()
+
+    def test_tls_1_2_without_extended_master_secret_sends_none(self):
+        client = ends.gnutls_client(self.port, "--priority",
+                               "NORMAL:-VERS-ALL:+VERS-TLS1.2:%NO_SESSION_HASH")
+        if not shutil.which(client[0]):
+            self.skipTest(f"no {client[0]}")
+        self.check_no_key(ends.python_server(self.port), client, ends.REQUEST)
+
+    def test_auth_off_sends_none(self):
+        self.policy(AUTH_OFF)
+        self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
+
+    def test_auth_prefer_sends_the_same_key(self):
+        self.policy(AUTH_PREFER)
+        with self.serve(ends.python_server(self.port)):
+            self.run_client(ends.curl(self.port))
+            self.check_pair()
+
+    def test_hints_off_sends_none(self):
+        self.policy(AUTH_REQUIRE, EVERYWHERE & ~0x10)
+        self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
+
+    def test_loopback_is_tcp_sends_none(self):
+        self.policy(AUTH_REQUIRE, EVERYWHERE & ~0x04)
+        self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
+
+    def test_peer_without_mptcp_sends_none(self):
+        with Process(ends.python_server(self.port)).listens(self.port):
+            self.run_client(ends.curl(self.port))
+        self.assertEqual(RECEIVER.drain(), [])
+
+    def test_client_without_mptcp_sends_none(self):
+        if not shutil.which("curl"):
+            self.skipTest("no curl")
+        with self.serve(ends.python_server(self.port)):
+            subprocess.run(ends.curl(self.port), check=True, capture_output=True)
+        self.assertEqual(RECEIVER.drain(), [])
+
+    def test_set_key_tells_why_not(self):
+        plain = socket.create_server(("127.0.0.1", 0))
+        with plain, Process(preloaded(*self.program(ends.SET_KEY, str(plain.getsockname()[1]))),
+                            stdout=subprocess.PIPE) as process, process.popen.stdout as said:
+            answers = said.read().split()
+            self.assertEqual(answers, b"0 0 EINVAL EINVAL EINVAL EBADF ENOTSOCK ENOTCONN "
+                             b"ENOTSUP ENOTSUP".split(), process.said())
+        keys = RECEIVER.drain()
+        self.assertEqual([key.key for key in keys], [bytes(range(32))] * 2)
+        self.assertEqual(keys[0].local, keys[1].peer)
+
+    def test_set_key_auth_off_is_refused(self):
+        self.policy(AUTH_OFF)
+        plain = socket.create_server(("127.0.0.1", 0))
+        with plain, Process(preloaded(*self.program(ends.SET_KEY, str(plain.getsockname()[1]))),
+                            stdout=subprocess.PIPE) as process, process.popen.stdout as said:
+            answers = said.read().split()
+        self.assertEqual(answers[:2], [b"EACCES"] * 2)
+        self.assertEqual(RECEIVER.drain(), [])
 
 
 def enter_namespaces():
@@ -448,13 +427,15 @@ def bring_loopback_up():
 
 def make_runtime():
     """Where the daemon's files would be, in this mount namespace only."""
+    with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as file:
+        file.write("1000")  # as many keys at once as a test sends
     parent = os.path.dirname(RUNTIME)
     subprocess.run(["mount", "-t", "tmpfs", "none", parent], check=True)
     os.mkdir(RUNTIME)
 
 
 def check_requirements():
-    for program in ("openssl", "curl", PYTHON):
+    for program in ("openssl", "curl", ends.PYTHON):
         if not shutil.which(program):
             skip(f"no {program}")
         probe = subprocess.run(preloaded(program, "version"), capture_output=True, check=False)
@@ -464,22 +445,6 @@ def check_requirements():
         skip("this kernel has no MPTCP")
 
 
-def make_files():
-    os.mkdir(f"{DIRECTORY}/www")
-    with open(f"{DIRECTORY}/www/body", "wb") as body:
-        body.write(BODY)
-    key = f"{DIRECTORY}/key.pem"
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
-                    "ec_paramgen_curve:prime256v1", "-nodes", "-subj", "/CN=127.0.0.1", "-addext",
-                    "subjectAltName=IP:127.0.0.1", "-days", "1", "-keyout", key, "-out", cert()],
-                   check=True, capture_output=True)
-    with open(pem(), "w", encoding="ascii") as both:
-        for path in (key, cert()):
-            with open(path, encoding="ascii") as file:
-                both.write(file.read())
-    os.chmod(DIRECTORY, 0o755)
-
-
 if __name__ == "__main__":
     if INSIDE not in os.environ:
         enter_namespaces()
@@ -487,6 +452,6 @@ if __name__ == "__main__":
     make_runtime()
     with tempfile.TemporaryDirectory() as DIRECTORY:
         check_requirements()
-        make_files()
+        ends.FILES.make(DIRECTORY)
         RECEIVER = Receiver()
         unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
