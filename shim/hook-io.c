@@ -111,35 +111,27 @@ static struct iovec io_part(const void *data, size_t n) {
         return (struct iovec){ .iov_base = base.writable, .iov_len = n };
 }
 
-static HOOK_APART void io_show(int fd, const void *data, size_t n) {
-        const struct iovec part = io_part(data, n);
-
-        tls_sent(fd, &part, 1, n);
+/* Is what is sent on this connection of use to tls.c? Asked before the call, which ends the hook.
+ */
+static inline bool io_is_watched(int fd) {
+        return __builtin_expect((fd_flags(fd) & FD_HELLO) != 0, 0);
 }
 
-/* Is what has been sent on this connection of use to tls.c? */
-static inline bool io_is_watched(int fd, ssize_t sent) {
-        return __builtin_expect((fd_flags(fd) & FD_HELLO) != 0, 0) && sent > 0;
-}
-
-/* The result of a write of one part, or of many. */
-static inline ssize_t io_sent(int fd, const void *data, ssize_t r) {
-        if (io_is_watched(fd, r))
-                io_show(fd, data, (size_t)r);
+/* The result of a write on a watched connection. What was sent is read after the kernel. */
+static HOOK_APART ssize_t io_show_parts(int fd, const struct iovec *parts, size_t n, ssize_t r) {
+        if (r > 0)
+                tls_sent(fd, parts, n, (size_t)r);
         return r;
 }
 
-static inline ssize_t io_sent_parts(int fd, const struct iovec *parts, int n, ssize_t r) {
-        if (io_is_watched(fd, r))
-                tls_sent(fd, parts, (size_t)n, (size_t)r);
-        return r;
+static HOOK_APART ssize_t io_show(int fd, const void *data, ssize_t r) {
+        const struct iovec part = io_part(data, r > 0 ? (size_t)r : 0);
+
+        return io_show_parts(fd, &part, 1, r);
 }
 
-/* The message is read only once the kernel has read it. */
-static inline ssize_t io_sent_message(int fd, const struct msghdr *message, ssize_t r) {
-        if (io_is_watched(fd, r))
-                tls_sent(fd, message->msg_iov, message->msg_iovlen, (size_t)r);
-        return r;
+static HOOK_APART ssize_t io_show_message(int fd, const struct msghdr *message, ssize_t r) {
+        return r > 0 ? io_show_parts(fd, message->msg_iov, message->msg_iovlen, r) : r;
 }
 
 /* What is left over of a write of one part. See wait_finish(). */
@@ -165,9 +157,13 @@ static HOOK_APART ssize_t io_write(const struct next *next, int fd, const void *
 HOOK_DECLARE(ssize_t, write, (int fd, const void *data, size_t n));
 
 ssize_t hook_write(int fd, const void *data, size_t n) {
-        if (io_is_ours(fd) && n)
-                return io_sent(fd, data, io_write(next_functions(), fd, data, n));
-        return io_result(fd, IO_CALL(write, fd, data, n));
+        const struct next *next = next_functions();
+
+        if (!io_is_ours(fd) || !n)
+                return io_result(fd, IO_CALL(write, fd, data, n));
+        if (io_is_watched(fd))
+                return io_show(fd, data, io_write(next, fd, data, n));
+        return io_write(next, fd, data, n);
 }
 
 static HOOK_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
@@ -189,9 +185,13 @@ static HOOK_APART ssize_t io_writev(const struct next *next, int fd, const struc
 HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
 
 ssize_t hook_writev(int fd, const struct iovec *parts, int n) {
-        if (io_is_ours(fd) && n > 0 && n <= IOV_MAX)
-                return io_sent_parts(fd, parts, n, io_writev(next_functions(), fd, parts, n));
-        return io_result(fd, IO_CALL(writev, fd, parts, n));
+        const struct next *next = next_functions();
+
+        if (!io_is_ours(fd) || n <= 0 || n > IOV_MAX)
+                return io_result(fd, IO_CALL(writev, fd, parts, n));
+        if (io_is_watched(fd))
+                return io_show_parts(fd, parts, (size_t)n, io_writev(next, fd, parts, n));
+        return io_writev(next, fd, parts, n);
 }
 
 static HOOK_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
@@ -211,9 +211,13 @@ static HOOK_APART ssize_t io_send(const struct next *next, int fd, const void *d
 HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
 
 ssize_t hook_send(int fd, const void *data, size_t n, int flags) {
-        if (io_may_part(fd, flags))
-                return io_sent(fd, data, io_send(next_functions(), fd, data, n, flags));
-        return IO_CALL(send, fd, data, n, flags);
+        const struct next *next = next_functions();
+
+        if (!io_may_part(fd, flags))
+                return IO_CALL(send, fd, data, n, flags);
+        if (io_is_watched(fd))
+                return io_show(fd, data, io_send(next, fd, data, n, flags));
+        return io_send(next, fd, data, n, flags);
 }
 
 static HOOK_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
@@ -236,17 +240,20 @@ HOOK_DECLARE(ssize_t, sendto,
 
 ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
                     socklen_t len) {
+        const struct next *next = next_functions();
         ssize_t r;
 
-        if (io_may_part(fd, flags))
-                return io_sent(fd, data,
-                               io_sendto(next_functions(), fd, data, n, flags, address, len));
+        if (io_may_part(fd, flags)) {
+                if (io_is_watched(fd))
+                        return io_show(fd, data, io_sendto(next, fd, data, n, flags, address, len));
+                return io_sendto(next, fd, data, n, flags, address, len);
+        }
         if (!(flags & MSG_FASTOPEN))
                 return IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connecting(fd, address, len);
         r = IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connected(fd, r);
-        return io_sent(fd, data, r);
+        return io_is_watched(fd) ? io_show(fd, data, r) : r;
 }
 
 /* Messages */
@@ -321,18 +328,17 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         ssize_t r;
 
         if (io_may_part(fd, flags)) {
-                r = io_sent_message(fd, message, io_sendmsg(next_functions(), fd, message, flags));
-        } else if (flags & MSG_FASTOPEN) {
-                hook_connecting(fd, message->msg_name, message->msg_namelen);
-                r = IO_CALL(sendmsg, fd, message, flags);
-                hook_connected(fd, r);
-                (void)io_sent_message(fd, message, r);
+                r = io_sendmsg(next_functions(), fd, message, flags);
         } else {
+                if (flags & MSG_FASTOPEN)
+                        hook_connecting(fd, message->msg_name, message->msg_namelen);
                 r = IO_CALL(sendmsg, fd, message, flags);
+                if (flags & MSG_FASTOPEN)
+                        hook_connected(fd, r);
         }
         if (r >= 0 && message->msg_controllen)
                 io_note_passed(message, fd_note_sharing);
-        return r;
+        return io_is_watched(fd) ? io_show_message(fd, message, r) : r;
 }
 
 /* As the kernel does it: message by message, until one fails or goes out in part. */
@@ -347,7 +353,8 @@ static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages
                 if (r < 0)
                         break;
                 messages[i].msg_len = (unsigned int)r;
-                (void)io_sent_message(fd, &messages[i].msg_hdr, r);
+                if (io_is_watched(fd))
+                        (void)io_show_message(fd, &messages[i].msg_hdr, r);
                 if ((size_t)r < wait_total(&messages[i++].msg_hdr))
                         break;
         }
