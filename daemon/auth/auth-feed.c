@@ -72,6 +72,8 @@ static struct ward *auth_open(struct auth *auth, const struct connection *connec
 
         if (!ward)
                 return NULL;
+        if (!auth->socket)
+                (void)auth_open_port(auth);
         ward->mode = mode;
         if (!ward_take_record(auth, ward, connection))
                 r = -ENOENT;
@@ -85,8 +87,24 @@ static struct ward *auth_open(struct auth *auth, const struct connection *connec
         return NULL;
 }
 
+/* Without room for what has to be known of it: as if there were no key. */
+static void auth_do_without_room(struct auth *auth, const struct connection *connection,
+                                 enum policy_auth mode) {
+        struct decision decision = {
+                .type = DECISION_PERMIT,
+                .token = connection->token,
+                .joins = mode == POLICY_AUTH_PREFER ? JOINS_FREE : JOINS_BARRED,
+                .reason = "there is no room to keep its key",
+        };
+
+        if (connection->joins != decision.joins)
+                auth_decide(auth, &decision);
+}
+
 void auth_drop(struct auth *auth, struct ward *ward, bool off) {
         auth_forget_joins(auth, ward->token);
+        if (off)
+                auth_spend_key(auth, ward);
         protocol_close(auth->protocol, ward->token, off, clock_usec());
         store_give(auth->store, ward->record);
         wards_remove(&auth->wards, ward);
@@ -241,8 +259,10 @@ void auth_look(struct auth *auth, struct connection *connection) {
         }
         if (!ward) {
                 ward = auth_open(auth, connection, mode);
-                if (!ward)
+                if (!ward) {
+                        auth_do_without_room(auth, connection, mode);
                         return;
+                }
                 auth_see_subflows(auth, ward, connection);
         } else if (ward->mode != mode) {
                 ward->mode = mode;
@@ -270,6 +290,7 @@ static void auth_check_alive(struct ward *ward, void *userdata) {
 
 void auth_look_at_all(struct auth *auth) {
         wards_each(&auth->wards, auth_check_alive, auth);
+        auth_check_spent(auth);
         model_each(&auth->host.engine->model, auth_visit, auth);
 }
 

@@ -102,7 +102,7 @@ static int auth_ask(struct auth *auth, const struct action *action) {
         return r;
 }
 
-/* A connection that has to be protected, but for which there was no room, gets no joins. */
+/* One that has to be protected, but is not known here, has yet to be looked at. */
 static int auth_submit_create(struct auth *auth, const struct action *action) {
         const struct connection *connection = model_find(&auth->host.engine->model, action->token);
         int r;
@@ -110,7 +110,7 @@ static int auth_submit_create(struct auth *auth, const struct action *action) {
         if (!connection)
                 return 1;
         if (!wards_find(&auth->wards, action->token))
-                return engine_auth_profile(auth->host.engine, connection)->auth == POLICY_AUTH_OFF
+                return connection->joins == JOINS_FREE
                                        ? 1
                                        : auth_refuse(auth, action, -EACCES,
                                                      "the connection can't be protected");

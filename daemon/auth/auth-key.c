@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "../util/clock.h"
@@ -93,6 +94,8 @@ static void auth_take_early(struct auth *auth, struct ward *ward) {
 
 static void auth_do_without(struct auth *auth, struct ward *ward, const char *reason) {
         ward->keyless = true;
+        free(ward->without);
+        ward->without = strdup(reason);
         protocol_keyless(auth->protocol, ward->token, reason, clock_usec());
 }
 
@@ -104,6 +107,33 @@ static void auth_share(struct auth *auth, struct ward *ward, size_t n,
         keys_share(auth->vault->psk, n, client, server, auth->vault->secret);
         auth_give_key(auth, ward, auth->vault->secret);
         secret_cleanse(auth->vault->secret, sizeof(auth->vault->secret));
+}
+
+static size_t auth_find_spent(const struct auth *auth, uint32_t token) {
+        size_t i = 0;
+
+        while (i < auth->spent.n && auth->spent.items[i] != token)
+                i++;
+        return i;
+}
+
+void auth_spend_key(struct auth *auth, const struct ward *ward) {
+        if (ward->server && ward->keyed && auth_find_spent(auth, ward->token) == auth->spent.n)
+                (void)ARRAY_APPEND(&auth->spent, ward->token, LIMIT_AUTH_SESSIONS);
+}
+
+void auth_check_spent(struct auth *auth) {
+        for (size_t i = auth->spent.n; i-- > 0;)
+                if (!model_find(&auth->host.engine->model, auth->spent.items[i]))
+                        ARRAY_REMOVE(&auth->spent, i);
+}
+
+/*
+ * How far the peer's sequence numbers were is not known any more: whoever recorded its requests
+ * could repeat them, and each lets in where it comes from (see window.h).
+ */
+static bool auth_is_spent(const struct auth *auth, const struct ward *ward) {
+        return ward->server && (!ward->fresh || auth_find_spent(auth, ward->token) < auth->spent.n);
 }
 
 /* While much arrives the numbers are not to be had, or the kernel has none. */
@@ -125,8 +155,7 @@ static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk)
         struct ownership owner;
         ssize_t n;
 
-        /* Whoever recorded what the peer said then could say it again: see window.h. */
-        if (ward->server && !ward->fresh) {
+        if (auth_is_spent(auth, ward)) {
                 auth_do_without(auth, ward, "what was known of its key is lost");
                 return;
         }

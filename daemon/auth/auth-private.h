@@ -86,6 +86,7 @@ struct auth {
         struct wards wards;
         ARRAY_OF(struct decision) decisions;
         ARRAY_OF(struct asked) asked;
+        ARRAY_OF(uint32_t) spent;  /* tokens whose shared key must not be taken again */
         ARRAY_OF(uint32_t) unsure; /* tokens whose sequence numbers are to be asked for again */
         uint64_t unsure_usec;      /* when; UINT64_MAX: there is none */
         char reason[LIMIT_REASON]; /* what is wrong, "": nothing */
@@ -108,6 +109,10 @@ void auth_on_key(struct auth *auth, const struct hint_event *hint);
 /* Gives the protocol the key of a connection, as soon as there is one. */
 void auth_find_key(struct auth *auth, struct ward *ward);
 void auth_ask_again(struct auth *auth);
+/* The connection is protected no longer; its shared key may not be used anew. */
+void auth_spend_key(struct auth *auth, const struct ward *ward);
+/* Forgets the keys of connections that have ended. */
+void auth_check_spent(struct auth *auth);
 void auth_check_psks(struct auth *auth, const struct policy_read *policies);
 
 /* auth-decision.c */

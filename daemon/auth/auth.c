@@ -56,7 +56,7 @@ static int auth_watch_port(struct auth *auth) {
         return r < 0 ? r : 0;
 }
 
-/* Tried again with every comparison; what is wrong is told once. */
+/* Tried again with every connection and comparison; what is wrong is told once. */
 int auth_open_port(struct auth *auth) {
         char reason[LIMIT_REASON];
         int r = socket_new(auth->port, &auth->socket);
@@ -146,6 +146,7 @@ void auth_free(struct auth *auth) {
         auth_disable(auth);
         sd_event_source_unref(auth->timer);
         sd_event_source_unref(auth->turn);
+        ARRAY_DONE(&auth->spent);
         free(auth);
 }
 
@@ -249,6 +250,10 @@ int auth_follow(struct auth *auth, const struct policy_read *policies, bool wait
                 auth_disable(auth);
                 return r;
         }
+        if (auth->port != auth->host.engine->conf->auth_port)
+                log_notice("join authentication: UDP port %u is used until mptcpized is started "
+                           "again",
+                           auth->port);
         auth_check_psks(auth, policies);
         auth_read_listeners(auth, policies);
         auth_guard_listeners(auth);
@@ -275,7 +280,9 @@ void auth_view(const struct auth *auth, uint32_t token, struct auth_view *ret_vi
                 return;
         ret_view->mode = ward->mode;
         ret_view->state = view.state;
-        snprintf(ret_view->reason, sizeof(ret_view->reason), "%s", view.reason);
+        /* a server that has no key itself can't know what its client has */
+        snprintf(ret_view->reason, sizeof(ret_view->reason), "%s",
+                 ward->server && ward->keyless && ward->without ? ward->without : view.reason);
 }
 
 void auth_status(const struct auth *auth, struct auth_status *ret_status) {

@@ -57,6 +57,7 @@ void wards_remove(struct wards *wards, struct ward *ward) {
         *wards_slot(wards, ward->token) = ward->next;
         wards->n--;
         ARRAY_DONE(&ward->seen);
+        free(ward->without);
         free(ward);
 }
 

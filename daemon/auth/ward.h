@@ -23,7 +23,8 @@ struct ward {
         bool fresh;       /* seen from its beginning: nobody can have a secret of it twice */
         bool established; /* the protocol has been told, */
         bool keyed;       /* so has it of a key, */
-        bool keyless;     /* or that a shared one can't be had */
+        bool keyless;     /* or that a shared one can't be had, */
+        char *without;    /* and why; NULL: no memory for that */
         uint8_t tries;    /* to find out its initial sequence numbers */
         uint32_t offered; /* hash of the addresses that the protocol knows of */
         ARRAY_OF(struct ward_join) seen; /* that the protocol knows of */

@@ -14,12 +14,13 @@ import struct
 import harness
 import sandbox
 from harness import check, check_equal, needs_program
-from lab import SERVER, SERVICE4, Failed, wait_for
+from lab import SERVER, SERVICE4, Failed, read, wait_for
 from programs import Daemon, run, start_bus, wait_for_subflows
 
 CONNECT, LISTEN = 1, 2  # enum hint_kind of policy/hint.h
 EXE = os.path.realpath("/proc/self/exe")
 PORT = 80
+UDP_PORT = 8684
 TABLE = ["list", "table", "inet", "mptcpize"]
 needs_nft = needs_program("nft")
 
@@ -247,6 +248,86 @@ def test_psk_gate_removed_is_written_again(lab):
         exchange(near, far)
 
 
+def regions(daemon):
+    """What the daemon has mapped and may read: (first address, bytes, name)."""
+    for line in read(f"/proc/{daemon.process.popen.pid}/maps").splitlines():
+        span, mode, _offset, _device, _inode, *name = line.split(maxsplit=5)
+        first, last = (int(part, 16) for part in span.split("-"))
+        if mode.startswith("r") and first < 1 << 47:
+            yield first, last - first, name[0] if name else ""
+
+
+def memory_with(daemon, wanted):
+    """Names of the maps of the daemon in which these bytes are."""
+    found = []
+    with open(f"/proc/{daemon.process.popen.pid}/mem", "rb") as memory:
+        for first, size, name in regions(daemon):
+            with contextlib.suppress(OSError, ValueError, OverflowError, MemoryError):
+                memory.seek(first)
+                if size <= 1 << 30 and wanted in memory.read(size):
+                    found.append(os.path.basename(name))
+    return found
+
+
+def key_in_store(daemon):
+    """A key of the only connection: struct auth_record, behind the header."""
+    with open(f"{daemon.runtime}/auth", "rb") as file:
+        data = file.read()
+    slots = [data[i:i + 256] for i in range(256, len(data), 256)]
+    (record,) = (slot for slot in slots if any(slot))
+    return record[16:48]
+
+
+@needs_nft
+def test_psk_secrets_are_in_one_place(lab):
+    """Nothing of them is in the memory that a core file would have."""
+    scene = Scene(lab, "require", "require").start()
+    with scene.connection():
+        scene.both_paths()
+        for daemon in (scene.client, scene.server):
+            check_equal(os.stat(f"{daemon.runtime}/auth").st_mode & 0o777, 0o600, "mode")
+            check_equal(memory_with(daemon, key_in_store(daemon)), ["auth"], "maps with the key")
+            check_equal(memory_with(daemon, b"k" * 32), [], "maps with the shared key")
+    wait_for(lambda: not any(open_store(scene.server)[256:]), "the key is cleansed")
+
+
+def open_store(daemon):
+    with open(f"{daemon.runtime}/auth", "rb") as file:
+        return file.read()
+
+
+@needs_nft
+def test_psk_reload_spends_the_key(lab):
+    """What was recorded of a connection must not open it when its policy comes back."""
+    scene = Scene(lab, "prefer", "prefer").start()
+    with scene.connection():
+        wait_for_state(scene.server, "confirmed")
+        scene.server.policy("mine", {"match": {"exe": EXE}, "paths": {"max_subflows": 4}})
+        check_equal(scene.server.ctl("reload").returncode, 0, "exit code of the reload")
+        wait_for_state(scene.server, "off")
+        protect(scene.server, "prefer")
+        check_equal(scene.server.ctl("reload").returncode, 0, "exit code of the next one")
+        wait_for_state(scene.server, "open")
+        reason = scene.server.connection()["authentication_reason"]
+        check("lost" in reason, reason)
+
+
+@needs_nft
+def test_psk_port_taken_is_told(lab):
+    """Somebody else has the port: "prefer" does without, and it is opened once it is free."""
+    scene = Scene(lab, "prefer", "prefer")
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as thief:
+        thief.bind(("0.0.0.0", UDP_PORT))
+        scene.start()
+        check(f"UDP port {UDP_PORT} can't be opened" in scene.client.log_text(), "it says so")
+        with scene.connection():
+            wait_for_state(scene.client, "free")
+            scene.both_paths()
+            thief.close()
+            wait_for(lambda: f"UDP port {UDP_PORT} is open" in scene.client.log_text(),
+                     "the port is open")
+
+
 @needs_nft
 def test_psk_exit_gate_stays_while_it_is_needed(lab):
     """What was required stays so without a daemon; --restore opens when nothing is behind it."""
@@ -283,5 +364,8 @@ harness.main([test_psk_prefer_join_is_admitted,
               test_psk_client_killed_goes_on,
               test_psk_server_killed_goes_on,
               test_psk_gate_removed_is_written_again,
+              test_psk_secrets_are_in_one_place,
+              test_psk_reload_spends_the_key,
+              test_psk_port_taken_is_told,
               test_psk_exit_gate_stays_while_it_is_needed,
               test_psk_exit_prefer_leaves_nothing])
