@@ -143,7 +143,7 @@ class Tap:
 
     def __init__(self, netns=SERVER):
         self.capture = Capture(netns, small_ones(SMALL, _raw(f"{NET4}.0.0")))
-        self.handshakes = {}  # by the client's (address, port)
+        self.handshakes = {}  # by (address, port) of the client, and the server's
         self.datagrams = []
 
     def _see(self, packet):
@@ -154,9 +154,9 @@ class Tap:
         keys = packet.options.get(MP_CAPABLE, b"")
         client, server = (packet.source, packet.sport), (packet.target, packet.dport)
         if len(keys) >= 20 and not packet.flags & SYN:
-            self.handshakes.setdefault(client, Handshake(client, server, keys[4:12], keys[12:20]))
-        victim = self.handshakes.get(client) or self.handshakes.get(server)
-        if victim and {client, server} == {victim.client, victim.server}:
+            self.handshakes.setdefault((client, server),
+                                       Handshake(client, server, keys[4:12], keys[12:20]))
+        if victim := self.handshakes.get((client, server), self.handshakes.get((server, client))):
             victim.follow(packet)
 
     def read(self):
@@ -164,12 +164,12 @@ class Tap:
         for packet in self.capture.packets():
             self._see(packet)
 
-    def victim(self, client):
-        """The Handshake of the connection from that (address, port). Failed if it wasn't seen."""
+    def victim(self, client, server):
+        """The Handshake of the connection of these (address, port). Failed if it wasn't seen."""
         self.read()
-        if client not in self.handshakes:
+        if (client, server) not in self.handshakes:
             raise Failed(f"no handshake of {client} was seen")
-        return self.handshakes[client]
+        return self.handshakes[client, server]
 
     def messages(self, kind):
         """Datagrams of that type, each once, however many devices it went by."""

@@ -74,10 +74,9 @@ class Pair:
             if receiver.recv(1) != b"!":
                 raise Failed("the connection has ended")
 
-    @property
-    def name(self):
-        """The client's address and port."""
-        return self.client.getsockname()[:2]
+    def names(self):
+        """Address and port of the client, and of the server."""
+        return self.client.getsockname()[:2], self.client.getpeername()[:2]
 
     def transfer(self, size, meanwhile=lambda: None):
         """Sends that many random bytes each way, both at once. Failed unless all arrive right."""
@@ -126,7 +125,7 @@ class Scene:
         if listener is None:
             listener = self.listen(family)
         pair = Pair(listener, target)
-        return pair, self.tap.victim(pair.name)
+        return pair, self.tap.victim(*pair.names())
 
     def listen(self, family=socket.AF_INET, port=PORT):
         """At all addresses of the server."""

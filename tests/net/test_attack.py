@@ -302,9 +302,9 @@ def test_attack_1000_times_among_1000_joins(lab):
     for _ in range(10):
         burst.do(f"open {CONNECTIONS // 10} 1")
         scene.tap.read()
-        for client in scene.tap.handshakes.keys() - known:
-            known.add(client)
-            scene.attacker.join(scene.tap.handshakes[client], ATTEMPTS // CONNECTIONS)
+        for names in scene.tap.handshakes.keys() - known:
+            known.add(names)
+            scene.attacker.join(scene.tap.handshakes[names], ATTEMPTS // CONNECTIONS)
         scene.attacker.read()
     check_equal(len(known), CONNECTIONS, "connections that the attacker knows the keys of")
     lab.note("all are open and attacked")

@@ -78,7 +78,7 @@ def test_forgery_request_of_another_connection_admits_to_that_only(lab):
     scene = stage_guarded(lab)
     pair, victim = open_joined(scene)
     own = Pair(scene.listeners[0])
-    mine = scene.tap.victim(own.name)
+    mine = scene.tap.victim(*own.names())
     keys, source = scene.keys(mine), scene.attacker.address(5)
     wait_for(lambda: auth_counter(scene.far, "confirmed") == 2, "the other one is confirmed, too")
     sequence = last_sequence(scene) + AHEAD
