@@ -62,6 +62,7 @@ static bool ward_take_record(struct auth *auth, struct ward *ward,
         if (ward->keyed && ward->record->role)
                 ward->server = ward->record->role == 2;
         ward->fresh = !connection->adopted;
+        ward->ipv4 = owner.ipv4;
         return true;
 }
 

@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 
 #include "../util/clock.h"
 
@@ -102,14 +103,21 @@ static int auth_ask(struct auth *auth, const struct action *action) {
         return r;
 }
 
-/* One that has to be protected, but is not known here, has yet to be looked at. */
+/*
+ * One that has to be protected, but is not known here, has yet to be looked at. And for what the
+ * kernel would refuse anyway the peer is not asked, because it would wait for that join instead of
+ * another one.
+ */
 static int auth_submit_create(struct auth *auth, const struct action *action) {
         const struct connection *connection = model_find(&auth->host.engine->model, action->token);
+        const struct ward *ward = wards_find(&auth->wards, action->token);
         int r;
 
         if (!connection)
                 return 1;
-        if (!wards_find(&auth->wards, action->token))
+        if (ward && ward->ipv4 && action->remote.family == AF_INET6)
+                return auth_refuse(auth, action, -EINVAL, "families mismatch");
+        if (!ward)
                 return connection->joins == JOINS_FREE
                                        ? 1
                                        : auth_refuse(auth, action, -EACCES,

@@ -20,6 +20,7 @@ struct ward {
         uint32_t token;
         enum policy_auth mode;
         bool server;      /* the peer opened it */
+        bool ipv4;        /* its socket takes no IPv6 */
         bool fresh;       /* seen from its beginning: nobody can have a secret of it twice */
         bool established; /* the protocol has been told, */
         bool keyed;       /* so has it of a key, */

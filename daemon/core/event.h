@@ -253,6 +253,7 @@ struct hint_event {
 struct ownership {
         uint32_t uid;         /* UINT32_MAX: unknown, as that of one not yet accepted, or closed */
         uint32_t inode;       /* of the socket; 0: it is nobody's now */
+        bool ipv4;            /* an IPv4 socket, for which the kernel takes no IPv6 addresses */
         uint64_t cookie;      /* SO_COOKIE */
         uint64_t cgroup;      /* inode of its control group, 0: unknown */
         uint64_t idsn_local;  /* initial data sequence numbers, ours */

@@ -211,6 +211,7 @@ int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
         *ret_owner = (struct ownership){
                 .uid = connection.uid,
                 .inode = row.idiag_inode,
+                .ipv4 = row.idiag_family == AF_INET,
                 .cookie = row_cookie(&row),
                 .cgroup = attrs.cgroup,
         };

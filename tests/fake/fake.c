@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 enum { QUEUE_MPTCP, QUEUE_NET, QUEUE_ANSWER };
@@ -282,6 +283,7 @@ static int fake_owner_op(struct kern *kern, uint32_t token, struct ownership *re
                 return -ENOENT;
         *ret_owner = (struct ownership){ .uid = connection->is.uid, .cookie = token };
         ret_owner->inode = connection->is.uid == UINT32_MAX ? 0 : token;
+        ret_owner->ipv4 = connection->is.local.family == AF_INET;
         ret_owner->idsn_local = fake_idsn(token);
         ret_owner->idsn_remote = fake_idsn(fake_peer_token(token));
         return 0;

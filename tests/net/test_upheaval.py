@@ -62,6 +62,8 @@ def with_losses(lab, count):
         pair.close()
         wait_for_end(scene)
     check_equal(scene.strangers(), [], "subflows of strangers")
+    check_equal([each.target for each in scene.tap.messages(JOIN_REQ) if ":" in each.target], [],
+                "requests to join by IPv6 with a socket that takes none")
 
 
 @needs_program("nft")

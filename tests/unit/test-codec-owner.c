@@ -55,6 +55,7 @@ static void test_decode_owner_both_ends_have_the_same_numbers(void **state) {
         assert_true(here.idsn_remote == 0xb163f96df58ac876);
         assert_true(there.idsn_local == here.idsn_remote);
         assert_true(there.idsn_remote == here.idsn_local);
+        assert_true(here.ipv4 && !there.ipv4);
 }
 
 static void test_decode_owner_end_of_data_is_no_byte(void **state) {
