@@ -16,6 +16,7 @@ import struct
 import subprocess
 import time
 
+import nets
 import sandbox
 from lab import PATIENCE, SERVER, Failed, Lab, ip_batch
 from programs import Build, Process
@@ -416,7 +417,12 @@ class Flood:
             raise Failed(f"flood {self.process.state()}: {self.process.log_text().strip()}")
 
     def __enter__(self):
+        self.begun = nets.sent(NETNS, "up0", nets.PACKETS)
         return self
+
+    def sent(self):
+        """Datagrams, with the little that the attacker sends beside them."""
+        return nets.sent(NETNS, "up0", nets.PACKETS) - self.begun
 
     def __exit__(self, *_exc):
         output = self.process.popen.communicate(timeout=PATIENCE)[0].split()

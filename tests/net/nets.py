@@ -69,13 +69,16 @@ def shape(netns, device, mbit):
                 "burst", "16k", "latency", "40ms")
 
 
-def sent(netns, device):
-    """Bytes that it has sent."""
+BYTES, PACKETS = 8, 9  # columns of /proc/net/dev
+
+
+def sent(netns, device, what=BYTES):
+    """What it has sent."""
     with sandbox.inside(netns):
         for line in read("/proc/thread-self/net/dev").splitlines()[2:]:
             name, numbers = line.split(":", 1)
             if name.strip() == device:
-                return int(numbers.split()[8])
+                return int(numbers.split()[what])
     raise Failed(f"no device {device}")
 
 

@@ -21,7 +21,8 @@ SIZE = 300_000
 AHEAD = 40  # of the client's own sequence numbers, which stay within the window (64) behind it
 LONG = 60.0  # seconds to wait for what goes on while the processors have other things to do
 FLOOD_BYTES = 52
-FLOODED = 5  # connections that begin in each flood
+FLOODED = 5  # connections at a time that begin in a flood
+ENOUGH = 100_000  # datagrams
 HINT_KEY = 6  # enum hint_kind of policy/hint.h
 SYS_PIDFD_OPEN, SYS_PIDFD_GETFD = 434, 438
 NOBODY = 65534
@@ -176,15 +177,18 @@ FLOODS = (("junk", 0, b"", False),
           ("requests of a known key", FLOOD_BYTES, head(JOIN_REQ), True))
 
 
-def begin_among(scene, name):
-    """Connections begin, are confirmed, and join; they are closed."""
-    before = scene.joins()
-    pairs = [Pair(scene.listeners[0]) for _ in range(FLOODED)]
-    wait_for(lambda: scene.joins() == before + FLOODED, f"{FLOODED} joins among {name}", LONG)
-    check(True, f"{FLOODED} connections have their second path")
-    for pair in pairs:
-        pair.talk()
-        pair.close()
+def begin_among(scene, flood):
+    """Connections begin, are confirmed, join, and end, until there was enough of the flood."""
+    count = 0
+    while flood.sent() < ENOUGH:
+        before = scene.joins()
+        pairs = [Pair(scene.listeners[0]) for _ in range(FLOODED)]
+        wait_for(lambda: scene.joins() == before + FLOODED, f"{FLOODED} joins", LONG)
+        for pair in pairs:
+            pair.talk()
+            pair.close()
+        count += FLOODED
+    check(True, f"{count} connections have had their second path")
 
 
 @needs_program("nft")
@@ -195,8 +199,8 @@ def test_forgery_floods_keep_nobody_out(lab):
         lab.note(name)
         pair, victim = open_joined(scene)
         start += scene.keys(victim).kid if known else b""
-        with scene.attacker.flood(lab, SERVICE4, length, start):
-            begin_among(scene, name)
+        with scene.attacker.flood(lab, SERVICE4, length, start) as flood:
+            begin_among(scene, flood)
             scene.repel(victim, 50)
         finish(pair)
         pair.close()
