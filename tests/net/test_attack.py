@@ -280,6 +280,8 @@ def test_attack_relay_of_messages_does_not_lure(lab):
              "the client believes the answer")
     scene.lose(None)
     lab.path_down(1)
+    wait_for(lambda: relay.step() or remotes(scene.far) == [lab.paths[0].client4],
+             "the second path is gone")
     lab.path_up(1)
     wait_for(lambda: relay.step() or lab.paths[1].client4 in remotes(scene.far),
              "the client joins by its second path, at the server's own address")
