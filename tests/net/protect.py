@@ -61,6 +61,7 @@ class Hosts(Run):
     def __init__(self, lab, near, far, size=SIZE):
         """near, far: Side, or None for a host without a daemon."""
         super().__init__(lab, UPGRADED)
+        self.slow = SLOW
         folder("www")
         with open(DATA, "wb") as data:
             data.write(os.urandom(size))
@@ -95,7 +96,7 @@ class Hosts(Run):
 
     def slow_down(self):
         for each in self.lab.paths:
-            self.lab.set_rate(each.index, SLOW)
+            self.lab.set_rate(each.index, self.slow)
 
     def begin(self, argv, user=None, env=None, **popen):
         """A client that moves data slowly."""
@@ -191,9 +192,14 @@ def readings(hosts):
 
 
 def check_counters(hosts, before):
-    """All connections are MPTCP, and each join of the server's was admitted."""
+    """All connections are MPTCP, and each join that the server has taken was admitted.
+
+    More may have been: of connections that end just then. Of a single one, no more.
+    """
     client, server = (difference(*pair) for pair in zip(readings(hosts), before))
     check(client["MPCapableSYNTX"] > 0, f"{client['MPCapableSYNTX']} MPTCP connections")
     check_equal(server["MPCapableSYNRX"], client["MPCapableSYNTX"], "accepted")
     check_equal(fallbacks(client) + fallbacks(server), 0, "of them fallen back")
-    check_equal(admitted(hosts.far), server["MPJoinAckRx"], "joins admitted")
+    spare = admitted(hosts.far) - server["MPJoinAckRx"]
+    check(0 <= spare < client["MPCapableSYNTX"],
+          f"{server['MPJoinAckRx']} joins, all of them admitted, and {spare} more")

@@ -231,8 +231,10 @@ def has_all(got, wanted):
 
 @pair("openssl", "gnutls-cli", near=Side("gnutls-cli"), far=listens("openssl", PORT))
 def test_gnutls_cli_from_s_server_is_confirmed(hosts):
-    """What s_server reads goes to its client."""
+    """What s_server reads goes to its client, which writes it byte by byte."""
     cert, key = certificate()
+    hosts.slow = 2
+    command("dd", f"if={DATA}", f"of={path('part')}", f"bs={SIZE // 8}", "count=1", "status=none")
     with hosts.feeder() as (stdin, feed), open(path("got"), "wb") as got:
         hosts.serve(["openssl", "s_server", "-quiet", "-accept", str(PORT), "-cert", cert, "-key",
                      key], PORT, stdin=stdin)
@@ -240,9 +242,10 @@ def test_gnutls_cli_from_s_server_is_confirmed(hosts):
                               f"--x509cafile={cert}", f"--port={PORT}", hosts.address],
                              stdin=subprocess.PIPE, stdout=got)
         hosts.shows(client, "confirmed", "confirmed")
-        feed(DATA)
+        feed(path("part"))
         hosts.watch(client)
-        has_all(path("got"), DATA)
+        hosts.lab.open_throttle()
+        has_all(path("got"), path("part"))
 
 
 @pair("openssl", "gnutls-serv", near=Side("openssl"), far=listens("gnutls-serv", PORT))
