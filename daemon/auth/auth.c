@@ -254,6 +254,8 @@ int auth_follow(struct auth *auth, const struct policy_read *policies, bool wait
                 log_notice("join authentication: UDP port %u is used until mptcpized is started "
                            "again",
                            auth->port);
+        if (!auth->socket) /* who had the port may have left it */
+                (void)auth_open_port(auth);
         auth_check_psks(auth, policies);
         auth_read_listeners(auth, policies);
         auth_guard_listeners(auth);
