@@ -117,7 +117,8 @@ void bus_feed(struct bus *bus, const struct event *event) {
                 bus_orders_feed(bus, event);
         if (bus->subscribers.list.n > 0 &&
             ((event->type >= EVENT_LINK && event->type <= EVENT_NET_END) ||
-             event->type == EVENT_CONFIGURED || event->type == EVENT_COUNTERS))
+             event->type == EVENT_CONFIGURED || event->type == EVENT_COUNTERS ||
+             event->type == EVENT_JOINS))
                 bus_show_changes(bus);
 }
 

@@ -2,11 +2,12 @@
 """mptcpctl doctor: what it finds of join authentication."""
 
 import os
+import socket
 
 import harness
-from doctor import Report, finds, listening, mends, plain_get
+from doctor import Report, finds, is_healthy, listening, mends, plain_get
 from harness import check, check_equal
-from lab import WORK, write
+from lab import WORK, command, wait_for, write
 from programs import Build, stage
 
 
@@ -57,5 +58,60 @@ def test_doctor_shared_key_is_found_and_mended(lab):
     check_equal(os.stat(key).st_size, 32, "bytes of the key")
 
 
-harness.main([test_doctor_program_without_keys_is_told,
+def guard(lab):
+    """A daemon that guards a listener, and says so."""
+    daemon = stage(lab)
+    daemon.policy("guarded", {"match": {"app": "guarded"}, "socket": {"listen": ["*:8001"]},
+                              "auth": {"mode": "require"}})
+    check_equal(daemon.ctl("reload").returncode, 0, "exit code of reload")
+    wait_for(lambda: state(daemon)["gate"] == "closed", "the gate is closed")
+    return daemon
+
+
+def state(daemon):
+    return daemon.query("status")["authentication"]
+
+
+def test_gate_in_force_is_shown_and_no_finding(lab):
+    """Our own table drops joins, which is no fault; status and metrics tell of it."""
+    daemon = guard(lab)
+    found = state(daemon)
+    check_equal((found["gate_reason"], found["port"], found["reason"]), ("", 8684, ""),
+                "what is wrong")
+    check("gate            closed, 0 SYNs dropped\n" in daemon.ctl("status").stdout, "as text")
+    check("mptcpize_auth_gate_listeners 1\n" in daemon.ctl("metrics").stdout, "as a metric")
+    check("mptcpize" in command("nft", "list", "tables"), "the table is there")
+    is_healthy()
+    check_equal(Report().is_checked("authentication"), ("ok", True), "check of authentication")
+
+
+def test_doctor_closed_port_is_found_and_mended(lab):
+    """A filter of input that drops what nobody accepts."""
+    guard(lab)
+    command("nft", "-f", "-", stdin="""table inet mine {
+        chain in { type filter hook input priority 0; policy drop; meta l4proto tcp accept; }
+    }""")
+    mends("firewall", "inet mine in", "warning",
+          "nft insert rule inet mine in udp dport 8684 accept")
+
+
+def test_doctor_busy_port_is_found(lab):
+    """Somebody else has it; when it is free, the daemon takes it."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
+        other.bind(("0.0.0.0", 8684))
+        daemon = stage(lab)
+        protect(daemon, auth={"mode": "require"})
+        wait_for(lambda: state(daemon)["reason"], "a reason")
+        row = finds("authentication", "mptcpized", "broken", "ss --udp --listening --processes")
+        check("8684" in row["what"], f"it says {row['what']!r}")
+        check_equal(state(daemon)["port"], None, "port")
+    check_equal(daemon.ctl("reload").returncode, 0, "exit code of reload")
+    wait_for(lambda: state(daemon)["port"] == 8684, "it has the port")
+    is_healthy()
+
+
+harness.main([test_gate_in_force_is_shown_and_no_finding,
+              test_doctor_closed_port_is_found_and_mended,
+              test_doctor_busy_port_is_found,
+              test_doctor_program_without_keys_is_told,
               test_doctor_shared_key_is_found_and_mended])

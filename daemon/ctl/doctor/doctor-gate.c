@@ -40,7 +40,10 @@ static void add_gate_missing(struct doctor *doctor) {
 
 /* What it is about can be seen by its words only. */
 static void add_reason(struct doctor *doctor, const char *reason) {
-        const bool busy = strstr(reason, "in use") || strstr(reason, "busy");
+        const char *remedy = strstr(reason, "in use") ? "ss --udp --listening --processes"
+                             : strstr(reason, "not permitted")
+                                             ? "systemctl edit mptcpized # SocketBindAllow=udp:PORT"
+                                             : "journalctl -u mptcpized";
 
         doctor_add(doctor,
                    &(struct finding){
@@ -48,8 +51,7 @@ static void add_reason(struct doctor *doctor, const char *reason) {
                                    .subject = "mptcpized",
                                    .what = doctor_text(doctor, "%s", reason),
                                    .why = "joins can't be authenticated as the policies ask",
-                                   .remedy = busy ? "ss --udp --listening --processes"
-                                                  : "journalctl -u mptcpized",
+                                   .remedy = remedy,
                    });
 }
 
