@@ -147,14 +147,15 @@ static void cell_gate(const json_t *row, const char *field, char text[static CEL
 static void cell_protected(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         const json_t *auth = json_object_get(row, field);
         const char *reason = string_of(auth, "reason", "");
+        const json_int_t connections = number_of(auth, "connections");
         size_t n = (size_t)snprintf(text, CELL_TEXT, "off");
 
-        if (number_of(auth, "port") || number_of(auth, "connections"))
+        if (number_of(auth, "port") || connections)
                 n = (size_t)snprintf(text, CELL_TEXT,
                                      "UDP port %" JSON_INTEGER_FORMAT ", %" JSON_INTEGER_FORMAT
-                                     " connections, %" JSON_INTEGER_FORMAT " confirmed",
-                                     number_of(auth, "port"), number_of(auth, "connections"),
-                                     number_of(auth, "confirmed"));
+                                     " connection%s, %" JSON_INTEGER_FORMAT " confirmed",
+                                     number_of(auth, "port"), connections,
+                                     connections == 1 ? "" : "s", number_of(auth, "confirmed"));
         if (*reason)
                 snprintf(text + n, CELL_TEXT - n, ": %.800s", reason);
 }
