@@ -12,7 +12,7 @@
 #define BUFFER_BYTES (4 * 1024 * 1024) /* some 5000 datagrams: a tenth of a second of junk */
 
 union control {
-        struct cmsghdr header;
+        size_t first; /* of a struct cmsghdr, for its alignment */
         char v4[CMSG_SPACE(sizeof(struct in_pktinfo))];
         char v6[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 };
