@@ -438,6 +438,25 @@ static void test_ack_other_random_ignored(void **state) {
         lab_assert(lab, LAB_CLIENT, "hello", JOINS_WAIT);
 }
 
+/* A HELLO is answered once: what comes later changes nothing, not even if it is right. */
+static void test_ack_second_ignored(void **state) {
+        struct lab *lab = *state;
+        const struct auth_record *record = &lab->sides[LAB_CLIENT].record;
+        struct wire_message message;
+        uint8_t bytes[WIRE_MAX];
+
+        lab_confirm(lab, POLICY_AUTH_REQUIRE);
+        assert_int_equal(wire_decode(lab->last[WIRE_HELLO_ACK].bytes, lab->last[WIRE_HELLO_ACK].n,
+                                     &message),
+                         0);
+        message.sequence = 9;
+        message.ack.token++;
+        lab_inject(lab, LAB_CLIENT, SERVER, CLIENT, bytes,
+                   wire_encode(&message, record->keys.s2c, bytes));
+        assert_int_equal(lab_count(lab, LAB_CLIENT, PROTOCOL_FORGED), 0);
+        assert_int_equal(record->peer_token, LAB_TOKEN_S);
+}
+
 static void test_answer_other_nonce_ignored(void **state) {
         struct lab *lab = *state;
         const struct auth_record *record = &lab->sides[LAB_CLIENT].record;
@@ -504,6 +523,7 @@ int main(void) {
                 cmocka_unit_test(test_hold_edge_256_are_kept),
                 T(test_lure_relayed_hello_not_joined),
                 T(test_ack_other_random_ignored),
+                T(test_ack_second_ignored),
                 T(test_answer_other_nonce_ignored),
                 T(test_key_twice_refused),
         };
