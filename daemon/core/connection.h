@@ -149,6 +149,7 @@ struct connection {
         uint8_t auth;        /* CONF_AUTH_*, as joins follow it */
         enum joins joins;    /* see permit.c */
         char *joins_reason;  /* NULL: there is none */
+        uint64_t grace_usec; /* joins wait for a hint, and until then; 0: they don't */
         struct probe *probe; /* NULL: there was none */
         struct connection *hash_next;
         ARRAY_OF(struct subflow) subflows;

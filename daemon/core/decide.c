@@ -504,6 +504,8 @@ void engine_schedule(struct engine *engine, struct connection *connection) {
                 due = join;
         if (connection->orphan_usec > engine->now_usec && connection->orphan_usec < due)
                 due = connection->orphan_usec;
+        if (connection->grace_usec > engine->now_usec && connection->grace_usec < due)
+                due = connection->grace_usec;
         for (size_t i = 0; i < connection->refusals.n; i++) {
                 uint64_t until = connection->refusals.items[i].until_usec;
 

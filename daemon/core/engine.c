@@ -113,7 +113,7 @@ struct connection *engine_add(struct engine *engine, uint32_t token,
                     connection->state == CONNECTION_LOCAL    ? "left alone: its peer is this host"
                     : connection->state == CONNECTION_KERNEL ? "left alone: not ours"
                                                              : how);
-        (void)engine_check_permit(engine, connection);
+        engine_begin_permit(engine, connection);
         engine_touch(engine, connection);
         if (!engine->sweep_usec)
                 engine->sweep_usec = engine->now_usec + ENGINE_SWEEP_USEC;
@@ -456,6 +456,8 @@ static void engine_on_tick(struct engine *engine, const struct event *event) {
                 heap_remove(&engine->model.deadlines, node);
                 if (timer) /* before the plugin can arm the next one */
                         connection->timer_usec = 0;
+                if (connection->grace_usec <= engine->now_usec)
+                        (void)engine_end_grace(connection);
                 engine_expire_joins(engine, connection);
                 if (!engine_has_hope(engine, connection))
                         engine_end_orphan(engine, connection);

@@ -143,6 +143,7 @@ struct engine {
         ARRAY_OF(struct advised_role) advised;
         struct profile profiles[LIMIT_PROFILES]; /* the first is that of conf itself */
         size_t n_profiles;
+        bool guarding;                    /* one of them requires authentication */
         struct routing routing;           /* of all addresses that any profile uses */
         struct expectation *expectations; /* LIMIT_ADVICE of them */
         ARRAY_OF(struct listener) listeners;
@@ -534,11 +535,15 @@ void engine_bury(struct engine *engine, struct connection *connection);
 /* May joins of ours be made, as far as authentication goes? */
 bool engine_may_join(const struct connection *connection);
 
-/*
- * The profile of a connection may have another word on authentication now: what has to wait waits
- * from here on. True: joins are something else than before, which its plugin has yet to hear.
- */
+/* Its profile may have another word on authentication now. True: joins are something else than
+ * before, which its plugin has yet to hear. */
 bool engine_check_permit(struct engine *engine, struct connection *connection);
+
+/* The same for a new connection, which may have to wait for a hint, too: for a moment. */
+void engine_begin_permit(struct engine *engine, struct connection *connection);
+
+/* Its program is known, or its time is over. True: joins are free from now on. */
+bool engine_end_grace(struct connection *connection);
 
 /* Destroys what nobody has permitted, as far as that can be done now. */
 void engine_destroy_unpermitted(struct engine *engine, struct connection *connection);

@@ -6,6 +6,10 @@
  * so does one that gets such a policy later, or a stricter one: nothing is tried before somebody
  * has said EVENT_JOINS. Waiting is no refusal, and a plugin is asked anew when it is over.
  *
+ * The word of a program (a hint) may come behind the kernel's. So where any policy requires
+ * permission, a connection that this host has opened, and of which no hint has spoken, waits for
+ * one for a moment, too.
+ *
  * A join that was asked for while joins were free may be none that the peer likes by now. Still
  * under way, it is given up, to be asked for again with permission. Established, it goes if the
  * policy requires permission, as soon as another subflow carries the connection; with "prefer" that
@@ -20,7 +24,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NOBODY "nobody has admitted it"
+#define NOBODY     "nobody has admitted it"
+#define GRACE_USEC 200000u /* a hint leaves with the SYN; its reader may be busy */
 
 bool engine_may_join(const struct connection *connection) {
         return connection->joins == JOINS_FREE || connection->joins == JOINS_ASK;
@@ -80,18 +85,41 @@ static bool connection_is_managed(const struct connection *connection) {
 
 bool engine_check_permit(struct engine *engine, struct connection *connection) {
         const uint8_t before = connection->auth;
+        const bool grace = connection->grace_usec != 0;
 
         if (!connection_is_managed(connection))
                 return false;
         connection->auth = (uint8_t)engine_auth_profile(engine, connection)->auth;
         if (connection->auth == before)
                 return false;
+        connection->grace_usec = 0;
         if (connection->auth == CONF_AUTH_OFF)
                 permit_set(engine, connection, JOINS_FREE, "the policy asks for no authentication");
-        else if (connection->auth > before && connection->joins == JOINS_FREE)
+        else if (connection->auth > before && (connection->joins == JOINS_FREE || grace))
                 permit_set(engine, connection, JOINS_WAIT, "the peer has not been asked yet");
         else
                 return false;
+        return true;
+}
+
+/* Not told of: it's the rule for programs without a word of their own. */
+void engine_begin_permit(struct engine *engine, struct connection *connection) {
+        (void)engine_check_permit(engine, connection);
+        if (!engine->guarding || connection->auth || connection->advice.cookie ||
+            connection->flags & MPTCPIZE_VIEW_SERVER || !connection_is_managed(connection))
+                return;
+        connection->joins = JOINS_WAIT;
+        connection->joins_reason = strdup("its program is not known yet");
+        connection->grace_usec = engine->now_usec + GRACE_USEC;
+}
+
+bool engine_end_grace(struct connection *connection) {
+        if (!connection->grace_usec)
+                return false;
+        connection->grace_usec = 0;
+        free(connection->joins_reason);
+        connection->joins_reason = NULL;
+        connection->joins = JOINS_FREE;
         return true;
 }
 

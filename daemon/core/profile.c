@@ -103,6 +103,9 @@ void engine_set_profiles(struct engine *engine, const struct configured_event *c
         for (size_t i = 0; i < n; i++)
                 engine->profiles[i].conf = &configured->profiles[i];
         engine->n_profiles = n;
+        engine->guarding = false;
+        for (size_t i = 0; i < n; i++)
+                engine->guarding |= configured->profiles[i].auth == CONF_AUTH_REQUIRE;
         engine_succeed(engine, &succession);
 }
 
@@ -180,7 +183,8 @@ static void engine_advise(struct engine *engine, struct connection *connection,
         engine_touch(engine, connection);
         engine_schedule_measurement(engine, connection);
         engine_note_profile(engine, connection);
-        permit = engine_check_permit(engine, connection);
+        permit = advice->cookie && engine_end_grace(connection);
+        permit |= engine_check_permit(engine, connection);
         if (connection->advice.profile != before && connection->state <= CONNECTION_ESTABLISHED)
                 engine_switch(engine, connection);
         else if (permit)

@@ -66,7 +66,8 @@ static void assert_words(struct world *world, const char *paths, const char *gua
         assert_string_equal(engine_profile(&world->engine, connection)->conf->name, paths);
         assert_string_equal(engine_auth_profile(&world->engine, connection)->name, guard);
         assert_int_equal(connection->auth, engine_auth_profile(&world->engine, connection)->auth);
-        assert_int_equal(connection->joins, connection->auth ? JOINS_WAIT : JOINS_FREE);
+        assert_int_equal(connection->joins,
+                         connection->auth || connection->grace_usec ? JOINS_WAIT : JOINS_FREE);
 }
 
 static void test_hint_without_policy_has_that_of_its_profile(void **state) {
@@ -111,6 +112,64 @@ static void test_hint_listener_gives_both(void **state) {
         hint_of(world, HINT_LISTEN, "", "backup");
         world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
         assert_words(world, "", "backup");
+}
+
+static void tick(struct world *world, uint64_t usec) {
+        world->now += usec;
+        world->engine.sweep_usec = 0;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+}
+
+/* The hint may be on its way: whose word that will be is not known. */
+static void test_hint_late_finds_no_join(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        tick(world, 100000);
+        world_expect_nothing(world);
+        hint(world, "backup", "backup");
+        assert_words(world, "backup", "backup");
+        tick(world, 1000000);
+        world_expect_nothing(world);
+        world_joins(world, JOINS_ASK, "the peer has confirmed");
+        world_expect_create(world, LTE, SERVER);
+}
+
+static void test_hint_late_of_another_program_ends_the_wait(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_expect_nothing(world);
+        hint(world, "", "");
+        world_expect_create(world, LTE, SERVER);
+}
+
+static void test_hint_none_waits_for_a_moment_only(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        world_expect_nothing(world);
+        assert_int_equal(engine_deadline(&world->engine), world->now + 200000);
+        tick(world, 200000);
+        world_expect_create(world, LTE, SERVER);
+        assert_string_equal(connection_joins_reason(world_connection(world)), "");
+}
+
+static void test_hint_none_does_not_wait_without_require(void **state) {
+        struct world *world = *state;
+
+        world->profiles[3].auth = CONF_AUTH_PREFER;
+        world_configure(world);
+        world_connect(world, TOKEN, 0);
+        world_expect_create(world, LTE, SERVER);
+}
+
+/* A listener's programs have spoken before. */
+static void test_hint_none_of_a_server_does_not_wait(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, EVENT_MPTCP_SERVER);
+        assert_int_equal(world_connection(world)->joins, JOINS_FREE);
 }
 
 static void test_owner_policy_without_paths_makes_joins_wait(void **state) {
@@ -207,6 +266,11 @@ int main(void) {
                 TEST(test_hint_before_the_connection_has_both),
                 TEST(test_hint_key_is_a_hint),
                 TEST(test_hint_listener_gives_both),
+                TEST(test_hint_late_finds_no_join),
+                TEST(test_hint_late_of_another_program_ends_the_wait),
+                TEST(test_hint_none_waits_for_a_moment_only),
+                TEST(test_hint_none_does_not_wait_without_require),
+                TEST(test_hint_none_of_a_server_does_not_wait),
                 TEST(test_owner_policy_without_paths_makes_joins_wait),
                 TEST(test_assigned_takes_no_protection_away),
                 TEST(test_assigned_stricter_counts_as_long_as_it_stays),
