@@ -3,166 +3,26 @@
 
     test-keys.py PRELOAD SHIM MAKE_POLICY RUNTIME
 
-PRELOAD is the script of that name; MAKE_POLICY makes a policy database; RUNTIME is the directory
-that the library was built for. Both ends of each connection run with the library, over loopback, in
-network and mount namespaces of their own, where this program receives what the daemon would. With
-MPTCPIZE_FULL=1 each server has all clients. Exits 77 with a reason where it can't run.
+See keylab.py. Both ends of each connection run with the library, over loopback, in namespaces of
+their own, where this program receives what the daemon would. With MPTCPIZE_FULL=1 each server has
+all clients. Exits 77 with a reason where it can't run.
 """
 
-import array
 import contextlib
-import dataclasses
-import fcntl
 import os
 import shutil
-import signal
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
-import time
 import unittest
 
+import keylab
 import tlsends as ends
+from keylab import AUTH_OFF, AUTH_PREFER, AUTH_REQUIRE, DEADLOCK_SEC, EVERYWHERE, Process, preloaded
 
-INSIDE = "MPTCPIZE_TEST_INSIDE"
 FULL = os.environ.get("MPTCPIZE_FULL") == "1"
-DEADLOCK_SEC = 60
 KEY_SEC = 20
-POLL_SEC = 0.02
-
-PRELOAD, SHIM, MAKE_POLICY = map(os.path.abspath, sys.argv[1:4])
-RUNTIME = sys.argv[4]
-
-# POLICY_APP_CONNECT, _LISTEN, _LOOPBACK, _SOURCE, _HINTS: see policy/format.h.
-EVERYWHERE = 0x01 | 0x02 | 0x04 | 0x08 | 0x10
-AUTH_OFF, AUTH_PREFER, AUTH_REQUIRE = range(3)
-
-# struct hint: see policy/hint.h.
-HINT = struct.Struct("=IIII64s64s256sB3x32s")
-HINT_KEY = 6
-
-
-
-def skip(reason):
-    print("SKIP:", reason, file=sys.stderr)
-    sys.exit(77)
-
-
-@dataclasses.dataclass(frozen=True)
-class Key:
-    """A key that arrived, and the ports of the connection whose descriptor came with it."""
-    local: int
-    peer: int  # 0: closed meanwhile
-    key: bytes
-
-
-def peer_port(sock):
-    try:
-        return sock.getpeername()[1]
-    except OSError:
-        return 0
-
-
-class Receiver:
-    """In the place of the daemon."""
-
-    def __init__(self):
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC)
-        self.socket.bind(f"{RUNTIME}/hint")
-        os.chmod(f"{RUNTIME}/hint", 0o666)  # as the daemon's: apache is www-data
-
-    def take(self, timeout=0.0):
-        """The next key within so many seconds, or None."""
-        end = time.monotonic() + timeout
-        while True:
-            self.socket.settimeout(max(end - time.monotonic(), 0.001))
-            try:
-                data, control, _, _ = self.socket.recvmsg(
-                    4096, socket.CMSG_SPACE(array.array("i").itemsize))
-            except TimeoutError:
-                return None
-            if not control:
-                continue  # of fill()
-            descriptors = array.array("i", control[0][2])
-            with socket.socket(fileno=descriptors[0]) as sock:
-                fields = HINT.unpack(data)
-                if fields[1] != HINT_KEY:
-                    continue
-                assert fields[7] == 32
-                return Key(sock.getsockname()[1], peer_port(sock), fields[8])
-
-    def fill(self):
-        """Until no more can be sent, by whomever."""
-        sent = True
-        while sent:
-            sent = False
-            with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK) as sock, \
-                    contextlib.suppress(BlockingIOError):
-                while True:
-                    sock.sendto(b"", f"{RUNTIME}/hint")
-                    sent = True
-
-    def drain(self):
-        keys = []
-        while key := self.take():
-            keys.append(key)
-        return keys
-
-
-def counters():
-    """The MPTcpExt counters of this network namespace."""
-    with open("/proc/net/netstat", encoding="ascii") as file:
-        lines = [line.split() for line in file if line.startswith("MPTcpExt:")]
-    return {} if not lines else dict(zip(lines[0][1:], map(int, lines[1][1:])))
-
-
-def preloaded(*command):
-    return [PRELOAD, SHIM, "--", *command]
-
-
-def listeners():
-    """Ports on which somebody listens."""
-    ports = set()
-    for name in ("tcp", "tcp6"):
-        with open(f"/proc/net/{name}", encoding="ascii") as file:
-            rows = [line.split() for line in file][1:]
-        ports |= {int(row[1].split(":")[1], 16) for row in rows if row[3] == "0A"}
-    return ports
-
-
-class Process:
-    """A program in a process group of its own, with what it says in a file."""
-
-    def __init__(self, command, **popen):
-        self.log = tempfile.TemporaryFile(dir=DIRECTORY)
-        popen = {"stdout": self.log, "stdin": subprocess.DEVNULL, **popen}
-        self.popen = subprocess.Popen(command, stderr=self.log, start_new_session=True, **popen)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.popen.pid, signal.SIGKILL)
-        self.popen.wait()
-        self.log.close()
-
-    def said(self):
-        self.log.seek(0)
-        return self.log.read().decode(errors="replace")
-
-    def listens(self, port):
-        """Waits until it does."""
-        end = time.monotonic() + DEADLOCK_SEC
-        while port not in listeners():
-            if self.popen.poll() is not None:
-                raise AssertionError(f"{self.popen.args} ended: {self.said()}")
-            if time.monotonic() > end:
-                raise AssertionError(f"{self.popen.args} does not listen: {self.said()}")
-            time.sleep(POLL_SEC)
-        return self
 
 
 class KeysCase(unittest.TestCase):
@@ -171,11 +31,8 @@ class KeysCase(unittest.TestCase):
 
     def setUp(self):
         KeysCase.port += 1
-        self.policy(AUTH_REQUIRE)
+        keylab.set_policy(AUTH_REQUIRE)
         self.assertEqual(RECEIVER.drain(), [])
-
-    def policy(self, auth, flags=EVERYWHERE):
-        subprocess.run([MAKE_POLICY, f"{RUNTIME}/policy.db", str(flags), str(auth)], check=True)
 
     def serve(self, command):
         if not shutil.which(command[0]):
@@ -355,21 +212,21 @@ class TestSituations(KeysCase):
         self.check_no_key(ends.python_server(self.port), client, ends.REQUEST)
 
     def test_auth_off_sends_none(self):
-        self.policy(AUTH_OFF)
+        keylab.set_policy(AUTH_OFF)
         self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
 
     def test_auth_prefer_sends_the_same_key(self):
-        self.policy(AUTH_PREFER)
+        keylab.set_policy(AUTH_PREFER)
         with self.serve(ends.python_server(self.port)):
             self.run_client(ends.curl(self.port))
             self.check_pair()
 
     def test_hints_off_sends_none(self):
-        self.policy(AUTH_REQUIRE, EVERYWHERE & ~0x10)
+        keylab.set_policy(AUTH_REQUIRE, EVERYWHERE & ~0x10)
         self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
 
     def test_loopback_is_tcp_sends_none(self):
-        self.policy(AUTH_REQUIRE, EVERYWHERE & ~0x04)
+        keylab.set_policy(AUTH_REQUIRE, EVERYWHERE & ~0x04)
         self.check_no_key(ends.python_server(self.port), ends.curl(self.port))
 
     def test_peer_without_mptcp_sends_none(self):
@@ -396,7 +253,7 @@ class TestSituations(KeysCase):
         self.assertEqual(keys[0].local, keys[1].peer)
 
     def test_set_key_auth_off_is_refused(self):
-        self.policy(AUTH_OFF)
+        keylab.set_policy(AUTH_OFF)
         plain = socket.create_server(("127.0.0.1", 0))
         with plain, Process(preloaded(*self.program(ends.SET_KEY, str(plain.getsockname()[1]))),
                             stdout=subprocess.PIPE) as process, process.popen.stdout as said:
@@ -405,53 +262,21 @@ class TestSituations(KeysCase):
         self.assertEqual(RECEIVER.drain(), [])
 
 
-def enter_namespaces():
-    """Starts this program again in namespaces of its own; as root, with all users in them."""
-    if not shutil.which("unshare"):
-        skip("no unshare (package util-linux)")
-    inside = ["unshare", "--net", "--mount"]
-    if os.geteuid() != 0:
-        inside += ["--user", "--map-root-user"]
-    probe = subprocess.run([*inside, "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        skip("cannot enter a namespace: " + probe.stderr.decode().strip())
-    os.environ[INSIDE] = "1"
-    os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
-
-
-def bring_loopback_up():
-    siocsifflags, iff_up = 0x8914, 1
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, siocsifflags, struct.pack("16sH22x", b"lo", iff_up))
-
-
-def make_runtime():
-    """Where the daemon's files would be, in this mount namespace only."""
-    with open("/proc/sys/net/unix/max_dgram_qlen", "w", encoding="ascii") as file:
-        file.write("1000")  # as many keys at once as a test sends
-    parent = os.path.dirname(RUNTIME)
-    subprocess.run(["mount", "-t", "tmpfs", "none", parent], check=True)
-    os.mkdir(RUNTIME)
-
-
 def check_requirements():
     for program in ("openssl", "curl", ends.PYTHON):
         if not shutil.which(program):
-            skip(f"no {program}")
+            keylab.skip(f"no {program}")
         probe = subprocess.run(preloaded(program, "version"), capture_output=True, check=False)
         if probe.returncode == 77:
-            skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
-    if "MPCapableSYNRX" not in counters():
-        skip("this kernel has no MPTCP")
+            keylab.skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
+    if "MPCapableSYNRX" not in keylab.counters():
+        keylab.skip("this kernel has no MPTCP")
 
 
 if __name__ == "__main__":
-    if INSIDE not in os.environ:
-        enter_namespaces()
-    bring_loopback_up()
-    make_runtime()
+    keylab.enter_namespaces()
     with tempfile.TemporaryDirectory() as DIRECTORY:
         check_requirements()
         ends.FILES.make(DIRECTORY)
-        RECEIVER = Receiver()
+        RECEIVER = keylab.Receiver()
         unittest.main(argv=[sys.argv[0], *sys.argv[5:]])
