@@ -33,7 +33,7 @@
 
 #define HINT_PRIORITY (-KERN_FDS - 1) /* before all that the kernel says */
 #define LIST_TRIES    20              /* of the network, at the start */
-#define LARGE_BYTES   131072          /* of an allocation that goes back to the kernel at once */
+#define LARGE_BYTES   262144          /* of an allocation that goes back to the kernel at once */
 #define FOLLOW_BATCH  512             /* connections at a time: some 0.5 ms */
 
 struct daemon {
