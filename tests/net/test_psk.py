@@ -17,7 +17,7 @@ from harness import check, check_equal, needs_program
 from lab import SERVER, SERVICE4, Failed, read, wait_for
 from programs import Daemon, run, start_bus, wait_for_subflows
 
-CONNECT, LISTEN = 1, 2  # enum hint_kind of policy/hint.h
+CONNECT, LISTEN, KEY = 1, 2, 6  # enum hint_kind of policy/hint.h
 EXE = os.path.realpath("/proc/self/exe")
 PORT = 80
 UDP_PORT = 8684
@@ -25,9 +25,9 @@ TABLE = ["list", "table", "inet", "mptcpize"]
 needs_nft = needs_program("nft")
 
 
-def tell(daemon, kind, sock):
+def tell(daemon, kind, sock, key=b""):
     """struct hint, with the socket."""
-    data = struct.pack("=4I64s64s", 1, kind, 0, 0, b"", b"")
+    data = struct.pack("=4I64s64s256sB3x32s", 1, kind, 0, 0, b"", b"", b"", len(key), key)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
         sender.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
                                  array.array("i", [sock.fileno()]))], 0, f"{daemon.runtime}/hint")
@@ -165,6 +165,27 @@ def test_psk_require_join_is_admitted(lab):
         for daemon in (scene.client, scene.server):
             wait_for_state(daemon, "confirmed")
         exchange(near, far)
+
+
+@needs_nft
+def test_psk_none_key_of_the_program_counts(lab):
+    """The first one of each; one that is too short is refused."""
+    scene = Scene(lab, None, None)
+    for daemon in (scene.client, scene.server):
+        daemon.policy("mine", {"match": {"exe": EXE}, "auth": {"mode": "require"}})
+    scene.start()
+    with scene.connection() as (near, far):
+        wait_for_state(scene.client, "key")
+        tell(scene.client, KEY, near, b"k" * 31)
+        wait_for(lambda: "a key of the wrong length" in scene.client.log_text(), "it is refused")
+        for key in (b"1" * 32, b"2" * 32):
+            tell(scene.server, KEY, far, key)
+        tell(scene.client, KEY, near, b"1" * 32)
+        scene.both_paths()
+        tell(scene.client, KEY, near, b"2" * 32)
+        scene.rejoins()
+        check_equal(memory_with(scene.client, b"1" * 32), [], "maps with the key")
+        check_equal(memory_with(scene.client, b"2" * 32), [], "maps with the one that came late")
 
 
 @needs_nft
@@ -358,6 +379,7 @@ def test_psk_exit_prefer_leaves_nothing(lab):
 
 harness.main([test_psk_prefer_join_is_admitted,
               test_psk_require_join_is_admitted,
+              test_psk_none_key_of_the_program_counts,
               test_psk_other_key_nobody_joins,
               test_psk_server_without_daemon_prefer_joins_all_the_same,
               test_psk_key_of_others_is_refused,
