@@ -281,7 +281,7 @@ def regions(daemon):
 def memory_with(daemon, wanted):
     """Names of the maps of the daemon in which these bytes are."""
     found = []
-    with open(f"/proc/{daemon.process.popen.pid}/mem", "rb") as memory:
+    with open(f"/proc/{daemon.process.popen.pid}/mem", "rb", buffering=0) as memory:
         for first, size, name in regions(daemon):
             with contextlib.suppress(OSError, ValueError, OverflowError, MemoryError):
                 memory.seek(first)
