@@ -129,6 +129,10 @@ class Handshake:
         """The server's: what a join names."""
         return token_of(self.server_key)
 
+    def reversed(self, target):
+        """For joins in the server's name, to an address and port where the client listens."""
+        return Handshake(self.server, target, self.server_key, self.client_key)
+
     def follow(self, segment):
         """A segment of the first subflow."""
         side = "client" if (segment.source, segment.sport) == self.client else "server"

@@ -60,9 +60,11 @@ def message(kind):
 class Pair:
     """Both ends of a connection, with a byte from the server there: joins are possible."""
 
-    def __init__(self, listener, target=SERVICE4, port=PORT):
+    def __init__(self, listener, target=SERVICE4, port=PORT, source=None):
         family = socket.AF_INET6 if ":" in target else socket.AF_INET
         self.client = mptcp(family=family)
+        if source:
+            self.client.bind(source)
         self.client.connect((target, port))
         self.server = listener.accept()[0]
         self.talk()
@@ -167,9 +169,9 @@ class Scene:
         check_equal(self.attacker.answered(), 0, "answers that the attacker got")
         check_equal(self.strangers(), [], "subflows of the attacker's that the kernel has")
 
-    def strangers(self):
-        """The attacker's ends of subflows that the server's kernel has."""
-        with sandbox.inside(self.real.netns):
+    def strangers(self, at_client=False):
+        """The attacker's ends of subflows that the server's kernel has, or the client's."""
+        with sandbox.inside(None if at_client else self.real.netns):
             rows = command("ss", "-Htn", "state", "established", "state", "syn-recv", "dst",
                            f"{NET4}.0.0/16", "or", "dst", f"[{NET6}/64]").splitlines()
         return [row.split()[-1] for row in rows]

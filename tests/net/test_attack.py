@@ -9,7 +9,8 @@ from attacker import SHAPES, SHAPES6
 from bursts import PORT as BURST_PORT
 from bursts import PORTS as BURST_PORTS
 from bursts import Burst
-from guarded import (auth_counter, policy, psk, remotes, stage, stage_guarded, wait_for_own_paths)
+from guarded import (Pair, auth_counter, mptcp, policy, psk, remotes, stage, stage_guarded,
+                     wait_for_own_paths)
 from harness import check, check_equal, needs_ipv6, needs_program, topology
 from kernelstate import wait_for_same_counts
 from lab import NAMES, SERVICE4, SERVICE6, wait_for
@@ -20,6 +21,8 @@ SIZE = 1_000_000
 SHAPES4 = [shape for shape in SHAPES if shape not in SHAPES6]
 CONNECTIONS, JOINS = 250, 4
 ATTEMPTS = 1000
+OWN_PORT = 41000  # of a client that listens there, too
+INTRUDERS = 3
 TRIES = 3  # of something that the client has 1.4 seconds for
 
 
@@ -76,6 +79,33 @@ def test_attack_without_authentication_joins_in_shapes_of_ipv6(lab):
     joins_in_shapes(lab, SERVICE6, SHAPES)
 
 
+def join_client(scene):
+    """The attacker joins a client, in the server's name, which listens at the port that it uses.
+
+    As programs do that talk with their like. The connection, and what listens.
+    """
+    client, other = ((path.client4, OWN_PORT) for path in scene.lab.paths)
+    listener = mptcp()
+    listener.bind(other)
+    listener.listen()
+    pair = Pair(scene.listeners[0], source=client)
+    victim = scene.tap.victim(*pair.names())
+    wait_for(lambda: len(scene.daemon.subflows()) == 2, "the client's own second path")
+    scene.attacker.join(victim.reversed(other), INTRUDERS)
+    scene.attacker.until(lambda: scene.attacker.answered() == INTRUDERS, "answers of its kernel")
+    return pair, listener
+
+
+def test_attack_without_authentication_joins_the_client(lab):
+    """A client that listens at its own port: the attacker's subflows are established."""
+    scene = stage(lab)
+    pair, listener = join_client(scene)
+    with listener:
+        scene.attacker.until(lambda: len(scene.strangers(True)) == INTRUDERS,
+                             f"the client has {INTRUDERS} subflows of the attacker's")
+        pair.close()
+
+
 def lure(scene, victim, bait):
     """A forged announcement of an address of the attacker's, until the client's daemon has it."""
     scene.tap.read()
@@ -112,14 +142,15 @@ def defend(scene, target=SERVICE4, own=wait_for_own_paths):
     pair.transfer(SIZE)
     check(True, "all bytes arrived as they were sent")
     check_equal(scene.joins(), 1, "joins that the server's kernel has taken")
-    wait_for(lambda: scene.far.query("status")["authentication"]["gate_dropped"] == 300,
-             "the daemon tells how many died")
 
 
 @needs_program("nft")
 def test_attack_require_stops(lab):
     """Every SYN of the attacker's dies, while the client's own second path joins."""
-    defend(stage_guarded(lab))
+    scene = stage_guarded(lab)
+    defend(scene)
+    wait_for(lambda: scene.far.query("status")["authentication"]["gate_dropped"] == 300,
+             "the daemon tells how many died")
 
 
 @needs_program("nft")
@@ -218,6 +249,20 @@ def test_attack_prefer_throws_out_who_came_before_hello(lab):
     check_equal(scene.strangers(), [], "subflows of the attacker's that the kernel has")
     pair.transfer(SIZE)
     check(True, "all bytes arrived as they were sent")
+
+
+@needs_program("nft")
+def test_attack_client_throws_out_who_joins_it(lab):
+    """A client has no gate, but ends all subflows that it has not made itself."""
+    scene = stage_guarded(lab)
+    pair, listener = join_client(scene)
+    with listener:
+        scene.attacker.until(lambda: auth_counter(scene.daemon, "intruders") == INTRUDERS,
+                             f"{INTRUDERS} subflows are destroyed")
+        wait_for(lambda: not scene.strangers(True), "the attacker has none")
+        wait_for_own_paths(scene)
+        pair.transfer(SIZE)
+        check(True, "all bytes arrived as they were sent")
 
 
 @needs_program("nft")
@@ -325,6 +370,7 @@ harness.main([test_attack_without_authentication_joins,
               test_attack_without_authentication_joins_in_shapes,
               test_attack_without_authentication_joins_in_shapes_of_ipv6,
               test_attack_without_authentication_lures,
+              test_attack_without_authentication_joins_the_client,
               test_attack_require_stops,
               test_attack_prefer_stops,
               test_attack_require_stops_ipv6,
@@ -332,6 +378,7 @@ harness.main([test_attack_without_authentication_joins,
               test_attack_require_stops_shapes_of_ipv6,
               test_attack_require_stops_before_hello,
               test_attack_prefer_throws_out_who_came_before_hello,
+              test_attack_client_throws_out_who_joins_it,
               test_attack_lure_is_not_followed,
               test_attack_relay_of_messages_does_not_lure,
               test_attack_1000_times_among_1000_joins])
