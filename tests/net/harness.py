@@ -8,6 +8,7 @@ and with check() what it has checked, and fails by an exception. Output is TAP; 
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 import traceback
 
@@ -52,6 +53,17 @@ def needs(path, reason):
 def needs_program(name):
     """Decorator: the test is skipped where a program is not installed."""
     return _needs(lambda: shutil.which(name), f"{name} is not installed")
+
+
+def _has_gate():
+    daemon = programs.Build.find().daemon
+    linked = subprocess.run(["ldd", daemon], text=True, capture_output=True, check=False)
+    return "libnftables" in linked.stdout
+
+
+def needs_gate(function):
+    """Decorator: the test is skipped where there can be no gate, or nobody to look at it."""
+    return needs_program("nft")(_needs(_has_gate, "built without libnftables")(function))
 
 
 def needs_module(name):

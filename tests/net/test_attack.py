@@ -11,7 +11,7 @@ from bursts import PORTS as BURST_PORTS
 from bursts import Burst
 from guarded import (Pair, auth_counter, mptcp, policy, psk, remotes, stage, stage_guarded,
                      wait_for_own_paths)
-from harness import check, check_equal, needs_ipv6, needs_program, topology
+from harness import check, check_equal, needs_gate, needs_ipv6, topology
 from kernelstate import wait_for_same_counts
 from lab import NAMES, SERVICE4, SERVICE6, wait_for
 from messages import HELLO, HELLO_ACK, JOIN_OK, JOIN_REQ
@@ -144,7 +144,7 @@ def defend(scene, target=SERVICE4, own=wait_for_own_paths):
     check_equal(scene.joins(), 1, "joins that the server's kernel has taken")
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_require_stops(lab):
     """Every SYN of the attacker's dies, while the client's own second path joins."""
     scene = stage_guarded(lab)
@@ -153,7 +153,7 @@ def test_attack_require_stops(lab):
              "the daemon tells how many died")
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_prefer_stops(lab):
     """The same with prefer at both ends, once the client has said HELLO."""
     defend(stage_guarded(lab, "prefer", "prefer"))
@@ -166,7 +166,7 @@ def wait_for_own_paths6(scene):
 
 
 @needs_ipv6
-@needs_program("nft")
+@needs_gate
 def test_attack_require_stops_ipv6(lab):
     """By IPv6."""
     defend(stage_guarded(lab), SERVICE6, wait_for_own_paths6)
@@ -186,20 +186,20 @@ def stops_shapes(lab, target, shapes):
     check_equal(scene.joins(), 1, "joins that the server's kernel has taken")
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_require_stops_shapes(lab):
     """Other options around MP_JOIN, or the SYN in fragments."""
     stops_shapes(lab, SERVICE4, SHAPES4)
 
 
 @needs_ipv6
-@needs_program("nft")
+@needs_gate
 def test_attack_require_stops_shapes_of_ipv6(lab):
     """By IPv6, and with extension headers."""
     stops_shapes(lab, SERVICE6, SHAPES)
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_require_stops_before_hello(lab):
     """The daemons can't talk: nobody joins at all. Then they can, and the client joins."""
     scene = stage_guarded(lab)
@@ -229,7 +229,7 @@ def join_before_hello(scene):
     return pair, victim, scene.daemon.connection()["authentication"]
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_prefer_throws_out_who_came_before_hello(lab):
     """Joins are free until the first HELLO, which ends what nobody has admitted."""
     scene = stage_guarded(lab, "prefer", "prefer")
@@ -251,7 +251,7 @@ def test_attack_prefer_throws_out_who_came_before_hello(lab):
     check(True, "all bytes arrived as they were sent")
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_client_throws_out_who_joins_it(lab):
     """A client has no gate, but ends all subflows that it has not made itself."""
     scene = stage_guarded(lab)
@@ -265,7 +265,7 @@ def test_attack_client_throws_out_who_joins_it(lab):
         check(True, "all bytes arrived as they were sent")
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_lure_is_not_followed(lab):
     """A forged ADD_ADDR: the client has heard it, and joins by other addresses only."""
     scene = stage_guarded(lab)
@@ -307,7 +307,7 @@ class Relay:
         attacker.datagrams.clear()
 
 
-@needs_program("nft")
+@needs_gate
 def test_attack_relay_of_messages_does_not_lure(lab):
     """Messages to the lure reach the server all the same, and its answers the client.
 
@@ -336,7 +336,7 @@ def test_attack_relay_of_messages_does_not_lure(lab):
     scene.repel(victim, 100, source=bait)
 
 
-@needs_program("nft")
+@needs_gate
 @topology(NAMES[:1 + JOINS], (None,) * (1 + JOINS))
 def test_attack_1000_times_among_1000_joins(lab):
     """All joins of the clients get through, and none of the attacker's."""

@@ -11,7 +11,7 @@ import struct
 import harness
 from guarded import (PORT, Pair, auth_counter, mptcp, policy, stage, stage_guarded,
                      wait_for_own_paths, wait_for_state)
-from harness import check, check_equal, needs_program
+from harness import check, check_equal, needs_gate
 from lab import SERVICE4, wait_for
 from messages import (HEADER, HELLO, HELLO_ACK, JOIN_OK, JOIN_REQ, MAC_BYTES, MAGIC, VERSION, Keys,
                       flip, sequence_of)
@@ -55,7 +55,7 @@ def finish(pair):
     check(True, "all bytes arrived as they were sent")
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_replayed_from_another_source_admits_nobody(lab):
     """Every message that the client has sent, once more, from an address of the attacker's."""
     scene = stage_guarded(lab)
@@ -73,7 +73,7 @@ def test_forgery_replayed_from_another_source_admits_nobody(lab):
     finish(pair)
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_request_of_another_connection_admits_to_that_only(lab):
     """Who holds the key of one connection gets nowhere with the token of another."""
     scene = stage_guarded(lab)
@@ -103,7 +103,7 @@ def remotes_of(scene, victim):
             if row["state"] == "established"}
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_with_one_wrong_bit_admits_nobody(lab):
     """A request as the client would write it, but for one bit of the MAC: each of them."""
     scene = stage_guarded(lab)
@@ -123,7 +123,7 @@ def test_forgery_with_one_wrong_bit_admits_nobody(lab):
     finish(pair)
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_with_one_wrong_bit_anywhere_admits_nobody(lab):
     """And each bit of all that the MAC is over."""
     scene = stage_guarded(lab)
@@ -144,7 +144,7 @@ def test_forgery_with_one_wrong_bit_anywhere_admits_nobody(lab):
     finish(pair)
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_answer_to_the_client_is_not_believed(lab):
     """Somebody answers in the server's name, with what the client has sent, or a wrong MAC."""
     scene = stage_guarded(lab)
@@ -191,7 +191,7 @@ def begin_among(scene, flood):
     check(True, f"{count} connections have had their second path")
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_floods_keep_nobody_out(lab):
     """100,000 datagrams a second: junk, HELLOs of no key, and such as have the right key's name."""
     scene = stage_guarded(lab)
@@ -258,7 +258,7 @@ def in_child(function, *args):
     check_equal(os.waitpid(child, 0)[1], 0, "status of the child")
 
 
-@needs_program("nft")
+@needs_gate
 def test_forgery_key_for_the_socket_of_another_user_is_refused(lab):
     """Who doesn't have the descriptor can't speak for the connection; who has it can, once."""
     rules = policy("require", None)

@@ -5,7 +5,7 @@ import harness
 import nets
 import sandbox
 from guarded import message, policy, psk, remotes, stage, stage_guarded, wait_for_own_paths
-from harness import check, check_equal, full, needs_program
+from harness import check, check_equal, full, needs_gate
 from lab import SERVER, SERVICE4, Failed, command, ip_batch, wait_for
 from messages import ADDR, ADDR_OK, HELLO, HELLO_ACK, JOIN_OK, JOIN_REQ
 
@@ -66,20 +66,20 @@ def with_losses(lab, count):
                 "requests to join by IPv6 with a socket that takes none")
 
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_loss_of_each_message_is_survived(lab):
     """The first one of each type is lost in turn."""
     with_losses(lab, 1)
 
 
 @full
-@needs_program("nft")
+@needs_gate
 def test_upheaval_loss_of_each_message_twice_is_survived(lab):
     """The first two of each type."""
     with_losses(lab, 2)
 
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_late_messages_do_no_harm(lab):
     """What was lost of each type arrives after all that came later: reordering, at its worst."""
     scene = stage_announced(lab)
@@ -106,7 +106,7 @@ def test_upheaval_late_messages_do_no_harm(lab):
 
 # networks
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_client_behind_nat_joins(lab):
     """The server knows both paths by the address of the client's router."""
     scene = stage_guarded(lab)
@@ -123,7 +123,7 @@ table ip masks { chain out { type nat hook postrouting priority 100;
     finish(pair)
 
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_server_behind_a_balancer_is_found(lab):
     """TCP to the shared address leads to one server, daemons' messages to another one."""
     key = psk()
@@ -162,7 +162,7 @@ def go_on(scene, victim, what):
     check(True, f"{what}: confirmed, the client has joined, the attacker has not")
 
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_daemons_restarted_go_on(lab):
     """Each side's daemon is stopped and killed in the middle; the attacker goes on all the time."""
     scene = stage_guarded(lab)
@@ -178,7 +178,7 @@ def test_upheaval_daemons_restarted_go_on(lab):
     finish(pair)
 
 
-@needs_program("nft")
+@needs_gate
 def test_upheaval_gate_taken_away_is_closed_again(lab):
     """Somebody deletes our table, or all tables, while the attacker tries all the time."""
     scene = stage_guarded(lab)
