@@ -88,7 +88,7 @@ def modes(near, far):
 
     test.__name__ = f"test_modes_{near}_and_{far}"
     test.__doc__ = f"The client's policy says {near}, the server's says {far}."
-    return needs_program("nft")(test)
+    return test
 
 
 # no answer
