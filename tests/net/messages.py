@@ -35,7 +35,8 @@ class Keys:
     """Those of a connection, from its secret."""
 
     def __init__(self, secret):
-        prk = _extract(b"mptcpize join v1", secret)
+        self.secret = secret
+        self.prk = prk = _extract(b"mptcpize join v1", secret)
         self.c2s, self.s2c = (_expand(prk, label) for label in (b"c2s", b"s2c"))
         self.kid = _expand(prk, b"kid", 8)
 
