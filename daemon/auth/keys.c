@@ -8,6 +8,19 @@
 /* All that is extracted is separated from other uses of the same secret. */
 #define KEYS_SALT "mptcpize join v1"
 
+/* Of the stack, that nettle's functions use: some 400 bytes on x86-64 without SHA extensions. */
+#define KEYS_BELOW 2048u
+
+/*
+ * nettle leaves behind what it had there of the key, as far as nobody has written over it: without
+ * instructions for it, the schedule of a hash is on the stack, from which its input follows.
+ */
+static __attribute__((noinline)) void keys_cleanse_below(void) {
+        uint8_t below[KEYS_BELOW];
+
+        explicit_bzero(below, sizeof(below));
+}
+
 /* nettle asks for these types; the functions that it exports have them, but for a pointer's. */
 static void keys_update(void *context, size_t n, const uint8_t *data) {
         hmac_sha256_update(context, n, data);
@@ -35,6 +48,7 @@ void keys_derive(const uint8_t secret[static KEYS_SECRET], struct auth_keys *ret
         keys_expand(&context, "kid", sizeof(ret_keys->id), ret_keys->id);
         explicit_bzero(prk, sizeof(prk));
         explicit_bzero(&context, sizeof(context));
+        keys_cleanse_below();
 }
 
 static void keys_put(uint64_t number, uint8_t to[static 8]) {
@@ -56,6 +70,7 @@ void keys_share(const void *psk, size_t n, uint64_t client_idsn, uint64_t server
         keys_expand(&context, "psk v1", KEYS_SECRET, ret_secret);
         explicit_bzero(prk, sizeof(prk));
         explicit_bzero(&context, sizeof(context));
+        keys_cleanse_below();
 }
 
 void keys_mac(const uint8_t key[static KEYS_KEY], const void *data, size_t n,
@@ -66,6 +81,7 @@ void keys_mac(const uint8_t key[static KEYS_KEY], const void *data, size_t n,
         hmac_sha256_update(&context, n, data);
         hmac_sha256_digest(&context, KEYS_MAC, ret_mac);
         explicit_bzero(&context, sizeof(context));
+        keys_cleanse_below();
 }
 
 bool keys_equal(const uint8_t a[static KEYS_MAC], const uint8_t b[static KEYS_MAC]) {
