@@ -232,7 +232,10 @@ int hook_gnutls_handshake(void *session) {
         return r;
 }
 
-/* These are for keys that have been put off. */
+/*
+ * These are for keys that have been put off. Only if they have moved something: in the middle of a
+ * handshake they fail, and GnuTLS would export a key all the same, of secrets that are still zero.
+ */
 #define HOOK_GNUTLS_RECORD(name, call, type)                                                \
         HOOK_DECLARE(ssize_t, name, (void *session, type *data, size_t n));                 \
                                                                                             \
@@ -244,7 +247,8 @@ int hook_gnutls_handshake(void *session) {
                 if (__builtin_expect(!found.function, 0))                                   \
                         return HOOK_GNUTLS_INTERNAL_ERROR;                                  \
                 r = ((ssize_t(*)(void *, type *, size_t))found.function)(session, data, n); \
-                hook_gnutls_called(&found, session);                                        \
+                if (r > 0)                                                                  \
+                        hook_gnutls_called(&found, session);                                \
                 return r;                                                                   \
         }
 

@@ -9,6 +9,7 @@ all clients. Exits 77 with a reason where it can't run.
 """
 
 import contextlib
+import ctypes.util
 import os
 import shutil
 import socket
@@ -188,6 +189,17 @@ class TestSituations(KeysCase):
         self.assertEqual(len(set(near.values())), n)
         self.assertEqual(near, far)
         self.assertEqual(RECEIVER.drain(), [])
+
+    def test_records_before_the_handshake_is_complete_send_none_too_early(self):
+        """GnuTLS then has a key for whoever asks, which anybody can know."""
+        if not ctypes.util.find_library("gnutls"):
+            self.skipTest("no GnuTLS")
+        for version in ("1.2", "1.3"):
+            with self.subTest(version=version), self.serve(self.program(
+                    ends.EAGER_SERVER, ends.pem(), f"NORMAL:-VERS-ALL:+VERS-TLS{version}")) as it:
+                self.run_client(self.program(ends.REPEATING_CLIENT, ends.cert(), "1"), wanted=b"OK")
+                self.check_pair(it.said)
+            self.port = KeysCase.port = KeysCase.port + 1
 
     def test_daemon_is_busy_key_is_sent_later(self):
         """The client's; the server may have a reason to try again at any time."""

@@ -274,6 +274,41 @@ while True:
     conn.close() if not early else os.close(conn.detach())
 """
 
+# Reads and writes records before the handshake is complete, as a program with one loop for all may.
+EAGER_SERVER = """
+import ctypes, select, socket, sys
+gnutls = ctypes.CDLL("libgnutls.so.30", ctypes.RTLD_GLOBAL)
+hooked = ctypes.CDLL(None)
+for function in (hooked.gnutls_record_recv, hooked.gnutls_record_send):
+    function.argtypes = (ctypes.c_void_p, ctypes.c_char_p, ctypes.c_size_t)
+    function.restype = ctypes.c_ssize_t
+listener = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+credentials = ctypes.c_void_p()
+gnutls.gnutls_certificate_allocate_credentials(ctypes.byref(credentials))
+pem = sys.argv[2].encode()
+assert gnutls.gnutls_certificate_set_x509_key_file(credentials, pem, pem, 1) == 0
+while True:
+    conn = listener.accept()[0]
+    conn.setblocking(False)
+    session = ctypes.c_void_p()
+    gnutls.gnutls_init(ctypes.byref(session), 1 | 8)  # GNUTLS_SERVER | GNUTLS_NONBLOCK
+    assert gnutls.gnutls_priority_set_direct(session, sys.argv[3].encode(), None) == 0
+    gnutls.gnutls_credentials_set(session, 1, credentials)
+    gnutls.gnutls_transport_set_int2(session, conn.fileno(), conn.fileno())
+    data = ctypes.create_string_buffer(4096)
+    early = 0
+    while hooked.gnutls_handshake(session) < 0:
+        assert hooked.gnutls_record_recv(session, data, 4096) < 0
+        assert hooked.gnutls_record_send(session, b"x", 1) < 0
+        early += 1
+        select.select([conn], [], [])
+    assert early
+    assert hooked.gnutls_record_send(session, b"OK", 2) == 2
+    select.select([conn], [], [])
+    gnutls.gnutls_deinit(session)
+    conn.close()
+"""
+
 # Many sessions, one after the other, whose memory and descriptors are used again.
 REPEATING_CLIENT = """
 import socket, ssl, sys
