@@ -9,7 +9,6 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -18,6 +17,7 @@
 #include "gate-keeper.h"
 #include "../util/cleanup.h"
 #include "../util/clock.h"
+#include "../util/thread.h"
 
 #define STACK_BYTES ((size_t)1 << 20) /* libnftables has buffers of 128 KiB on it */
 #define END_USEC    1000000
@@ -238,37 +238,6 @@ static void *worker_main(void *userdata) {
         return NULL;
 }
 
-/* Signals are the loop's. */
-static int worker_start(struct worker *worker, struct worker_start *start) {
-        pthread_attr_t attr;
-        sigset_t all, before;
-        int r;
-
-        r = pthread_attr_init(&attr);
-        if (r != 0)
-                return -r;
-        (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = pthread_create(&worker->thread, &attr, worker_main, start);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        pthread_attr_destroy(&attr);
-        return -r;
-}
-
-static int worker_init_changed(struct worker *worker) {
-        pthread_condattr_t attr;
-        int r;
-
-        r = pthread_condattr_init(&attr);
-        if (r == 0)
-                r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-        if (r == 0)
-                r = pthread_cond_init(&worker->changed, &attr);
-        (void)pthread_condattr_destroy(&attr);
-        return -r;
-}
-
 static int worker_new(struct worker **ret_worker) {
         struct worker *worker = calloc(1, sizeof(*worker));
         int r;
@@ -279,7 +248,7 @@ static int worker_new(struct worker **ret_worker) {
         jobs_init(&worker->done);
         worker->status.works = true;
         pthread_mutex_init(&worker->lock, NULL);
-        r = worker_init_changed(worker);
+        r = thread_init_condition(&worker->changed);
         if (r < 0) {
                 free(worker);
                 return r;
@@ -323,7 +292,7 @@ int gate_new(struct gate **ret_gate) {
         if (r < 0)
                 return r;
         *start = (struct worker_start){ gate->worker, keeper };
-        r = worker_start(gate->worker, start);
+        r = thread_start(&gate->worker->thread, STACK_BYTES, worker_main, start);
         if (r < 0) {
                 worker_free(gate->worker);
                 return r;

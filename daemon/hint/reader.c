@@ -10,7 +10,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -19,6 +18,7 @@
 #include <time.h>
 #include "../core/conf.h"
 #include "../util/cleanup.h"
+#include "../util/thread.h"
 #include "database.h"
 #include "owner.h"
 #include "program.h"
@@ -253,18 +253,8 @@ static void *reader_main(void *userdata) {
 }
 
 static int reader_start(struct reader *reader) {
-        pthread_attr_t attr;
-        sigset_t all, before;
-        int r = -pthread_attr_init(&attr);
+        int r = thread_start(&reader->thread, STACK_BYTES, reader_main, reader);
 
-        if (r < 0)
-                return r;
-        (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = -pthread_create(&reader->thread, &attr, reader_main, reader);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        pthread_attr_destroy(&attr);
         reader->started = r == 0;
         return r;
 }

@@ -14,13 +14,13 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 #include "../util/clock.h"
 #include "../util/cleanup.h"
+#include "../util/thread.h"
 
 #define WORKERS 4 /* that many busy connections at a time hold up all others */
 /*
@@ -260,36 +260,11 @@ static void *worker_main(void *userdata) {
         return NULL;
 }
 
-/* Signals are the loop's. */
 static int worker_start(struct worker *worker) {
-        pthread_attr_t attr;
-        sigset_t all, before;
-        int r;
+        int r = thread_start(&worker->thread, STACK_BYTES, worker_main, worker);
 
-        r = pthread_attr_init(&attr);
-        if (r != 0)
-                return -r;
-        (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &before);
-        r = pthread_create(&worker->thread, &attr, worker_main, worker);
-        pthread_sigmask(SIG_SETMASK, &before, NULL);
-        pthread_attr_destroy(&attr);
         worker->started = r == 0;
-        return -r;
-}
-
-static int crew_init_wake(struct crew *crew) {
-        pthread_condattr_t attr;
-        int r;
-
-        r = pthread_condattr_init(&attr);
-        if (r == 0)
-                r = pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-        if (r == 0)
-                r = pthread_cond_init(&crew->wake, &attr);
-        (void)pthread_condattr_destroy(&attr);
-        return -r;
+        return r;
 }
 
 static int crew_init(struct crew *crew, struct command_pool *pool, size_t n_workers) {
@@ -299,7 +274,7 @@ static int crew_init(struct crew *crew, struct command_pool *pool, size_t n_work
         pthread_mutex_init(&crew->lock, NULL);
         for (size_t i = 0; i < n_workers; i++)
                 crew->workers[i].crew = crew;
-        return crew_init_wake(crew);
+        return thread_init_condition(&crew->wake);
 }
 
 static int crew_start(struct crew *crew, uint16_t family) {
