@@ -4,11 +4,13 @@
  */
 #include "session.h"
 
+#include <stdlib.h>
 #include <string.h>
 
-#define SERVER_OPEN    "the client has not shown yet that it holds the key"
-#define SERVER_GUARDED "only the client of a protected connection makes joins"
-#define SERVER_ENDED   "the client has ended join authentication"
+#define SERVER_NO_KEY    "the program has given no key"
+#define SERVER_WAITS     "the client has not shown yet that it holds the key"
+#define SERVER_CONFIRMED "the client has proved that it holds the key: only it makes joins"
+#define SERVER_ENDED     "the client has ended join authentication"
 
 #define SERVER_GUARD_USEC (1000 * SESSION_MSEC) /* until what the gate refused is asked again */
 
@@ -32,26 +34,45 @@ static void server_unguard(struct protocol *protocol, struct session *session) {
         protocol->host.guard(protocol->userdata, session->token, false);
 }
 
+/* Why nothing is proved yet. */
+static const char *server_reason(const struct session *session) {
+        if (record_has_keys(session->record))
+                return SERVER_WAITS;
+        return session->told ? session->told : SERVER_NO_KEY;
+}
+
 /* What it is in, as its record and its mode say. */
 static void server_enter(struct protocol *protocol, struct session *session) {
         const struct auth_record *record = session->record;
 
         if (!record->confirmed && session->mode != POLICY_AUTH_REQUIRE) {
                 server_unguard(protocol, session);
-                session_enter(protocol, session, SESSION_OPEN, SERVER_OPEN);
+                session_enter(protocol, session, SESSION_OPEN, server_reason(session));
                 return;
         }
         server_guard(protocol, session);
         if (record->ended)
                 session_enter(protocol, session, SESSION_GUARDED, SERVER_ENDED);
         else if (record->confirmed)
-                session_enter(protocol, session, SESSION_CONFIRMED, SERVER_GUARDED);
+                session_enter(protocol, session, SESSION_CONFIRMED, SERVER_CONFIRMED);
         else
-                session_enter(protocol, session, SESSION_GUARDED, SERVER_GUARDED);
+                session_enter(protocol, session, SESSION_GUARDED, server_reason(session));
 }
 
 void server_open(struct protocol *protocol, struct session *session) {
         server_enter(protocol, session);
+}
+
+void server_keyed(struct protocol *protocol, struct session *session) {
+        session_enter(protocol, session, session->state, server_reason(session));
+}
+
+void server_keyless(struct protocol *protocol, struct session *session, char *told) {
+        char *was = session->told;
+
+        session->told = told;
+        session_enter(protocol, session, session->state, server_reason(session));
+        free(was); /* up to now the state's reason */
 }
 
 void server_set_mode(struct protocol *protocol, struct session *session) {

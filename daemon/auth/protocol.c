@@ -137,12 +137,15 @@ void protocol_keyless(struct protocol *protocol, uint32_t token, const char *rea
         struct session *session = session_find(protocol, token);
         char *told;
 
-        if (!session || session->is_server || record_has_keys(session->record))
+        if (!session || record_has_keys(session->record))
                 return;
         told = strdup(reason);
         if (!told)
                 return;
-        client_keyless(protocol, session, told, now_usec);
+        if (session->is_server)
+                server_keyless(protocol, session, told);
+        else
+                client_keyless(protocol, session, told, now_usec);
 }
 
 /* Of a key that is not known (yet). */
@@ -235,10 +238,12 @@ int protocol_key(struct protocol *protocol, uint32_t token, const uint8_t *secre
                 return -ENOMEM;
         }
         record->keyed = 1;
-        if (session->is_server)
-                protocol_judge_held(protocol, id, now_usec);
-        else
+        if (!session->is_server) {
                 client_keyed(protocol, session, now_usec);
+                return 0;
+        }
+        server_keyed(protocol, session);
+        protocol_judge_held(protocol, id, now_usec);
         return 0;
 }
 

@@ -230,6 +230,9 @@ void ask_flush(struct protocol *protocol, struct session *session, int error, co
 /* The server's side. */
 void server_open(struct protocol *protocol, struct session *session);
 void server_set_mode(struct protocol *protocol, struct session *session);
+void server_keyed(struct protocol *protocol, struct session *session);
+/* told: why; the session's from now on. */
+void server_keyless(struct protocol *protocol, struct session *session, char *told);
 void server_close(struct protocol *protocol, struct session *session);
 void server_joined(struct protocol *protocol, struct session *session,
                    const struct subflow_ends *ends);
