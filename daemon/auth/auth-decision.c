@@ -205,8 +205,8 @@ void auth_flush(struct auth *auth) {
                 return;
         if (auth->decisions.n)
                 auth_carry_out_all(auth);
-        if (auth->asked.n)
-                auth_hand_over_ready(auth);
+        auth_hand_over_ready(auth);
+        auth->n_asked = 0;
         if (auth->listeners_changed)
                 auth_guard_listeners(auth);
         (void)sd_event_source_set_enabled(auth->turn, SD_EVENT_OFF);

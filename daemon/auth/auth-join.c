@@ -31,53 +31,46 @@ static int auth_refuse(struct auth *auth, const struct action *action, int error
         struct decision decision = { .type = DECISION_ANSWER,
                                      .number = action->serial,
                                      .error = error };
-        const struct asked asked = { .action = *action };
+        struct asked *asked;
 
-        if (ARRAY_APPEND(&auth->asked, asked, LIMIT_ACTIONS) < 0)
+        if (askeds_add(&auth->asked, action, &asked) < 0)
                 return -EAGAIN;
         snprintf(decision.reason, sizeof(decision.reason), "%s", reason);
         auth_decide(auth, &decision);
         return 0;
 }
 
-static struct asked *auth_find_asked(struct auth *auth, uint32_t serial) {
-        for (size_t i = 0; i < auth->asked.n; i++)
-                if (auth->asked.items[i].action.serial == serial)
-                        return &auth->asked.items[i];
-        return NULL;
-}
-
 void auth_answer(struct auth *auth, uint32_t serial, int error, const char *reason) {
-        struct asked *asked = auth_find_asked(auth, serial);
+        struct asked *asked = askeds_find(&auth->asked, serial);
         struct action action;
 
         if (!asked)
                 return;
         if (error == 0) {
-                asked->ready = true;
+                askeds_set_ready(&auth->asked, asked, true);
                 return;
         }
         action = asked->action;
-        ARRAY_CUT(&auth->asked, (size_t)(asked - auth->asked.items));
+        askeds_remove(&auth->asked, asked);
         auth_conclude(auth, &action, error, reason);
 }
 
 /* In their order; what the kernel has no room for waits for the next flush. */
 void auth_hand_over_ready(struct auth *auth) {
         struct kern *kern = auth->host.kern;
+        struct asked *asked;
 
-        for (size_t i = 0; i < auth->asked.n;) {
-                if (!auth->asked.items[i].ready) {
-                        i++;
-                        continue;
-                }
-                if (kern->ops->submit(kern, &auth->asked.items[i].action) < 0)
-                        return;
-                ARRAY_CUT(&auth->asked, i);
-        }
+        while ((asked = auth->asked.first) && kern->ops->submit(kern, &asked->action) >= 0)
+                askeds_remove(&auth->asked, asked);
 }
 
 /* Asking */
+
+/* So many are enough for one turn of the loop, for which others wait. The next comes by itself. */
+static int auth_ask_next_turn(struct auth *auth) {
+        (void)sd_event_source_set_enabled(auth->turn, SD_EVENT_ONESHOT);
+        return -EAGAIN;
+}
 
 static int auth_ask(struct auth *auth, const struct action *action) {
         const struct protocol_join join = {
@@ -89,17 +82,20 @@ static int auth_ask(struct auth *auth, const struct action *action) {
                 .local_id = action->local_id,
                 .backup = action->backup,
         };
-        const struct asked asked = { .action = *action };
+        struct asked *asked;
         int r;
 
-        if (auth->asked.n >= LIMIT_AUTH_ASKED)
+        if (askeds_count(&auth->asked) >= LIMIT_AUTH_ASKS)
                 return auth_refuse(auth, action, -ENOBUFS, "too many joins wait for their peers");
+        if (auth->n_asked >= LIMIT_AUTH_ASKS_TURN)
+                return auth_ask_next_turn(auth);
         /* before the question, whose answer may come at once */
-        if (ARRAY_APPEND(&auth->asked, asked, LIMIT_ACTIONS) < 0)
+        if (askeds_add(&auth->asked, action, &asked) < 0)
                 return -EAGAIN;
+        auth->n_asked++;
         r = protocol_ask(auth->protocol, &join, clock_usec());
         if (r != 0)
-                auth->asked.n--;
+                askeds_remove(&auth->asked, asked);
         return r;
 }
 
@@ -129,16 +125,14 @@ static int auth_submit_create(struct auth *auth, const struct action *action) {
 /* Cancelling */
 
 /* The one that an ABORT is for, which the kernel has not got. */
-static struct asked *auth_find_aborted(struct auth *auth, const struct action *abort) {
-        for (size_t i = 0; i < auth->asked.n; i++) {
-                const struct action *action = &auth->asked.items[i].action;
+static struct asked *auth_find_aborted(const struct auth *auth, const struct action *abort) {
+        struct asked *asked = askeds_first(&auth->asked, abort->token);
 
-                if (action->type == ACTION_CREATE && action->token == abort->token &&
-                    address_same_host(&action->local, &abort->local) &&
-                    address_equal(&action->remote, &abort->remote))
-                        return &auth->asked.items[i];
-        }
-        return NULL;
+        while (asked && !(asked->action.type == ACTION_CREATE &&
+                          address_same_host(&asked->action.local, &abort->local) &&
+                          address_equal(&asked->action.remote, &abort->remote)))
+                asked = askeds_next(asked);
+        return asked;
 }
 
 static void auth_cancel(struct auth *auth, struct asked *asked, int error, const char *reason) {
@@ -147,7 +141,7 @@ static void auth_cancel(struct auth *auth, struct asked *asked, int error, const
                                      .error = error };
 
         (void)protocol_cancel(auth->protocol, asked->action.serial);
-        asked->ready = false;
+        askeds_set_ready(&auth->asked, asked, false);
         snprintf(decision.reason, sizeof(decision.reason), "%s", reason);
         auth_decide(auth, &decision);
 }
@@ -163,21 +157,18 @@ static int auth_submit_abort(struct auth *auth, const struct action *action) {
 
 /* The kernel would give the id to the join again. */
 static int auth_submit_withdraw(struct auth *auth, const struct action *action) {
-        for (size_t i = 0; i < auth->asked.n; i++) {
-                struct asked *asked = &auth->asked.items[i];
-
-                if (asked->action.token == action->token && asked->action.type == ACTION_CREATE &&
+        for (struct asked *asked = askeds_first(&auth->asked, action->token); asked;
+             asked = askeds_next(asked))
+                if (asked->action.type == ACTION_CREATE &&
                     asked->action.local_id == action->local_id)
                         auth_cancel(auth, asked, -ECANCELED, "its address was withdrawn");
-        }
         return 1;
 }
 
 void auth_forget_joins(struct auth *auth, uint32_t token) {
-        for (size_t i = 0; i < auth->asked.n; i++)
-                if (auth->asked.items[i].action.token == token)
-                        auth_cancel(auth, &auth->asked.items[i], -ESRCH,
-                                    "the connection has ended");
+        for (struct asked *asked = askeds_first(&auth->asked, token); asked;
+             asked = askeds_next(asked))
+                auth_cancel(auth, asked, -ESRCH, "the connection has ended");
 }
 
 int auth_submit(struct auth *auth, const struct action *action) {

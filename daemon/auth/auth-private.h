@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include "asked.h"
 #include "auth.h"
 #include "secret.h"
 #include "socket.h"
@@ -39,12 +40,6 @@ struct decision {
         uint8_t id;
         struct mptcpize_address local, remote;
         char reason[LIMIT_REASON];
-};
-
-/* A join that the peer is asked for, or has allowed (ready). */
-struct asked {
-        struct action action;
-        bool ready;
 };
 
 /* A key that came before its connection was known, or was known to be protected. */
@@ -85,7 +80,8 @@ struct auth {
         bool feeding;          /* the engine, with what comes from here */
         struct wards wards;
         ARRAY_OF(struct decision) decisions;
-        ARRAY_OF(struct asked) asked;
+        struct askeds asked;
+        unsigned int n_asked;      /* in this turn of the loop */
         ARRAY_OF(uint32_t) spent;  /* tokens whose shared key must not be taken again */
         ARRAY_OF(uint32_t) unsure; /* tokens whose sequence numbers are to be asked for again */
         uint64_t unsure_usec;      /* when; UINT64_MAX: there is none */

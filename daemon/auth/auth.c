@@ -133,7 +133,7 @@ static void auth_disable(struct auth *auth) {
         secret_free(auth->vault, sizeof(*auth->vault));
         auth->vault = NULL;
         ARRAY_DONE(&auth->decisions);
-        ARRAY_DONE(&auth->asked);
+        askeds_done(&auth->asked);
         ARRAY_DONE(&auth->unsure);
         auth->unsure_usec = UINT64_MAX;
         auth->reason[0] = '\0';
@@ -169,6 +169,9 @@ int auth_new(const struct auth_host *host, struct auth **ret_auth) {
                 r = sd_event_source_set_enabled(auth->timer, SD_EVENT_OFF);
         if (r >= 0)
                 r = sd_event_add_defer(host->event, &auth->turn, on_turn, auth);
+        /* peers are heard while much is asked for */
+        if (r >= 0)
+                r = sd_event_source_set_priority(auth->turn, PORT_PRIORITY);
         if (r >= 0)
                 r = sd_event_source_set_enabled(auth->turn, SD_EVENT_OFF);
         if (r < 0)
