@@ -109,23 +109,32 @@ static void auth_share(struct auth *auth, struct ward *ward, size_t n,
         secret_cleanse(auth->vault->secret, sizeof(auth->vault->secret));
 }
 
-static size_t auth_find_spent(const struct auth *auth, uint32_t token) {
-        size_t i = 0;
+static bool auth_has_spent(const struct auth *auth, uint32_t token) {
+        const size_t i = ARRAY_LOWER_BOUND(&auth->spent, token, token);
 
-        while (i < auth->spent.n && auth->spent.items[i] != token)
-                i++;
-        return i;
+        return i < auth->spent.n && auth->spent.items[i].token == token;
 }
 
+/* In order of token: a reload may spend those of all connections. */
 void auth_spend_key(struct auth *auth, const struct ward *ward) {
-        if (ward->server && ward->keyed && auth_find_spent(auth, ward->token) == auth->spent.n)
-                (void)ARRAY_APPEND(&auth->spent, ward->token, LIMIT_AUTH_SESSIONS);
+        const struct spent spent = { .token = ward->token };
+        const size_t i = ARRAY_LOWER_BOUND(&auth->spent, token, spent.token);
+
+        if (!ward->server || !ward->keyed || auth_has_spent(auth, spent.token) ||
+            ARRAY_APPEND(&auth->spent, spent, LIMIT_AUTH_SESSIONS) < 0)
+                return;
+        memmove(&auth->spent.items[i + 1], &auth->spent.items[i],
+                (auth->spent.n - i - 1) * sizeof(spent));
+        auth->spent.items[i] = spent;
 }
 
 void auth_check_spent(struct auth *auth) {
-        for (size_t i = auth->spent.n; i-- > 0;)
-                if (!model_find(&auth->host.engine->model, auth->spent.items[i]))
-                        ARRAY_REMOVE(&auth->spent, i);
+        uint32_t n = 0;
+
+        for (uint32_t i = 0; i < auth->spent.n; i++)
+                if (model_find(&auth->host.engine->model, auth->spent.items[i].token))
+                        auth->spent.items[n++] = auth->spent.items[i];
+        auth->spent.n = n;
 }
 
 /*
@@ -133,10 +142,13 @@ void auth_check_spent(struct auth *auth) {
  * could repeat them, and each lets in where it comes from (see window.h).
  */
 static bool auth_is_spent(const struct auth *auth, const struct ward *ward) {
-        return ward->server && (!ward->fresh || auth_find_spent(auth, ward->token) < auth->spent.n);
+        return ward->server && (!ward->fresh || auth_has_spent(auth, ward->token));
 }
 
-/* While much arrives the numbers are not to be had, or the kernel has none. */
+/*
+ * While much arrives the numbers are not to be had, or the kernel has none. Time counts, and not
+ * what happens meanwhile: that may be somebody else's doing.
+ */
 static void auth_ask_later(struct auth *auth, struct ward *ward) {
         if (ward->tries++ >= TRIES) {
                 auth_do_without(auth, ward,
@@ -144,8 +156,10 @@ static void auth_ask_later(struct auth *auth, struct ward *ward) {
                                 "6.5 does)");
                 return;
         }
-        if (ARRAY_APPEND(&auth->unsure, ward->token, LIMIT_CONNECTIONS) == 0 &&
-            auth->unsure_usec == UINT64_MAX)
+        if (ARRAY_APPEND(&auth->unsure, ward->token, LIMIT_CONNECTIONS) < 0)
+                return;
+        ward->unsure = true;
+        if (auth->unsure_usec == UINT64_MAX)
                 auth->unsure_usec = clock_usec() + UNSURE_USEC;
 }
 
@@ -181,7 +195,7 @@ void auth_find_key(struct auth *auth, struct ward *ward) {
                 return;
         auth_take_early(auth, ward);
         psk = engine_auth_profile(auth->host.engine, connection)->psk;
-        if (!ward->keyed && !ward->keyless && psk[0] && ward->established)
+        if (!ward->keyed && !ward->keyless && !ward->unsure && psk[0] && ward->established)
                 auth_find_psk(auth, ward, psk);
 }
 
@@ -193,8 +207,10 @@ void auth_ask_again(struct auth *auth) {
         for (size_t i = 0; i < n; i++) {
                 struct ward *ward = wards_find(&auth->wards, auth->unsure.items[i]);
 
-                if (ward)
-                        auth_find_key(auth, ward);
+                if (!ward)
+                        continue;
+                ward->unsure = false;
+                auth_find_key(auth, ward);
         }
         memmove(auth->unsure.items, auth->unsure.items + n,
                 (auth->unsure.n - n) * sizeof(*auth->unsure.items));

@@ -42,6 +42,11 @@ struct decision {
         char reason[LIMIT_REASON];
 };
 
+/* A connection of which the peer's sequence numbers are not known any more. */
+struct spent {
+        uint32_t token;
+};
+
 /* A key that came before its connection was known, or was known to be protected. */
 struct early {
         uint32_t token; /* 0: unused */
@@ -81,11 +86,11 @@ struct auth {
         struct wards wards;
         ARRAY_OF(struct decision) decisions;
         struct askeds asked;
-        unsigned int n_asked;      /* in this turn of the loop */
-        ARRAY_OF(uint32_t) spent;  /* tokens whose shared key must not be taken again */
-        ARRAY_OF(uint32_t) unsure; /* tokens whose sequence numbers are to be asked for again */
-        uint64_t unsure_usec;      /* when; UINT64_MAX: there is none */
-        char reason[LIMIT_REASON]; /* what is wrong, "": nothing */
+        unsigned int n_asked;         /* in this turn of the loop */
+        ARRAY_OF(struct spent) spent; /* whose shared key must not be taken again */
+        ARRAY_OF(uint32_t) unsure;    /* tokens whose sequence numbers are to be asked for again */
+        uint64_t unsure_usec;         /* when; UINT64_MAX: there is none */
+        char reason[LIMIT_REASON];    /* what is wrong, "": nothing */
 };
 
 /* auth.c */

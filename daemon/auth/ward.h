@@ -26,7 +26,8 @@ struct ward {
         bool keyed;       /* so has it of a key, */
         bool keyless;     /* or that a shared one can't be had, */
         char *without;    /* and why; NULL: no memory for that */
-        uint8_t tries;    /* to find out its initial sequence numbers */
+        bool unsure;      /* its initial sequence numbers are asked for again, later */
+        uint8_t tries;    /* to find them out */
         uint32_t offered; /* hash of the addresses that the protocol knows of */
         ARRAY_OF(struct ward_join) seen; /* that the protocol knows of */
         struct auth_record *record;      /* the store's */
