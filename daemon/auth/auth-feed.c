@@ -17,7 +17,7 @@ static bool connection_is_protectable(const struct connection *connection) {
                connection->state == CONNECTION_ENDING;
 }
 
-static enum policy_auth auth_mode(const struct auth *auth, const struct connection *connection) {
+enum policy_auth auth_mode(const struct auth *auth, const struct connection *connection) {
         if (!auth->enabled || !connection_is_protectable(connection))
                 return POLICY_AUTH_OFF;
         return (enum policy_auth)engine_auth_profile(auth->host.engine, connection)->auth;

@@ -99,6 +99,8 @@ void auth_complain(struct auth *auth, const char *reason);
 void auth_set_timer(struct auth *auth);
 
 /* auth-feed.c */
+/* What its policy wants, as long as it can be protected. */
+enum policy_auth auth_mode(const struct auth *auth, const struct connection *connection);
 /* Protects the connection, or no longer, as its policy wants; and tells what is new of it. */
 void auth_look(struct auth *auth, struct connection *connection);
 void auth_look_at_all(struct auth *auth);

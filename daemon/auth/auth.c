@@ -180,6 +180,12 @@ int auth_new(const struct auth_host *host, struct auth **ret_auth) {
         return 0;
 }
 
+/* What is wrong with it is logged. */
+static void auth_open_store(struct auth *auth) {
+        auth->swept = false;
+        (void)store_new(auth->host.runtime, auth->host.place, auth->host.n_place, &auth->store);
+}
+
 static int auth_enable(struct auth *auth) {
         int r;
 
@@ -190,9 +196,8 @@ static int auth_enable(struct auth *auth) {
         if (r < 0)
                 return r;
         auth->enabled = true;
-        auth->swept = false;
         /* whatever is missing of these: what needs it is refused, and says why */
-        (void)store_new(auth->host.runtime, auth->host.place, auth->host.n_place, &auth->store);
+        auth_open_store(auth);
         (void)auth_open_port(auth);
         (void)auth_open_gate(auth);
         return 0;
@@ -259,6 +264,8 @@ int auth_follow(struct auth *auth, const struct policy_read *policies, bool wait
                            auth->port);
         if (!auth->socket) /* who had the port may have left it */
                 (void)auth_open_port(auth);
+        if (!auth->store) /* there may be room by now */
+                auth_open_store(auth);
         auth_check_psks(auth, policies);
         auth_read_listeners(auth, policies);
         auth_guard_listeners(auth);
@@ -276,11 +283,27 @@ int auth_follow(struct auth *auth, const struct policy_read *policies, bool wait
 
 /* Looking */
 
+/* There was no room for what has to be known of it; or it has yet to be looked at. */
+static void auth_view_without(const struct auth *auth, uint32_t token, struct auth_view *view) {
+        const struct connection *connection = model_find(&auth->host.engine->model, token);
+        const enum policy_auth mode = connection ? auth_mode(auth, connection) : POLICY_AUTH_OFF;
+
+        if (mode == POLICY_AUTH_OFF)
+                return;
+        view->mode = mode;
+        view->state = connection->joins == JOINS_FREE     ? "free"
+                      : connection->joins == JOINS_BARRED ? "barred"
+                                                          : "key";
+        snprintf(view->reason, sizeof(view->reason), "%s", connection_joins_reason(connection));
+}
+
 void auth_view(const struct auth *auth, uint32_t token, struct auth_view *ret_view) {
         const struct ward *ward = auth && auth->enabled ? wards_find(&auth->wards, token) : NULL;
         struct protocol_view view;
 
         *ret_view = (struct auth_view){ .mode = POLICY_AUTH_OFF, .state = "off" };
+        if (!ward && auth && auth->enabled)
+                auth_view_without(auth, token, ret_view);
         if (!ward || !protocol_view(auth->protocol, token, &view))
                 return;
         ret_view->mode = ward->mode;

@@ -244,6 +244,29 @@ def test_secrets_many_connections_leave_nothing(lab):
         check_tight(daemon, secrets)
 
 
+@needs_program("nft")
+def test_secrets_without_a_store_connections_say_why(lab):
+    """Where secrets can't be kept nobody joins, and the next reload tries again."""
+    scene = stage_guarded(lab)
+    check_equal(scene.daemon.stop(), 0, "exit code")
+    store = f"{scene.daemon.runtime}/auth"
+    os.unlink(store)
+    os.mkdir(store)
+    scene.daemon.start()
+    check(f"{store} can't be used" in scene.daemon.log_text(), "the log says what is wrong")
+    pair, _ = scene.open()
+    scene.wait_for_state("barred", "guarded")
+    reason = scene.daemon.connection()["authentication_reason"]
+    check("no room" in reason, reason)
+    os.rmdir(store)
+    check_equal(scene.daemon.ctl("reload").returncode, 0, "exit code of the reload")
+    scene.confirmed()
+    wait_for_own_paths(scene)
+    check_kept(scene.daemon)
+    pair.talk()
+
+
 harness.main([test_secrets_shared_key_stays_inside,
               test_secrets_exported_key_is_cleansed,
-              test_secrets_many_connections_leave_nothing])
+              test_secrets_many_connections_leave_nothing,
+              test_secrets_without_a_store_connections_say_why])
