@@ -61,7 +61,7 @@ static const char *secret_judge(int fd, bool credential) {
         if (!credential && is.st_uid != 0 && is.st_uid != geteuid())
                 return "it belongs to another user";
         if (!credential && is.st_mode & (S_IRWXG | S_IRWXO))
-                return "others may read or write it: it needs mode 0600";
+                return "others may read or write it, it needs mode 0600";
         if (is.st_size < (off_t)SECRET_MIN)
                 return "it is too short: at least 32 bytes are needed";
         if (is.st_size > (off_t)SECRET_MAX)
@@ -97,14 +97,14 @@ ssize_t secret_read(const char *psk, void *memory, char error[static SECRET_ERRO
         fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
         if (fd < 0) {
                 n = -errno;
-                snprintf(error, SECRET_ERROR, "the key in %s can't be read: %s", psk,
-                         strerror((int)-n));
+                snprintf(error, SECRET_ERROR, "the shared key can't be read: %s (%s)",
+                         strerror((int)-n), psk);
                 return n;
         }
         wrong = secret_judge(fd, psk[0] != '/');
         n = wrong ? -EACCES : secret_fill(fd, memory);
         if (n < 0)
-                snprintf(error, SECRET_ERROR, "the key in %s is not used: %s", psk,
-                         wrong ? wrong : strerror((int)-n));
+                snprintf(error, SECRET_ERROR, "the shared key is not used: %s (%s)",
+                         wrong ? wrong : strerror((int)-n), psk);
         return n;
 }

@@ -288,6 +288,21 @@ static void test_secret_read_wrong_file_is_refused(void **state) {
         assert_int_equal(read_key(key, key), -ENOENT);
 }
 
+/* Reasons of connections are short: what is wrong comes before the path. */
+static void test_secret_read_says_what_is_wrong_first(void **state) {
+        char bytes[SECRET_MAX], error[SECRET_ERROR];
+        const char *place, *remedy;
+
+        (void)state;
+        write_key(SECRET_MIN, 0640);
+        assert_int_equal(secret_read(key, bytes, error), -EACCES);
+        remedy = strstr(error, "it needs mode 0600");
+        place = strstr(error, key);
+        assert_non_null(remedy);
+        assert_non_null(place);
+        assert_true(remedy < place && place - error < (ptrdiff_t)LIMIT_REASON);
+}
+
 static void test_secret_read_credential_is_as_systemd_made_it(void **state) {
         (void)state;
         write_key(SECRET_MIN, 0440);
@@ -335,6 +350,7 @@ int main(void) {
                 cmocka_unit_test_setup(test_store_addresses_stay_when_it_grows, setup),
                 cmocka_unit_test(test_secret_read_in_order_is_read),
                 cmocka_unit_test(test_secret_read_wrong_file_is_refused),
+                cmocka_unit_test(test_secret_read_says_what_is_wrong_first),
                 cmocka_unit_test(test_secret_read_credential_is_as_systemd_made_it),
                 cmocka_unit_test(test_wards_many_are_found),
         };
