@@ -64,7 +64,7 @@ struct auth_counter_row {
 
 static const struct auth_counter_row auth_counters[] = {
         { "auth_silent", "peers did not answer when they were asked to authenticate",
-          "they have no mptcpized with a policy for it, or UDP does not get through to them",
+          "they have no mptcpized with a policy for it, or another key or port, or UDP is lost",
           "mptcpctl connections" },
         { "auth_unanswered", "requests to join got no answer",
           "UDP does not get through by some path", "mptcpctl monitor" },
