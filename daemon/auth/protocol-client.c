@@ -17,9 +17,10 @@ static const uint8_t client_round_sec[] = { 5, 10, 20, 40, 60 };
 /* Of a free connection that wants joins, in the hope that the peer has a daemon by now. */
 #define CLIENT_TRY_USEC (5000 * SESSION_MSEC)
 
-#define CLIENT_NO_KEY    "the program has given no key"
+#define CLIENT_NO_KEY    "the program has given no key yet"
 #define CLIENT_ASKS      "the peer has not answered yet"
 #define CLIENT_SILENT    "the peer did not answer"
+#define CLIENT_BARRED    CLIENT_SILENT "; it is asked again, by UDP"
 #define CLIENT_CONFIRMED "the peer has proved that it holds the key"
 #define CLIENT_ENDED     "the peer has ended join authentication"
 
@@ -63,7 +64,7 @@ static void client_give_up(struct protocol *protocol, struct session *session, u
                 session_enter(protocol, session, SESSION_FREE, CLIENT_SILENT);
                 return;
         }
-        session_enter(protocol, session, SESSION_BARRED, CLIENT_SILENT);
+        session_enter(protocol, session, SESSION_BARRED, CLIENT_BARRED);
         timer_set(protocol, &session->timer, now_usec + client_round_sec[0] * 1000 * SESSION_MSEC);
 }
 

@@ -8,8 +8,8 @@
 #include <string.h>
 
 #define SERVER_NO_KEY    "the program has given no key"
-#define SERVER_WAITS     "the client has not shown yet that it holds the key"
-#define SERVER_CONFIRMED "the client has proved that it holds the key: only it makes joins"
+#define SERVER_WAITS     "the client has not proved yet that it holds the key"
+#define SERVER_CONFIRMED "the client has proved that it holds the key; only it may join"
 #define SERVER_ENDED     "the client has ended join authentication"
 
 #define SERVER_GUARD_USEC (1000 * SESSION_MSEC) /* until what the gate refused is asked again */

@@ -46,7 +46,7 @@ static void permit_note(struct engine *engine, const struct connection *connecti
                 [JOINS_FREE] = "joins are free",
                 [JOINS_WAIT] = "joins wait",
                 [JOINS_ASK] = "joins need the peer's permission",
-                [JOINS_BARRED] = "no joins",
+                [JOINS_BARRED] = "no joins from here",
         };
         const char *reason = connection_joins_reason(connection);
         char text[LIMIT_REASON];
@@ -96,7 +96,7 @@ bool engine_check_permit(struct engine *engine, struct connection *connection) {
         if (connection->auth == CONF_AUTH_OFF)
                 permit_set(engine, connection, JOINS_FREE, "the policy asks for no authentication");
         else if (connection->auth > before && (connection->joins == JOINS_FREE || grace))
-                permit_set(engine, connection, JOINS_WAIT, "the peer has not been asked yet");
+                permit_set(engine, connection, JOINS_WAIT, "nothing is agreed with the peer yet");
         else
                 return false;
         return true;

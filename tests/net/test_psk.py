@@ -125,6 +125,11 @@ def gate_is_there():
     return nft(*TABLE).returncode == 0
 
 
+def notes(daemon, words):
+    """Those in the log of the only connection that have these words."""
+    return [line for line in daemon.connection()["log"] if words in line["what"] + line["reason"]]
+
+
 def restore(daemon):
     """mptcpized --restore, where that daemon was."""
     with sandbox.inside(daemon.netns):
@@ -164,6 +169,9 @@ def test_psk_require_join_is_admitted(lab):
         scene.both_paths()
         for daemon in (scene.client, scene.server):
             wait_for_state(daemon, "confirmed")
+        for daemon, word in ((scene.client, "the peer"), (scene.server, "the client")):
+            check_equal(len(notes(daemon, f"{word} has proved that it holds the key")), 1,
+                        f"words on it in the log of {daemon.name}")
         exchange(near, far)
 
 

@@ -48,6 +48,26 @@ static void test_hello_answered_once_guarded(void **state) {
         lab_assert(lab, LAB_CLIENT, "confirmed", JOINS_ASK);
 }
 
+/* Who looks at the server sees when its client has proved it: one word, once. */
+static void test_hello_server_says_that_it_is_proved(void **state) {
+        struct lab *lab = *state;
+        const struct lab_side *server = &lab->sides[LAB_SERVER];
+
+        lab_open_both(lab, POLICY_AUTH_REQUIRE, POLICY_AUTH_REQUIRE);
+        assert_string_equal(server->reason, "the program has given no key");
+        lab_key(lab, LAB_SERVER);
+        assert_string_equal(server->reason, "the client has not proved yet that it holds the key");
+        assert_int_equal(server->n_permits, 2);
+        lab_key(lab, LAB_CLIENT);
+        lab_pump(lab);
+        (void)lab_ask(lab, 1, "198.51.100.1", "203.0.113.1:443");
+        lab_pump(lab);
+        lab_joined(lab, LAB_SERVER, "203.0.113.1:443", "198.51.100.1:1");
+        assert_string_equal(server->reason,
+                            "the client has proved that it holds the key; only it may join");
+        assert_int_equal(server->n_permits, 3);
+}
+
 /* With TLS 1.3 the client is ready first. */
 static void test_hello_before_key_held(void **state) {
         struct lab *lab = *state;
@@ -362,6 +382,7 @@ int main(void) {
         const struct CMUnitTest tests[] = {
                 T(test_hello_both_keys_confirmed),
                 T(test_hello_answered_once_guarded),
+                T(test_hello_server_says_that_it_is_proved),
                 T(test_hello_before_key_held),
                 T(test_hello_held_too_long_forgotten),
                 T(test_hello_before_connection_is_known_held),

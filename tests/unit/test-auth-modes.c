@@ -62,7 +62,7 @@ static void test_require_no_key_waits_for_ever(void **state) {
         lab_open(lab, LAB_CLIENT, REQUIRE);
         lab_run(lab, 3600 * LAB_SECOND);
         lab_assert(lab, LAB_CLIENT, "key", JOINS_WAIT);
-        assert_string_equal(lab->sides[LAB_CLIENT].reason, "the program has given no key");
+        assert_string_equal(lab->sides[LAB_CLIENT].reason, "the program has given no key yet");
         (void)lab_ask(lab, 1, "192.0.2.1", "203.0.113.1:443");
         assert_int_equal(lab_answer(lab, 1), -EACCES);
 }
@@ -185,6 +185,8 @@ static void test_silent_require_barred_and_asked_again(void **state) {
         lab_key(lab, LAB_CLIENT);
         lab_run(lab, 1400 * LAB_MSEC);
         lab_assert(lab, LAB_CLIENT, "barred", JOINS_BARRED);
+        assert_string_equal(lab->sides[LAB_CLIENT].reason,
+                            "the peer did not answer; it is asked again, by UDP");
         for (size_t i = 0; i < ARRAY_SIZE(pauses); i++) {
                 lab_run(lab, pauses[i] * LAB_SECOND - 1);
                 assert_int_equal(lab->sides[LAB_CLIENT].n_sent, 4 + i);

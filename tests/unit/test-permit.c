@@ -119,6 +119,7 @@ static void test_joins_barred_are_refused_once_with_the_reason(void **state) {
         world_expect_nothing(world);
         /* The note, and the plugin's wish. */
         assert_int_equal(order_lines(world, "the peer's daemon is silent"), 2);
+        assert_int_equal(order_lines(world, "no joins from here: "), 1);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
         world_expect_create(world, LTE, SERVER);
 }
