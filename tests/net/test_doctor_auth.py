@@ -95,6 +95,23 @@ def test_doctor_closed_port_is_found_and_mended(lab):
           "nft insert rule inet mine in udp dport 8684 accept")
 
 
+def test_doctor_dropped_port_is_found_and_mended(lab):
+    """A filter that lets all in but that; a rule for some sources only is nobody's business."""
+    guard(lab)
+    rules = """table inet mine {
+        chain in {
+            type filter hook input priority 0
+            %sudp dport { 53, 8684 } drop
+            udp dport 8684 accept
+        }
+    }"""
+    command("nft", "-f", "-", stdin=rules % "ip saddr 192.0.2.7 ")
+    check_equal(Report().is_checked("firewall"), ("ok", True), "a rule for one source")
+    command("nft", "-f", "-", stdin="delete table inet mine\n" + rules % "")
+    mends("firewall", "inet mine in", "warning",
+          "nft insert rule inet mine in udp dport 8684 accept")
+
+
 def test_doctor_busy_port_is_found(lab):
     """Somebody else has it; when it is free, the daemon takes it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
@@ -112,6 +129,7 @@ def test_doctor_busy_port_is_found(lab):
 
 harness.main([test_gate_in_force_is_shown_and_no_finding,
               test_doctor_closed_port_is_found_and_mended,
+              test_doctor_dropped_port_is_found_and_mended,
               test_doctor_busy_port_is_found,
               test_doctor_program_without_keys_is_told,
               test_doctor_shared_key_is_found_and_mended])

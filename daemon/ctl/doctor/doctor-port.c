@@ -3,7 +3,8 @@
  * See doctor-firewall.h.
  *
  * Roughly: a filter of input that ends in drop or reject has to have a rule, anywhere in its table,
- * for that UDP port. Answers to what this host sends get in by what such filters have anyway.
+ * for that UDP port; and none may have one that drops the port before. Answers to what this host
+ * sends get in by what such filters have anyway.
  */
 #include "doctor-firewall.h"
 #include "../fields.h"
@@ -19,8 +20,8 @@ static void port_report(struct doctor *doctor, const char *subject, long port, c
                                    .severity = SEVERITY_WARNING,
                                    .subject = subject,
                                    .what = doctor_text(doctor,
-                                                       "it drops what no rule accepts, and "
-                                                       "none is for UDP port %ld",
+                                                       "it drops what comes to UDP port %ld, "
+                                                       "or has no rule that accepts it",
                                                        port),
                                    .why = "clients of servers here can't authenticate their "
                                           "joins; connections of this host to others are "
@@ -59,18 +60,21 @@ static bool value_has(const json_t *value, json_int_t port) {
 
 /* What a rule is for this question. */
 struct port_rule {
-        bool conditional;
-        bool opens; /* it has a condition for the port */
+        unsigned int conditions;
+        bool opens; /* it has a condition for the port, */
+        bool named; /* by a set, which may have it or not */
         bool ends;  /* drop or reject */
         bool xt;
 };
 
 static void rule_take_match(struct port_rule *rule, const json_t *match, json_int_t port) {
         const json_t *payload = json_object_get(json_object_get(match, "left"), "payload");
+        const json_t *value = json_object_get(match, "right");
 
-        rule->conditional = true;
+        rule->conditions++;
+        rule->named |= json_is_string(value) || !is_text(match, "op", "==");
         rule->opens |= is_text(payload, "field", "dport") && !is_text(payload, "protocol", "tcp") &&
-                       value_has(json_object_get(match, "right"), port);
+                       value_has(value, port);
 }
 
 static struct port_rule rule_read(const json_t *json, json_int_t port) {
@@ -90,6 +94,11 @@ static struct port_rule rule_read(const json_t *json, json_int_t port) {
         return rule;
 }
 
+/* Does it drop the port whatever else a datagram has? */
+static bool rule_closes(const struct port_rule *rule) {
+        return rule->ends && rule->opens && !rule->named && rule->conditions == 1;
+}
+
 /* Is it closed by what is in the table of this chain of input? */
 static bool chain_is_closed(const json_t *objects, const json_t *chain, json_int_t port) {
         bool closed = is_text(chain, "policy", "drop");
@@ -99,14 +108,17 @@ static bool chain_is_closed(const json_t *objects, const json_t *chain, json_int
         json_array_foreach(objects, i, row) {
                 const json_t *json = json_object_get(row, "rule");
                 struct port_rule rule;
+                bool here;
 
                 if (!json || !is_same(json, chain, "family") || !is_same(json, chain, "table"))
                         continue;
                 rule = rule_read(json, port);
+                here = is_text(json, "chain", fields_text(chain, "name"));
+                if (here && rule_closes(&rule))
+                        return true;
                 if (rule.xt || (rule.opens && !rule.ends))
                         return false;
-                closed |= rule.ends && !rule.conditional &&
-                          is_text(json, "chain", fields_text(chain, "name"));
+                closed |= here && rule.ends && rule.conditions == 0;
         }
         return closed;
 }
