@@ -53,6 +53,8 @@ def test_doctor_shared_key_is_found_and_mended(lab):
     os.chmod(key, 0o644)
     mends("authentication", key, "broken", f"chmod 0400 {key} && mptcpctl reload")
     write(key, "x" * 31)
+    check("both hosts need the same" in Report().find("authentication", key)["why"],
+          "it says that a new key alone does not help")
     mends("authentication", key, "broken",
           f"head -c 32 /dev/urandom > {key} && mptcpctl reload")
     check_equal(os.stat(key).st_size, 32, "bytes of the key")

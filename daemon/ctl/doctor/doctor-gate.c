@@ -152,7 +152,8 @@ static void add_key(struct doctor *doctor, const char *path, const char *what, c
                                                                "this shared key can't be "
                                                                "used: %s",
                                                                what),
-                                           .why = "with require there are no joins without it",
+                                           .why = "with require there are no joins without it; "
+                                                  "both hosts need the same",
                                            .remedy = remedy,
                            });
 }
