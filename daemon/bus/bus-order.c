@@ -77,7 +77,7 @@ static void pending_answer(struct bus *bus, struct pending *pending) {
                 return;
         }
         if (pending->asked) { /* the kernel's words */
-                snprintf(text, sizeof(text), "%s%s%s", strerror(-pending->error),
+                snprintf(text, sizeof(text), "%s%s%s", trace_error(pending->error),
                          pending->reason[0] ? ": " : "", pending->reason);
                 utf8_clean(text);
                 (void)sd_bus_error_set(&error, BUS_ERROR_REFUSED, text);

@@ -98,6 +98,12 @@ static const char *trace_what(const struct trace_line *line) {
         }
 }
 
+const char *trace_error(int error) {
+        if (error < 0)
+                error = -error;
+        return error == EKEYREJECTED ? "Not confirmed" : strerror(error);
+}
+
 const char *trace_format(const struct trace_line *line, char *buffer, size_t size) {
         static const char *const prefix[] = {
                 [TRACE_EVENT] = "",
@@ -114,7 +120,7 @@ const char *trace_format(const struct trace_line *line, char *buffer, size_t siz
         trace_format_pair(line, pair, sizeof(pair));
         if (line->error)
                 snprintf(buffer, size, "%s%s%s: %s", prefix[line->kind], what, pair,
-                         strerror(line->error < 0 ? -line->error : line->error));
+                         trace_error(line->error));
         else
                 snprintf(buffer, size, "%s%s%s", prefix[line->kind], what, pair);
         return buffer;

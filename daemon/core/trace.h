@@ -61,5 +61,8 @@ int trace_each(const struct trace *trace, uint32_t token, size_t max,
 /* "event", "action", "failed", "refused", "note", "connection-added", "connection-removed". */
 const char *trace_kind_name(enum trace_kind kind);
 
+/* An error in words, whatever its sign: those of libc, unless they are of another trade. */
+const char *trace_error(int error);
+
 /* One line for people: "create 192.0.2.1 -> 203.0.113.1:80". Returns buffer. */
 const char *trace_format(const struct trace_line *line, char *buffer, size_t size);

@@ -346,6 +346,9 @@ static void test_trace_format_names_what_happened(void **state) {
         assert_string_equal(trace_format(&line, text, sizeof(text)),
                             "failed: create 192.0.2.1 -> 203.0.113.1:80: "
                             "Cannot assign requested address");
+        line.error = -EKEYREJECTED; /* no key of a service was rejected: an address is not known */
+        assert_string_equal(trace_format(&line, text, sizeof(text)),
+                            "failed: create 192.0.2.1 -> 203.0.113.1:80: Not confirmed");
         line = (struct trace_line){ .kind = TRACE_NOTE };
         assert_string_equal(trace_format(&line, text, sizeof(text)), "note");
         line = (struct trace_line){ .kind = TRACE_ACTION,
