@@ -87,7 +87,7 @@ static int auth_ask(struct auth *auth, const struct action *action) {
 
         if (askeds_count(&auth->asked) >= LIMIT_AUTH_ASKS)
                 return auth_refuse(auth, action, -ENOBUFS, "too many joins wait for their peers");
-        if (auth->n_asked >= LIMIT_AUTH_ASKS_TURN)
+        if (auth->n_asked >= LIMIT_AUTH_TURN)
                 return auth_ask_next_turn(auth);
         /* before the question, whose answer may come at once */
         if (askeds_add(&auth->asked, action, &asked) < 0)

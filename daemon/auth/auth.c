@@ -167,9 +167,11 @@ int auth_new(const struct auth_host *host, struct auth **ret_auth) {
                               on_timer, auth);
         if (r >= 0)
                 r = sd_event_source_set_enabled(auth->timer, SD_EVENT_OFF);
+        /* what is due comes in turns, between which peers are heard */
+        if (r >= 0)
+                r = sd_event_source_set_priority(auth->timer, PORT_PRIORITY);
         if (r >= 0)
                 r = sd_event_add_defer(host->event, &auth->turn, on_turn, auth);
-        /* peers are heard while much is asked for */
         if (r >= 0)
                 r = sd_event_source_set_priority(auth->turn, PORT_PRIORITY);
         if (r >= 0)

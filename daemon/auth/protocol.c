@@ -303,11 +303,13 @@ uint32_t protocol_peer_token(const struct protocol *protocol, uint32_t token) {
 }
 
 void protocol_tick(struct protocol *protocol, uint64_t now_usec) {
-        struct heap_node *first;
+        for (unsigned int i = 0; i < LIMIT_AUTH_TURN; i++) {
+                struct heap_node *first = heap_first(&protocol->timers);
+                struct timer *timer;
 
-        while ((first = heap_first(&protocol->timers)) && first->key <= now_usec) {
-                struct timer *timer = SESSION_OF(first, struct timer, node);
-
+                if (!first || first->key > now_usec)
+                        return;
+                timer = SESSION_OF(first, struct timer, node);
                 timer->on_due(protocol, timer, now_usec);
         }
 }

@@ -174,6 +174,7 @@ void protocol_offer(struct protocol *protocol, uint32_t token,
 /* The token that the peer has of this connection, as it has proved; 0: not known. */
 uint32_t protocol_peer_token(const struct protocol *protocol, uint32_t token);
 
+/* What is due, at most LIMIT_AUTH_TURN of it: others wait, too. The rest stays due. */
 void protocol_tick(struct protocol *protocol, uint64_t now_usec);
 /* When protocol_tick() is due, or UINT64_MAX. */
 uint64_t protocol_deadline(const struct protocol *protocol);

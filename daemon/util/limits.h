@@ -79,7 +79,7 @@
 #define LIMIT_AUTH_SOURCES     4096u  /* whose requests are counted; more: quietest goes */
 #define LIMIT_AUTH_QUIET       1024u  /* peers that gave no answer lately; more: oldest goes */
 #define LIMIT_AUTH_KEYS        256u   /* that came before their connection; the oldest makes room */
-#define LIMIT_AUTH_ASKS_TURN   256u   /* that are asked for in one turn of the loop */
+#define LIMIT_AUTH_TURN        256u   /* asked for, or said again, in one turn of the loop */
 #define LIMIT_AUTH_DECISIONS   400000u /* of one turn of the loop; see LIMIT_SNAPSHOT */
 #define LIMIT_AUTH_LISTENERS   1024u   /* that policies name */
 
