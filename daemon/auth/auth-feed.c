@@ -338,6 +338,7 @@ static void auth_on_snapshot(struct auth *auth) {
         if (!auth->socket)
                 (void)auth_open_port(auth);
         auth_look_at_all(auth);
+        auth_check_early(auth);
         auth->listeners_changed = true;
         if (auth->swept || !auth->host.engine->compared || !auth->store)
                 return;

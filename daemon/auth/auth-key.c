@@ -42,18 +42,29 @@ static struct early *auth_early_place(struct auth *auth, uint64_t now) {
         return oldest;
 }
 
-static struct early *auth_early_find(const struct auth *auth, uint32_t token) {
+static struct early *auth_early_find(const struct auth *auth, uint32_t token, uint64_t cookie) {
         for (size_t i = 0; i < LIMIT_AUTH_KEYS; i++)
-                if (auth->vault->early[i].token == token)
+                if (auth->vault->early[i].token == token && auth->vault->early[i].cookie == cookie)
                         return &auth->vault->early[i];
         return NULL;
+}
+
+void auth_check_early(struct auth *auth) {
+        const uint64_t now = clock_usec();
+
+        for (size_t i = 0; i < LIMIT_AUTH_KEYS; i++) {
+                struct early *early = &auth->vault->early[i];
+
+                if (early->token && now - early->usec > EARLY_USEC)
+                        secret_cleanse(early, sizeof(*early));
+        }
 }
 
 static void auth_keep_early(struct auth *auth, const struct hint_event *hint) {
         const uint64_t now = clock_usec();
         struct early *early;
 
-        if (auth_early_find(auth, hint->token)) /* the first one counts */
+        if (auth_early_find(auth, hint->token, hint->cookie)) /* the first one counts */
                 return;
         early = auth_early_place(auth, now);
         early->token = hint->token;
@@ -81,11 +92,11 @@ void auth_on_key(struct auth *auth, const struct hint_event *hint) {
 }
 
 static void auth_take_early(struct auth *auth, struct ward *ward) {
-        struct early *early = auth_early_find(auth, ward->token);
+        struct early *early = auth_early_find(auth, ward->token, ward->record->cookie);
 
         if (!early)
                 return;
-        if (ward_is_of(ward, early->cookie) && clock_usec() - early->usec <= EARLY_USEC)
+        if (clock_usec() - early->usec <= EARLY_USEC)
                 auth_give_key(auth, ward, early->key);
         secret_cleanse(early, sizeof(*early));
 }

@@ -112,6 +112,8 @@ void auth_on_key(struct auth *auth, const struct hint_event *hint);
 /* Gives the protocol the key of a connection, as soon as there is one. */
 void auth_find_key(struct auth *auth, struct ward *ward);
 void auth_ask_again(struct auth *auth);
+/* Cleanses keys whose connection has not come. */
+void auth_check_early(struct auth *auth);
 /* The connection is protected no longer; its shared key may not be used anew. */
 void auth_spend_key(struct auth *auth, const struct ward *ward);
 /* Forgets the keys of connections that have ended. */
