@@ -3,17 +3,21 @@
 daemon would have, its log, files, bus and datagrams, and the programs that the keys come from.
 """
 
+import array
 import contextlib
 import functools
 import glob
 import hashlib
 import os
+import socket
 import stat
+import struct
 
 import harness
 from apps.case import path
 from cores import kept, leaks, memory, named_in
-from guarded import PORT, Pair, stage_guarded, wait_for_own_paths, wait_for_state
+from guarded import (PORT, Pair, policy, stage, stage_guarded, wait_for_own_paths,
+                     wait_for_state)
 from harness import check, check_equal, needs_program
 from lab import WORK, Failed, wait_for
 from messages import JOIN_OK, Keys, flip
@@ -23,6 +27,7 @@ from segments import mac
 
 QUESTIONS = (("status",), ("connections",), ("metrics",), ("policy", "list"),
              ("policy", "show", "guarded"), ("interface",), ("plugin",), ("limits",))
+HINT_KEY = 6  # enum hint_kind of policy/hint.h
 HELLOS = 300  # of each kind
 CONNECTIONS = 8
 LABEL, CONTEXT = b"EXPERIMENTAL-mptcp-join-auth", b"v1"
@@ -266,7 +271,49 @@ def test_secrets_without_a_store_connections_say_why(lab):
     pair.talk()
 
 
+def tell_key(daemon, sock, key):
+    """As the library does; see struct hint of policy/hint.h."""
+    hint = struct.pack("=4I64s64s256sB3x32s", 1, HINT_KEY, 0, 0, b"", b"", b"", len(key), key)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
+        sender.sendmsg([hint], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
+                                 array.array("i", [sock.fileno()]))], 0, f"{daemon.runtime}/hint")
+
+
+@needs_program("nft")
+def test_secrets_early_key_waits_inside(lab):
+    """A key that is there before its connection is protected; and one of nobody's use."""
+    other = {"match": {"exe": "/no/such/program"}, "auth": {"mode": "prefer"}}
+    scene = stage(lab, policy("off", None), policy("off", None))
+    daemons = (scene.daemon, scene.far)
+    for daemon in daemons:
+        daemon.policy("other", other)
+        check_equal(daemon.ctl("reload").returncode, 0, "exit code of the reload")
+    pair, _ = scene.open()
+    unused = Pair(scene.listeners[0])
+    key, idle = os.urandom(32), os.urandom(32)
+    secrets = secrets_of(Keys(key), idle=idle)
+    for daemon, end, rest in zip(daemons, (pair.client, pair.server),
+                                 (unused.client, unused.server)):
+        tell_key(daemon, end, key)
+        tell_key(daemon, rest, idle)
+        pid = daemon.process.popen.pid
+        wait_for(lambda pid=pid: kept(pid, secrets) == {"": {"ES", "idle"}}, "both keys wait")
+        check_tight(daemon, secrets)
+    unused.close()
+    for daemon in (scene.far, scene.daemon):
+        wait_for(lambda daemon=daemon: len(daemon.connections()) == 1, "the other one has ended")
+        daemon.policy("guarded", policy("require", None))
+        check_equal(daemon.ctl("reload").returncode, 0, "exit code of the reload")
+    scene.confirmed()
+    for daemon in daemons:
+        found = kept(daemon.process.popen.pid, secrets)
+        check_equal(found.pop("auth"), {"K_c2s", "K_s2c"}, f"what {daemon.name} keeps")
+        check(found in ({}, {"": {"idle"}}), f"what still waits is {found}")
+        check_tight(daemon, secrets)
+
+
 harness.main([test_secrets_shared_key_stays_inside,
               test_secrets_exported_key_is_cleansed,
               test_secrets_many_connections_leave_nothing,
-              test_secrets_without_a_store_connections_say_why])
+              test_secrets_without_a_store_connections_say_why,
+              test_secrets_early_key_waits_inside])
