@@ -26,10 +26,12 @@
         (__builtin_expect(next_functions()->name != NULL, 1) ? next_functions()->name(__VA_ARGS__) \
                                                              : hook_missing())
 
-/* A connection of MPTCP's, or accepted from one of its listeners, in a process without a sandbox */
-static inline bool io_is_ours(int fd) {
-        return (fd_flags(fd) & (FD_KIND | FD_CONNECTED)) == (FD_MPTCP | FD_CONNECTED) &&
-               !fd_is_confined();
+/*
+ * A connection of MPTCP's, or accepted from one of its listeners, in a process without a sandbox;
+ * known: its fd_flags(), which writes read once, since they are what each of them costs.
+ */
+static inline bool io_is_ours(uint32_t known) {
+        return (known & (FD_KIND | FD_CONNECTED)) == (FD_MPTCP | FD_CONNECTED) && !fd_is_confined();
 }
 
 static inline bool io_may_block(int fd) {
@@ -39,7 +41,7 @@ static inline bool io_may_block(int fd) {
 }
 
 static HOOK_APART void io_judge_error(int fd) {
-        if ((errno == ENOTCONN || errno == EPIPE) && io_is_ours(fd) && wait_is_dead(fd))
+        if ((errno == ENOTCONN || errno == EPIPE) && io_is_ours(fd_flags(fd)) && wait_is_dead(fd))
                 errno = ETIMEDOUT;
 }
 
@@ -79,8 +81,8 @@ IO_READER(__recvfrom_chk,
  * May this be sent in parts? With MSG_ZEROCOPY not on TCP, which an MPTCP listener has accepted:
  * each call ends with one completion, and those who count them would free what is still in use.
  */
-static inline bool io_may_part(int fd, int flags) {
-        return io_is_ours(fd) && (!(flags & MSG_ZEROCOPY) || wait_is_mptcp(fd));
+static inline bool io_may_part(int fd, uint32_t known, int flags) {
+        return io_is_ours(known) && (!(flags & MSG_ZEROCOPY) || wait_is_mptcp(fd));
 }
 
 /* With MSG_OOB an MPTCP socket puts the byte into the stream, where no receiver expects it. */
@@ -92,14 +94,32 @@ static bool io_refuses(int fd, int flags) {
 }
 
 /* What a write is made with: a socket that does not block is left to say so by itself. */
-static inline int io_flags(int fd) {
-        return fd_flags(fd) & FD_NONBLOCK ? MSG_NOSIGNAL : WAIT_FLAGS;
+static inline int io_flags(uint32_t known) {
+        return known & FD_NONBLOCK ? MSG_NOSIGNAL : WAIT_FLAGS;
 }
 
 /* Is that the end of a write of n bytes? Of one that does not block any count is, and EAGAIN. */
-static inline bool io_is_done(int fd, size_t n, ssize_t r) {
-        return (r >= 0 && (size_t)r == n) ||
-               ((fd_flags(fd) & FD_NONBLOCK) && (r >= 0 || errno == EAGAIN));
+static inline bool io_is_done(uint32_t known, size_t n, ssize_t r) {
+        return (r >= 0 && (size_t)r == n) || ((known & FD_NONBLOCK) && (r >= 0 || errno == EAGAIN));
+}
+
+static inline struct msghdr io_message(const struct iovec *parts, size_t n) {
+        const union {
+                const struct iovec *parts;
+                struct iovec *writable;
+        } all = { .parts = parts };
+
+        return (struct msghdr){ .msg_iov = all.writable, .msg_iovlen = n };
+}
+
+/* The same of these parts, of which there is mostly one, and no error: then they can be read. */
+static inline bool io_is_all(uint32_t known, const struct iovec *parts, size_t n, ssize_t r) {
+        struct msghdr message;
+
+        if ((n == 1 && parts->iov_len == (size_t)r) || (known & FD_NONBLOCK))
+                return true;
+        message = io_message(parts, n);
+        return wait_total(&message) == (size_t)r;
 }
 
 static struct iovec io_part(const void *data, size_t n) {
@@ -113,8 +133,8 @@ static struct iovec io_part(const void *data, size_t n) {
 
 /* Is what is sent on this connection of use to tls.c? Asked before the call, which ends the hook.
  */
-static inline bool io_is_watched(int fd) {
-        return __builtin_expect((fd_flags(fd) & FD_HELLO) != 0, 0);
+static inline bool io_is_watched(uint32_t known) {
+        return __builtin_expect((known & FD_HELLO) != 0, 0);
 }
 
 /* The result of a write on a watched connection. What was sent is read after the kernel. */
@@ -143,95 +163,90 @@ static HOOK_APART ssize_t io_finish(int fd, const void *data, size_t n, int flag
         return wait_finish(fd, &message, flags, saved, r);
 }
 
-static HOOK_APART ssize_t io_write(const struct next *next, int fd, const void *data, size_t n) {
+static HOOK_APART ssize_t io_write(int fd, const void *data, size_t n, uint32_t known) {
         int saved = errno;
-        ssize_t r = next->send(fd, data, n, io_flags(fd));
+        ssize_t r = next_functions()->send(fd, data, n, io_flags(known));
 
-        if (io_is_done(fd, n, r))
+        if (io_is_done(known, n, r))
                 return r;
         r = io_finish(fd, data, n, 0, saved, r);
-        return r == WAIT_AS_CALLED ? next->write(fd, data, n) : r;
+        return r == WAIT_AS_CALLED ? next_functions()->write(fd, data, n) : r;
 }
 
 /* write() of nothing does more to some sockets than to send nothing. */
 HOOK_DECLARE(ssize_t, write, (int fd, const void *data, size_t n));
 
 ssize_t hook_write(int fd, const void *data, size_t n) {
-        const struct next *next = next_functions();
+        const uint32_t known = fd_flags(fd);
 
-        if (!io_is_ours(fd) || !n)
+        if (!io_is_ours(known) || !n)
                 return io_result(fd, IO_CALL(write, fd, data, n));
-        if (io_is_watched(fd))
-                return io_show(fd, data, io_write(next, fd, data, n));
-        return io_write(next, fd, data, n);
+        if (io_is_watched(known))
+                return io_show(fd, data, io_write(fd, data, n, known));
+        return io_write(fd, data, n, known);
 }
 
-static HOOK_APART ssize_t io_writev(const struct next *next, int fd, const struct iovec *parts,
-                                    int n) {
-        const union {
-                const struct iovec *parts;
-                struct iovec *writable;
-        } all = { .parts = parts };
-        const struct msghdr message = { .msg_iov = all.writable, .msg_iovlen = (size_t)n };
+static HOOK_APART ssize_t io_writev(int fd, const struct iovec *parts, int n, uint32_t known) {
+        const struct msghdr message = io_message(parts, (size_t)n);
         int saved = errno;
-        ssize_t r = next->sendmsg(fd, &message, io_flags(fd));
+        ssize_t r = next_functions()->sendmsg(fd, &message, io_flags(known));
 
-        if (r >= 0 && io_is_done(fd, wait_total(&message), r))
+        if (r >= 0 && io_is_all(known, parts, (size_t)n, r))
                 return r;
         r = wait_finish(fd, &message, 0, saved, r);
-        return r == WAIT_AS_CALLED ? next->writev(fd, parts, n) : r;
+        return r == WAIT_AS_CALLED ? next_functions()->writev(fd, parts, n) : r;
 }
 
 HOOK_DECLARE(ssize_t, writev, (int fd, const struct iovec *parts, int n));
 
 ssize_t hook_writev(int fd, const struct iovec *parts, int n) {
-        const struct next *next = next_functions();
+        const uint32_t known = fd_flags(fd);
 
-        if (!io_is_ours(fd) || n <= 0 || n > IOV_MAX)
+        if (!io_is_ours(known) || n <= 0 || n > IOV_MAX)
                 return io_result(fd, IO_CALL(writev, fd, parts, n));
-        if (io_is_watched(fd))
-                return io_show_parts(fd, parts, (size_t)n, io_writev(next, fd, parts, n));
-        return io_writev(next, fd, parts, n);
+        if (io_is_watched(known))
+                return io_show_parts(fd, parts, (size_t)n, io_writev(fd, parts, n, known));
+        return io_writev(fd, parts, n, known);
 }
 
-static HOOK_APART ssize_t io_send(const struct next *next, int fd, const void *data, size_t n,
-                                  int flags) {
+static HOOK_APART ssize_t io_send(int fd, const void *data, size_t n, int flags, uint32_t known) {
         int saved = errno;
         ssize_t r;
 
         if (io_refuses(fd, flags))
                 return -1;
-        r = next->send(fd, data, n, flags | io_flags(fd));
-        if (io_is_done(fd, n, r))
+        r = next_functions()->send(fd, data, n, flags | io_flags(known));
+        if (io_is_done(known, n, r))
                 return r;
         r = io_finish(fd, data, n, flags, saved, r);
-        return r == WAIT_AS_CALLED ? next->send(fd, data, n, flags) : r;
+        return r == WAIT_AS_CALLED ? next_functions()->send(fd, data, n, flags) : r;
 }
 
 HOOK_DECLARE(ssize_t, send, (int fd, const void *data, size_t n, int flags));
 
 ssize_t hook_send(int fd, const void *data, size_t n, int flags) {
-        const struct next *next = next_functions();
+        const uint32_t known = fd_flags(fd);
 
-        if (!io_may_part(fd, flags))
+        if (!io_may_part(fd, known, flags))
                 return IO_CALL(send, fd, data, n, flags);
-        if (io_is_watched(fd))
-                return io_show(fd, data, io_send(next, fd, data, n, flags));
-        return io_send(next, fd, data, n, flags);
+        if (io_is_watched(known))
+                return io_show(fd, data, io_send(fd, data, n, flags, known));
+        return io_send(fd, data, n, flags, known);
 }
 
-static HOOK_APART ssize_t io_sendto(const struct next *next, int fd, const void *data, size_t n,
-                                    int flags, const struct sockaddr *address, socklen_t len) {
+static HOOK_APART ssize_t io_sendto(int fd, const void *data, size_t n, int flags,
+                                    const struct sockaddr *address, socklen_t len) {
+        const uint32_t known = fd_flags(fd);
         int saved = errno;
         ssize_t r;
 
         if (io_refuses(fd, flags))
                 return -1;
-        r = next->sendto(fd, data, n, flags | io_flags(fd), address, len);
-        if (io_is_done(fd, n, r))
+        r = next_functions()->sendto(fd, data, n, flags | io_flags(known), address, len);
+        if (io_is_done(known, n, r))
                 return r;
         r = io_finish(fd, data, n, flags, saved, r);
-        return r == WAIT_AS_CALLED ? next->sendto(fd, data, n, flags, address, len) : r;
+        return r == WAIT_AS_CALLED ? next_functions()->sendto(fd, data, n, flags, address, len) : r;
 }
 
 HOOK_DECLARE(ssize_t, sendto,
@@ -240,20 +255,20 @@ HOOK_DECLARE(ssize_t, sendto,
 
 ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
                     socklen_t len) {
-        const struct next *next = next_functions();
+        const uint32_t known = fd_flags(fd);
         ssize_t r;
 
-        if (io_may_part(fd, flags)) {
-                if (io_is_watched(fd))
-                        return io_show(fd, data, io_sendto(next, fd, data, n, flags, address, len));
-                return io_sendto(next, fd, data, n, flags, address, len);
+        if (io_may_part(fd, known, flags)) {
+                if (io_is_watched(known))
+                        return io_show(fd, data, io_sendto(fd, data, n, flags, address, len));
+                return io_sendto(fd, data, n, flags, address, len);
         }
         if (!(flags & MSG_FASTOPEN))
                 return IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connecting(fd, address, len);
         r = IO_CALL(sendto, fd, data, n, flags, address, len);
         hook_connected(fd, r);
-        return io_is_watched(fd) ? io_show(fd, data, r) : r;
+        return io_is_watched(fd_flags(fd)) ? io_show(fd, data, r) : r;
 }
 
 /* Messages */
@@ -307,53 +322,64 @@ ssize_t hook_recvmsg(int fd, struct msghdr *message, int flags) {
         return r;
 }
 
-static HOOK_APART ssize_t io_sendmsg(const struct next *next, int fd, const struct msghdr *message,
-                                     int flags) {
-        int saved;
+static HOOK_APART ssize_t io_sendmsg(int fd, const struct msghdr *message, int flags,
+                                     uint32_t known) {
+        int saved = errno;
         ssize_t r;
 
         if (io_refuses(fd, flags))
                 return -1;
-        saved = errno;
-        r = next->sendmsg(fd, message, flags | io_flags(fd));
-        if (r >= 0 && io_is_done(fd, wait_total(message), r))
-                return r;
-        r = wait_finish(fd, message, flags, saved, r);
-        return r == WAIT_AS_CALLED ? next->sendmsg(fd, message, flags) : r;
+        r = next_functions()->sendmsg(fd, message, flags | io_flags(known));
+        if (r < 0 || !io_is_all(known, message->msg_iov, message->msg_iovlen, r)) {
+                r = wait_finish(fd, message, flags, saved, r);
+                if (r == WAIT_AS_CALLED)
+                        r = next_functions()->sendmsg(fd, message, flags);
+        }
+        if (r >= 0 && message->msg_controllen)
+                io_note_passed(message, fd_note_sharing);
+        return r;
+}
+
+/* On what is no connection of ours. */
+static HOOK_APART ssize_t io_open_message(int fd, const struct msghdr *message, int flags) {
+        ssize_t r;
+
+        hook_connecting(fd, message->msg_name, message->msg_namelen);
+        r = IO_CALL(sendmsg, fd, message, flags);
+        hook_connected(fd, r);
+        return io_is_watched(fd_flags(fd)) ? io_show_message(fd, message, r) : r;
 }
 
 HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags));
 
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
+        const uint32_t known = fd_flags(fd);
         ssize_t r;
 
-        if (io_may_part(fd, flags)) {
-                r = io_sendmsg(next_functions(), fd, message, flags);
-        } else {
-                if (flags & MSG_FASTOPEN)
-                        hook_connecting(fd, message->msg_name, message->msg_namelen);
-                r = IO_CALL(sendmsg, fd, message, flags);
-                if (flags & MSG_FASTOPEN)
-                        hook_connected(fd, r);
+        if (io_may_part(fd, known, flags)) {
+                if (io_is_watched(known))
+                        return io_show_message(fd, message, io_sendmsg(fd, message, flags, known));
+                return io_sendmsg(fd, message, flags, known);
         }
+        r = flags & MSG_FASTOPEN ? io_open_message(fd, message, flags)
+                                 : IO_CALL(sendmsg, fd, message, flags);
         if (r >= 0 && message->msg_controllen)
                 io_note_passed(message, fd_note_sharing);
-        return io_is_watched(fd) ? io_show_message(fd, message, r) : r;
+        return r;
 }
 
 /* As the kernel does it: message by message, until one fails or goes out in part. */
-static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages, unsigned int n,
-                       int flags) {
+static int io_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
         unsigned int i = 0;
         int saved = errno;
         ssize_t r = 0;
 
         while (i < n && i < IOV_MAX) {
-                r = io_sendmsg(next, fd, &messages[i].msg_hdr, flags);
+                r = io_sendmsg(fd, &messages[i].msg_hdr, flags, fd_flags(fd));
                 if (r < 0)
                         break;
                 messages[i].msg_len = (unsigned int)r;
-                if (io_is_watched(fd))
+                if (io_is_watched(fd_flags(fd)))
                         (void)io_show_message(fd, &messages[i].msg_hdr, r);
                 if ((size_t)r < wait_total(&messages[i++].msg_hdr))
                         break;
@@ -367,9 +393,11 @@ static int io_sendmmsg(const struct next *next, int fd, struct mmsghdr *messages
 HOOK_DECLARE(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int n, int flags));
 
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
-        int r = io_may_part(fd, flags) ? io_sendmmsg(next_functions(), fd, messages, n, flags)
-                                       : IO_CALL(sendmmsg, fd, messages, n, flags);
+        int r;
 
+        if (io_may_part(fd, fd_flags(fd), flags))
+                return io_sendmmsg(fd, messages, n, flags);
+        r = IO_CALL(sendmmsg, fd, messages, n, flags);
         for (int i = 0; i < r; i++)
                 io_note_passed(&messages[i].msg_hdr, fd_note_sharing);
         return r;
@@ -447,5 +475,5 @@ ssize_t hook_splice(int from, off64_t *from_offset, int fd, off64_t *offset, siz
 
         if (io_may_block(fd) && n && !io_has_nothing(from, flags))
                 return io_result(fd, wait_move(fd, n, false, on_splice, &call));
-        return io_result(io_is_ours(from) ? from : fd, on_splice(&call, n));
+        return io_result(io_is_ours(fd_flags(from)) ? from : fd, on_splice(&call, n));
 }
