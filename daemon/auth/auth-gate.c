@@ -114,7 +114,7 @@ static void auth_guard_record(const struct auth_record *record, struct gate *gat
                               enum gate_request_type type) {
         const struct gate_request request = { .type = type, .token = record->token };
 
-        if (gate && record->role == 2 && (record->confirmed || record->mode == POLICY_AUTH_REQUIRE))
+        if (gate && (record->confirmed || record->mode == POLICY_AUTH_REQUIRE))
                 (void)gate_request(gate, &request);
 }
 

@@ -86,7 +86,7 @@ static void admission_answer(struct protocol *protocol, struct session *session,
 }
 
 static bool admission_has_gate(const struct protocol *protocol, const struct session *session) {
-        return protocol->gate_works && session->server.guard != GUARD_FAILED;
+        return protocol->gate_works && session->guard != GUARD_FAILED;
 }
 
 static void admission_open(struct protocol *protocol, struct admission *admission,

@@ -159,6 +159,7 @@ static void client_enter_keyless(struct protocol *protocol, struct session *sess
 void client_open(struct protocol *protocol, struct session *session, uint64_t now_usec) {
         const struct auth_record *record = session->record;
 
+        guard_update(protocol, session);
         if (!record_has_keys(record)) {
                 client_enter_keyless(protocol, session, now_usec);
                 return;
@@ -177,6 +178,7 @@ void client_open(struct protocol *protocol, struct session *session, uint64_t no
 void client_set_mode(struct protocol *protocol, struct session *session, uint64_t now_usec) {
         const struct auth_record *record = session->record;
 
+        guard_update(protocol, session);
         if (session->mode == POLICY_AUTH_REQUIRE)
                 session_purge(protocol, session);
         if (!record_has_keys(record))
@@ -193,6 +195,7 @@ void client_set_mode(struct protocol *protocol, struct session *session, uint64_
 
 void client_close(struct protocol *protocol, struct session *session, bool off) {
         ask_flush(protocol, session, off ? 0 : -ENOTCONN, "the connection has ended");
+        guard_end(protocol, session);
 }
 
 /* Nobody waits for a peer that was silent lately; and who did not wait for the key goes on. */
@@ -263,7 +266,7 @@ void client_try(struct protocol *protocol, struct session *session, uint64_t now
 
 void client_joined(struct protocol *protocol, struct session *session,
                    const struct subflow_ends *ends) {
-        if (session->record->confirmed || session->mode == POLICY_AUTH_REQUIRE)
+        if (session_is_closed(session))
                 session_intrude(protocol, session, ends);
         else
                 session_keep(protocol, session, ends);
@@ -302,6 +305,7 @@ static void client_receive_ack(struct protocol *protocol, struct session *sessio
         record->peer_max = message->ack.max_subflows;
         record->peer_mode = message->ack.mode;
         session_confirm(protocol, session);
+        guard_update(protocol, session);
         session_purge(protocol, session);
         session_enter(protocol, session, SESSION_CONFIRMED, CLIENT_CONFIRMED);
 }

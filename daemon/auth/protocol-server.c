@@ -12,28 +12,6 @@
 #define SERVER_CONFIRMED "the client has proved that it holds the key; only it may join"
 #define SERVER_ENDED     "the client has ended join authentication"
 
-#define SERVER_GUARD_USEC (1000 * SESSION_MSEC) /* until what the gate refused is asked again */
-
-static void server_guard(struct protocol *protocol, struct session *session) {
-        struct server *server = &session->server;
-
-        if (server->guard == GUARD_PENDING || server->guard == GUARD_ON)
-                return;
-        timer_stop(protocol, &server->guard_timer);
-        server->guard = GUARD_PENDING;
-        protocol->host.guard(protocol->userdata, session->token, true);
-}
-
-static void server_unguard(struct protocol *protocol, struct session *session) {
-        struct server *server = &session->server;
-
-        timer_stop(protocol, &server->guard_timer);
-        if (server->guard == GUARD_NO)
-                return;
-        server->guard = GUARD_NO;
-        protocol->host.guard(protocol->userdata, session->token, false);
-}
-
 /* Why nothing is proved yet. */
 static const char *server_reason(const struct session *session) {
         if (record_has_keys(session->record))
@@ -45,13 +23,10 @@ static const char *server_reason(const struct session *session) {
 static void server_enter(struct protocol *protocol, struct session *session) {
         const struct auth_record *record = session->record;
 
-        if (!record->confirmed && session->mode != POLICY_AUTH_REQUIRE) {
-                server_unguard(protocol, session);
+        guard_update(protocol, session);
+        if (!session_is_closed(session))
                 session_enter(protocol, session, SESSION_OPEN, server_reason(session));
-                return;
-        }
-        server_guard(protocol, session);
-        if (record->ended)
+        else if (record->ended)
                 session_enter(protocol, session, SESSION_GUARDED, SERVER_ENDED);
         else if (record->confirmed)
                 session_enter(protocol, session, SESSION_CONFIRMED, SERVER_CONFIRMED);
@@ -83,7 +58,7 @@ void server_set_mode(struct protocol *protocol, struct session *session) {
 
 void server_close(struct protocol *protocol, struct session *session) {
         admission_flush(protocol, session);
-        server_unguard(protocol, session);
+        guard_end(protocol, session);
 }
 
 /* The addresses first: the answer lets the client join, and it joins none that it does not know. */
@@ -114,40 +89,19 @@ static void server_receive_hello(struct protocol *protocol, struct session *sess
         memcpy(server->random, message->hello.random, WIRE_RANDOM);
         server->ack_path = *path;
         server->ack_due = true;
-        if (server->guard != GUARD_PENDING)
+        if (session->guard != GUARD_PENDING)
                 server_answer_hello(protocol, session, now_usec);
 }
 
-void protocol_guarded(struct protocol *protocol, uint32_t token, int error, uint64_t now_usec) {
-        struct session *session = session_find(protocol, token);
-
-        if (!session || !session->is_server || session->server.guard != GUARD_PENDING)
-                return;
-        session->server.guard = error < 0 ? GUARD_FAILED : GUARD_ON;
-        if (error < 0 && protocol->gate_works)
-                timer_set(protocol, &session->server.guard_timer, now_usec + SERVER_GUARD_USEC);
+void server_guarded(struct protocol *protocol, struct session *session, uint64_t now_usec) {
         if (session->server.ack_due && !session->record->ended)
                 server_answer_hello(protocol, session, now_usec);
 }
 
-void server_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct session *session = SESSION_OF(timer, struct session, server.guard_timer);
-
-        (void)now_usec;
-        timer_stop(protocol, timer);
-        if (session->server.guard == GUARD_FAILED)
-                server_guard(protocol, session);
-}
-
-/* What failed is asked for again; "require" admits nobody without a gate. */
-void server_set_gate(struct protocol *protocol, struct session *session) {
-        if (!protocol->gate_works) {
-                timer_stop(protocol, &session->server.guard_timer);
-                if (session->mode == POLICY_AUTH_REQUIRE)
-                        admission_flush(protocol, session);
-        } else if (session->server.guard == GUARD_FAILED) {
-                server_guard(protocol, session);
-        }
+/* "require" admits nobody without a gate. */
+void server_lose_gate(struct protocol *protocol, struct session *session) {
+        if (session->mode == POLICY_AUTH_REQUIRE)
+                admission_flush(protocol, session);
 }
 
 /* In place of the subflow's address, which would have to be compared with others of its length. */

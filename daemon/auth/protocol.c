@@ -70,8 +70,7 @@ void protocol_set_gate(struct protocol *protocol, bool works, const char *reason
         protocol->gate_works = works;
         snprintf(protocol->gate_reason, sizeof(protocol->gate_reason), "%s", reason);
         for (struct session *i = protocol->sessions; i; i = i->next)
-                if (i->is_server)
-                        server_set_gate(protocol, i);
+                guard_set_gate(protocol, i);
 }
 
 static void protocol_set_mode(struct protocol *protocol, struct session *session,

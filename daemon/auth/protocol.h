@@ -44,7 +44,8 @@ struct protocol_host {
         void (*send)(void *userdata, const struct protocol_path *path, const void *bytes, size_t n);
 
         /* SYNs that join this token are dropped from now on, unless admitted; or no longer. The end
-         * of the first comes back by protocol_guarded(). */
+         * of the first comes back by protocol_guarded(). A client's token, too, for which nobody
+         * is ever admitted. */
         void (*guard)(void *userdata, uint32_t token, bool on);
         /* SYNs that join this token from source (port 0) pass for PROTOCOL_LIFETIME_SEC; answered
          * by protocol_admitted() with the same request. */
@@ -115,8 +116,8 @@ int protocol_new(const struct protocol_host *host, void *userdata, uint16_t port
                  struct protocol **ret_protocol);
 void protocol_free(struct protocol *protocol);
 
-/* Is there a gate? Without one what nobody admitted is destroyed once it is there (prefer), or
- * nobody is admitted at all (require). */
+/* Is there a gate? Without one what nobody admitted is destroyed once it is there (prefer, and any
+ * client), or nobody is admitted at all (require). */
 void protocol_set_gate(struct protocol *protocol, bool works, const char *reason,
                        uint64_t now_usec);
 

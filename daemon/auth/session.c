@@ -95,8 +95,7 @@ int session_new(struct protocol *protocol, const struct protocol_connection *con
         session->state = _SESSION_STATE_MAX;
         session->reason = "";
         timer_init(protocol, &session->timer, session->is_server ? offer_on_due : client_on_due);
-        if (session->is_server)
-                timer_init(protocol, &session->server.guard_timer, server_on_due);
+        timer_init(protocol, &session->guard_timer, guard_on_due);
         session_adopt(session);
         session_link(protocol, session);
         protocol->n_confirmed += session->record->confirmed != 0;
@@ -122,10 +121,10 @@ void session_free(struct protocol *protocol, struct session *session) {
                 protocol->n_confirmed--;
         table_remove(&protocol->by_token, &session->by_token);
         timer_done(protocol, &session->timer);
+        timer_done(protocol, &session->guard_timer);
         session_unlink(protocol, session);
         ARRAY_DONE(&session->joined);
         if (session->is_server) {
-                timer_done(protocol, &session->server.guard_timer);
                 ARRAY_DONE(&session->server.offer);
         } else {
                 ARRAY_DONE(&session->client.announced);
@@ -162,6 +161,10 @@ void session_enter(struct protocol *protocol, struct session *session, enum sess
         if (known)
                 return;
         protocol->host.permit(protocol->userdata, session->token, session_joins(session), reason);
+}
+
+bool session_is_closed(const struct session *session) {
+        return session->record->confirmed || session->mode == POLICY_AUTH_REQUIRE;
 }
 
 void session_confirm(struct protocol *protocol, struct session *session) {

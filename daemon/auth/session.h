@@ -92,8 +92,6 @@ struct client {
 };
 
 struct server {
-        struct timer guard_timer; /* the gate did not take it: again */
-        enum guard guard;
         bool ack_due; /* once it is guarded, for: */
         uint8_t random[WIRE_RANDOM];
         struct protocol_path ack_path;
@@ -107,6 +105,8 @@ struct server {
 
 struct session {
         struct timer timer;
+        struct timer guard_timer; /* the gate did not take it: again */
+        enum guard guard;
         struct table_link by_token, by_id;
         struct session *next, *previous; /* in protocol->sessions */
         uint32_t token;
@@ -167,6 +167,8 @@ void session_free(struct protocol *protocol, struct session *session);
 /* The engine is told if anything is new in it. */
 void session_enter(struct protocol *protocol, struct session *session, enum session_state state,
                    const char *reason);
+/* Does nobody join who was not admitted? */
+bool session_is_closed(const struct session *session);
 /* The peer has proved that it holds the key. */
 void session_confirm(struct protocol *protocol, struct session *session);
 /* Destroys the subflows of the peer's that were there before. */
@@ -240,8 +242,16 @@ void server_left(struct session *session, const struct subflow_ends *ends);
 void server_receive(struct protocol *protocol, struct session *session,
                     const struct protocol_path *path, const struct wire_message *message,
                     uint64_t now_usec);
-void server_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec);
-void server_set_gate(struct protocol *protocol, struct session *session);
+/* The gate is closed, or can't be. */
+void server_guarded(struct protocol *protocol, struct session *session, uint64_t now_usec);
+void server_lose_gate(struct protocol *protocol, struct session *session);
+
+/* Closes or opens the gate of a connection, as its record and its mode say. */
+void guard_update(struct protocol *protocol, struct session *session);
+void guard_end(struct protocol *protocol, struct session *session);
+void guard_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec);
+/* There is a gate now, or none any more. */
+void guard_set_gate(struct protocol *protocol, struct session *session);
 
 void admission_request(struct protocol *protocol, struct session *session,
                        const struct protocol_path *path, const struct wire_message *message,

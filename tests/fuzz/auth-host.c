@@ -34,7 +34,8 @@ static void on_send(void *userdata, const struct protocol_path *path, const void
 
 static void on_guard(void *userdata, uint32_t token, bool on) {
         (void)on;
-        assert(!((struct fuzz *)userdata)->forged && token == FUZZ_SERVER);
+        assert(!((struct fuzz *)userdata)->forged &&
+               (token == FUZZ_SERVER || token == FUZZ_CLIENT));
 }
 
 static void on_admit(void *userdata, uint32_t token, const struct mptcpize_address *source,

@@ -92,7 +92,6 @@ def join_client(scene):
     victim = scene.tap.victim(*pair.names())
     wait_for(lambda: len(scene.daemon.subflows()) == 2, "the client's own second path")
     scene.attacker.join(victim.reversed(other), INTRUDERS)
-    scene.attacker.until(lambda: scene.attacker.answered() == INTRUDERS, "answers of its kernel")
     return pair, listener
 
 
@@ -101,6 +100,8 @@ def test_attack_without_authentication_joins_the_client(lab):
     scene = stage(lab)
     pair, listener = join_client(scene)
     with listener:
+        scene.attacker.until(lambda: scene.attacker.answered() == INTRUDERS,
+                             "answers of its kernel")
         scene.attacker.until(lambda: len(scene.strangers(True)) == INTRUDERS,
                              f"the client has {INTRUDERS} subflows of the attacker's")
         pair.close()
@@ -251,18 +252,31 @@ def test_attack_prefer_throws_out_who_came_before_hello(lab):
     check(True, "all bytes arrived as they were sent")
 
 
-@needs_gate
-def test_attack_client_throws_out_who_joins_it(lab):
-    """A client has no gate, but ends all subflows that it has not made itself."""
-    scene = stage_guarded(lab)
+def stops_at_client(lab, mode):
+    """The SYNs die at the client, which would take them: it listens."""
+    scene = stage_guarded(lab, mode, mode)
     pair, listener = join_client(scene)
     with listener:
-        scene.attacker.until(lambda: auth_counter(scene.daemon, "intruders") == INTRUDERS,
-                             f"{INTRUDERS} subflows are destroyed")
-        wait_for(lambda: not scene.strangers(True), "the attacker has none")
+        died = lambda: scene.daemon.query("status")["authentication"]["gate_dropped"]
+        scene.attacker.until(lambda: died() >= INTRUDERS, f"{INTRUDERS} SYNs die")
+        check_equal(scene.attacker.answered(), 0, "answers that the attacker got")
+        check_equal(scene.strangers(True), [], "subflows of the attacker's at the client")
+        check_equal(auth_counter(scene.daemon, "intruders"), 0, "subflows that were destroyed")
         wait_for_own_paths(scene)
         pair.transfer(SIZE)
         check(True, "all bytes arrived as they were sent")
+
+
+@needs_gate
+def test_attack_require_stops_at_client(lab):
+    """A client that listens at its own port: nobody joins it but itself."""
+    stops_at_client(lab, "require")
+
+
+@needs_gate
+def test_attack_prefer_stops_at_client(lab):
+    """The same with prefer, once the client knows that the server has the key."""
+    stops_at_client(lab, "prefer")
 
 
 @needs_gate
@@ -378,7 +392,8 @@ harness.main([test_attack_without_authentication_joins,
               test_attack_require_stops_shapes_of_ipv6,
               test_attack_require_stops_before_hello,
               test_attack_prefer_throws_out_who_came_before_hello,
-              test_attack_client_throws_out_who_joins_it,
+              test_attack_require_stops_at_client,
+              test_attack_prefer_stops_at_client,
               test_attack_lure_is_not_followed,
               test_attack_relay_of_messages_does_not_lure,
               test_attack_1000_times_among_1000_joins])

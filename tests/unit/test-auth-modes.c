@@ -276,6 +276,28 @@ static void test_client_joined_by_others_destroyed(void **state) {
         assert_int_equal(lab->sides[LAB_CLIENT].n_intruders, 2);
 }
 
+/* Nor need its kernel be asked: the gate is closed as early as it can be. */
+static void test_client_guarded(void **state) {
+        struct lab *lab = *state;
+        const struct lab_side *client = &lab->sides[LAB_CLIENT];
+
+        lab_open(lab, LAB_CLIENT, REQUIRE);
+        assert_true(client->guarded);
+        lab_open_both(lab, PREFER, PREFER);
+        assert_false(client->guarded);
+        lab_key(lab, LAB_CLIENT);
+        lab_key(lab, LAB_SERVER);
+        assert_false(client->guarded);
+        lab_pump(lab);
+        lab_assert(lab, LAB_CLIENT, "confirmed", JOINS_ASK);
+        assert_true(client->guarded);
+        lab_open(lab, LAB_CLIENT, REQUIRE);
+        lab_open(lab, LAB_CLIENT, PREFER);
+        assert_true(client->guarded);
+        protocol_close(client->protocol, LAB_TOKEN_C, false, lab->now);
+        assert_false(client->guarded);
+}
+
 /* Another policy while it is open. */
 static void test_mode_changed_state_follows(void **state) {
         struct lab *lab = *state;
@@ -391,6 +413,7 @@ int main(void) {
                 T(test_prefer_too_many_joins_destroyed),
                 T(test_require_join_before_hello_destroyed),
                 T(test_client_joined_by_others_destroyed),
+                T(test_client_guarded),
                 T(test_mode_changed_state_follows),
                 T(test_bye_from_server_prefer_free),
                 T(test_bye_from_server_require_barred),
