@@ -6,6 +6,14 @@
 
 #include <string.h>
 
+/* For a while, what the peer closes may be due to that: retry.c. */
+static void act_note_withdrawal(const struct engine *engine, uint32_t token) {
+        struct connection *connection = model_find(&engine->model, token);
+
+        if (connection)
+                connection->withdrawn_usec = engine->now_usec;
+}
+
 /* A comparison before all others: what they want may be of connections that are long gone. */
 int engine_push(struct engine *engine, struct action *action) {
         struct trace_line line = {
@@ -29,6 +37,8 @@ int engine_push(struct engine *engine, struct action *action) {
                 return r;
         }
         engine->n_questions += action->type == ACTION_QUERY;
+        if (action->type == ACTION_WITHDRAW)
+                act_note_withdrawal(engine, action->token);
         if (action->type >= ACTION_QUERY && action->type != ACTION_ABORT)
                 return 0;
         memcpy(line.reason, action->reason, sizeof(line.reason));

@@ -133,13 +133,14 @@ struct connection {
         struct advice advice;
         struct mptcpize_address local; /* of the initial subflow */
         uint64_t created_usec;
-        uint64_t timer_usec;  /* of the plugin; 0: not armed */
-        uint64_t watch_usec;  /* between two samples for the plugin; 0: it wants none */
-        uint64_t shown_usec;  /* when the plugin got the last one */
-        uint64_t round_usec;  /* when its subflows were last measured, */
-        uint64_t aim_usec;    /* and when that may show a dead path next; UINT64_MAX: not soon */
-        uint32_t pace_usec;   /* between two measurements; 0: it is not watched */
-        bool moved;           /* since the last one */
+        uint64_t timer_usec;     /* of the plugin; 0: not armed */
+        uint64_t watch_usec;     /* between two samples for the plugin; 0: it wants none */
+        uint64_t shown_usec;     /* when the plugin got the last one */
+        uint64_t round_usec;     /* when its subflows were last measured, */
+        uint64_t aim_usec;       /* and when that may show a dead path next; UINT64_MAX: not soon */
+        uint32_t pace_usec;      /* between two measurements; 0: it is not watched */
+        bool moved;              /* since the last one */
+        uint64_t withdrawn_usec; /* when the peer was last told that an address is gone; 0: never */
         uint64_t orphan_usec; /* no subflow is left, and until then joins are tried; 0: there is */
         struct heap_node deadline;
         struct heap_node measurement;         /* when its subflows are to be measured again */

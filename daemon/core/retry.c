@@ -20,6 +20,11 @@
  *
  * What an operator has removed is like refused, but is tried when there is nothing else: decide.c.
  *
+ * Nor is it a refusal, or stripped, if the peer was told a short while ago that an address is gone,
+ * and closes a join without saying why: Linux closes what joins from there in the meantime, too,
+ * since a new subflow of that address has the same id (6.18, mptcp_pm_rm_addr_or_subflow()). A link
+ * that is down for a moment would lose its path for good.
+ *
  * Of a plain RST the kernel tells as of an MP_TCPRST with T and reason 0: it has cut a working path
  * for a moment, as a firewall does that has lost its state, and is no refusal.
  */
@@ -39,6 +44,9 @@
  * comes so long after a failure is meant.
  */
 #define REPEATED_USEC 10000000u
+
+/* How long after RM_ADDR the peer may be at it: the path that takes it there may be a slow one. */
+#define WITHDRAWN_USEC 10000000u
 
 /*
  * Reason 1 of MP_TCPRST, "MPTCP-specific error" (RFC 8684, 3.6). Of a subflow that was established
@@ -150,11 +158,19 @@ static bool subflow_is_young(const struct subflow *subflow, uint64_t lived_usec)
         return lived_usec && lived_usec <= 2 * rtt + REFUSED_USEC;
 }
 
+static bool engine_has_withdrawn(const struct engine *engine, const struct connection *connection) {
+        return connection->withdrawn_usec &&
+               engine->now_usec - connection->withdrawn_usec < WITHDRAWN_USEC;
+}
+
+/* withdrawn: an address of ours, a short while ago. */
 static enum verdict verdict_of(const struct subflow *gone, const struct mptcp_event *event,
-                               uint64_t lived_usec) {
+                               uint64_t lived_usec, bool withdrawn) {
         bool young = subflow_is_young(gone, lived_usec);
 
         if (event->reset && event->reset_transient)
+                return VERDICT_LATER;
+        if (withdrawn && !event->reset_reason && (event->reset || !event->error))
                 return VERDICT_LATER;
         if (event->reset && (!lived_usec || young || event->reset_reason) &&
             !(lived_usec && event->reset_reason == RESET_PROTOCOL))
@@ -171,7 +187,8 @@ static enum verdict verdict_of(const struct subflow *gone, const struct mptcp_ev
 void engine_refuse_closed(struct engine *engine, struct connection *connection,
                           const struct subflow *gone, const struct mptcp_event *event) {
         uint64_t lived_usec = engine_lived(engine, gone);
-        enum verdict verdict = verdict_of(gone, event, lived_usec);
+        enum verdict verdict = verdict_of(gone, event, lived_usec,
+                                          engine_has_withdrawn(engine, connection));
         struct refusal *refusal;
         int error = -event->error;
 

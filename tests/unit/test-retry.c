@@ -287,6 +287,154 @@ static void test_announcement_long_after_pardons(void **state) {
         world_expect_create(world, WIFI, OTHER);
 }
 
+/*
+ * A link that is down for a moment: the peer is told that the address is gone, and may be at it
+ * when the next join from there is established already, so that it closes that one.
+ */
+enum step { WITHDRAWN, ABORTED, CLOSED, CREATED, ESTABLISHED, ENDED, STEPS };
+
+struct blink {
+        struct action withdraw, abort, create;
+        int aborted; /* outcome */
+        struct ending ending;
+};
+
+static void blink_begin(struct world *world, struct blink *blink) {
+        world_connect(world, TOKEN, 0);
+        world_join(world, LTE, SERVER);
+        world_link(world, 3, "lte0", false);
+        world_settle(world);
+        blink->withdraw = world_expect(world, ACTION_WITHDRAW);
+        blink->abort = world_expect(world, ACTION_ABORT);
+        world_link(world, 3, "lte0", true);
+        world_settle(world);
+        blink->create = world_expect_create(world, LTE, SERVER);
+}
+
+static void blink_step(struct world *world, const struct blink *blink, enum step step) {
+        struct event ended = { .type = EVENT_SUB_CLOSED };
+
+        world->now += 100;
+        switch (step) {
+        case WITHDRAWN:
+                world_outcome(world, &blink->withdraw, 0);
+                break;
+        case ABORTED:
+                world_outcome(world, &blink->abort, blink->aborted);
+                break;
+        case CLOSED:
+                end(world, (struct ending){ .error = ECONNABORTED });
+                break;
+        case CREATED:
+                world_outcome(world, &blink->create, 0);
+                break;
+        case ESTABLISHED:
+                world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, LTE ":40002", SERVER, 1, 0, 0);
+                break;
+        case ENDED:
+                ended.mptcp = (struct mptcp_event){ .token = TOKEN,
+                                                    .local = at(LTE ":40002"),
+                                                    .remote = at(SERVER),
+                                                    .local_id = 1,
+                                                    .error = blink->ending.error,
+                                                    .reset = blink->ending.reset,
+                                                    .reset_reason = blink->ending.reason };
+                world_feed(world, ended);
+                break;
+        case STEPS:
+                break;
+        }
+}
+
+static void blink_in_order(struct blink *blink, const enum step *order) {
+        void *state;
+        struct world *world;
+
+        assert_int_equal(world_setup(&state), 0);
+        world = state;
+        blink_begin(world, blink);
+        for (size_t i = 0; i < STEPS; i++)
+                blink_step(world, blink, order[i]);
+        later(world, 2 * SECOND);
+        assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_PENDING), 1);
+        assert_int_equal(world_teardown(&state), 0);
+}
+
+/* Answers come in their order, and so do the kernel's events of one subflow. */
+static bool order_may_be(const enum step *order) {
+        size_t when[STEPS];
+
+        for (size_t i = 0; i < STEPS; i++)
+                when[order[i]] = i;
+        return when[WITHDRAWN] < when[ABORTED] && when[ABORTED] < when[CREATED] &&
+               when[ESTABLISHED] < when[ENDED];
+}
+
+/* All orders of what is left, from the n-th on. */
+static unsigned int blink_in_all_orders(struct blink *blink, enum step *order, size_t n) {
+        unsigned int tried = 0;
+
+        if (n == STEPS) {
+                if (!order_may_be(order))
+                        return 0;
+                blink_in_order(blink, order);
+                return 1;
+        }
+        for (size_t i = n; i < STEPS; i++) {
+                const enum step first = order[n], other = order[i];
+
+                order[n] = other;
+                order[i] = first;
+                tried += blink_in_all_orders(blink, order, n + 1);
+                order[n] = first;
+                order[i] = other;
+        }
+        return tried;
+}
+
+static void blink_ends(int aborted, struct ending ending) {
+        enum step order[STEPS] = { WITHDRAWN, ABORTED, CLOSED, CREATED, ESTABLISHED, ENDED };
+        struct blink blink = { .aborted = aborted, .ending = ending };
+
+        assert_int_equal(blink_in_all_orders(&blink, order, 0), 60);
+}
+
+static void test_closed_after_withdrawal_is_tried_later(void **state) {
+        (void)state;
+        blink_ends(0, (struct ending){ 0 });
+        blink_ends(-ENOENT, (struct ending){ 0 });
+}
+
+static void test_reset_after_withdrawal_is_tried_later(void **state) {
+        (void)state;
+        blink_ends(0, (struct ending){ .error = ECONNRESET, .reset = true });
+}
+
+/* With a reason it is the peer's will all the same. */
+static void test_reset_after_withdrawal_with_reason_is_refused(void **state) {
+        struct world *world = *state;
+        struct blink blink = { .ending = { .error = ECONNRESET, .reset = true, .reason = 2 } };
+
+        blink_begin(world, &blink);
+        for (enum step step = WITHDRAWN; step < STEPS; step++)
+                blink_step(world, &blink, step);
+        expect_refused(world);
+}
+
+/* Once the peer must have heard, it means what it does. */
+static void test_closed_long_after_withdrawal_is_refused(void **state) {
+        struct world *world = *state;
+        struct blink blink = { 0 };
+
+        blink_begin(world, &blink);
+        for (enum step step = WITHDRAWN; step < ESTABLISHED; step++)
+                blink_step(world, &blink, step);
+        world->now += 10ull * SECOND;
+        blink_step(world, &blink, ESTABLISHED);
+        blink_step(world, &blink, ENDED);
+        expect_refused(world);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void) {
@@ -314,6 +462,10 @@ int main(void) {
                 T(test_retry_uses_the_same_id),
                 T(test_announcement_repeated_by_the_kernel_pardons_nothing),
                 T(test_announcement_long_after_pardons),
+                cmocka_unit_test(test_closed_after_withdrawal_is_tried_later),
+                cmocka_unit_test(test_reset_after_withdrawal_is_tried_later),
+                T(test_reset_after_withdrawal_with_reason_is_refused),
+                T(test_closed_long_after_withdrawal_is_refused),
         };
 
         return cmocka_run_group_tests_name("retry", tests, NULL, NULL);
