@@ -20,9 +20,16 @@ static int read_hex(const char *hex, uint8_t *to, size_t max) {
                 return -1;
         if (strcmp(hex, "-") == 0)
                 return 0;
-        for (; hex[0] && hex[1]; hex += 2, n++)
-                if (n == max || sscanf(hex, "%2hhx", &to[n]) != 1)
+        for (; hex[0] && hex[1]; hex += 2, n++) {
+                const char byte[] = { hex[0], hex[1], '\0' };
+                char *end;
+
+                if (n == max)
                         return -1;
+                to[n] = (uint8_t)strtoul(byte, &end, 16);
+                if (*end)
+                        return -1;
+        }
         return hex[0] ? -1 : (int)n;
 }
 
