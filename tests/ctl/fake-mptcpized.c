@@ -303,7 +303,7 @@ static const struct constant constants[] = {
         { "BlackholeAge", NULL, 14 },
         { "BlackholeState", "MPTCP is on again", 0 },
         { "Authentication", "confirmed", 0 },
-        { "AuthenticationMode", "require", 0 },
+        { "AuthenticationMode", "prefer", 0 },
         { "AuthenticationReason", "the peer holds the \033[31mkey", 0 },
         { "Gate", "missing", 0 },
         { "GateReason", "nf_tables is not in the kernel", 0 },

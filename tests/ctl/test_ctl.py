@@ -453,7 +453,7 @@ class Answers(Fake):
             "token": "0x1a2b3c4d", "state": "established", "role": "server", "plugin": "fullmesh",
             "local": "192.0.2.1:443", "remote": "198.51.100.7:5555", "uid": None,
             "program": "na\x1bme", "pid": 4711, "policy": "none", "user_timeout_msec": 2000,
-            "authentication": "confirmed", "authentication_mode": "require",
+            "authentication": "confirmed", "authentication_mode": "prefer",
             "authentication_reason": "the peer holds the \x1b[31mkey",
             "remotes": [{"id": 0, "address": "198.51.100.7:5555"}],
             "log": [{"time_usec": 1714564800123456, "what": "subflow created",
@@ -472,7 +472,7 @@ class Answers(Fake):
         text = self.text("show", "1A2b3c4D")
         self.assertIn("program         na\\x1bme\n", text)
         self.assertIn("user timeout    2000 ms\n", text)
-        self.assertIn("authentication  confirmed (require): the peer holds the \\x1b[31mkey\n",
+        self.assertIn("authentication  confirmed (prefer): the peer holds the \\x1b[31mkey\n",
                       text)
         self.assertIn("12.3 MB     999 B  12.3 ms            3\n", text)
         self.assertRegex(text, r"pending +- +203\.0\.113\.1 +1 .* ours +- +- +- +-\n")
