@@ -67,10 +67,10 @@ struct tls_datum { /* gnutls_datum_t */
 #define TLS_MEMBER(result, name, arguments) result(*name) arguments;
 
 struct tls_library {
-        uint32_t ready; /* atomic: all below is there */
-        bool gnutls;    /* else OpenSSL */
         const void *base;
-        bool whole; /* it has all functions */
+        uint32_t ready; /* atomic: all else is there */
+        bool gnutls;    /* else OpenSSL */
+        bool whole;     /* it has all functions */
         struct {
                 TLS_OPENSSL_FUNCTIONS(TLS_MEMBER)
         } openssl;

@@ -40,7 +40,7 @@ bool wait_is_mptcp(int fd);
 static inline size_t wait_total(const struct msghdr *message) {
         size_t total = 0;
 
-        for (size_t i = 0; i < message->msg_iovlen; i++) {
+        for (size_t i = 0; message->msg_iov && i < message->msg_iovlen; i++) {
                 if (message->msg_iov[i].iov_len > WAIT_WRITE_MAX - total)
                         return WAIT_WRITE_MAX;
                 total += message->msg_iov[i].iov_len;

@@ -114,6 +114,8 @@ static void fd_drain(int fd) {
 }
 
 static void worker_free(struct worker *worker) {
+        if (!worker)
+                return;
         if (worker->wake_fd >= 0)
                 (void)close(worker->wake_fd);
         if (worker->done_fd >= 0)

@@ -310,7 +310,7 @@ static int store_begin(struct store *store, const union store_slot *header) {
                 r = store_map(store);
         if (r == 0)
                 r = store_grow(store, 1);
-        if (r == 0)
+        if (r == 0 && store->slots)
                 store->slots[0] = *header;
         return r;
 }

@@ -79,15 +79,17 @@ static void look_at_auxv(struct process *process) {
 static void look_at_status(struct process *process) {
         _cleanup_(freep) char *text = NULL;
 
-        unsigned int real, effective;
         const char *uids;
+        char *end;
 
         if (process_read(process->pid, "status", SMALL_BYTES, &text, NULL) < 0)
                 return;
         process->sandboxed = strstr(text, "\nSeccomp:\t2");
         uids = strstr(text, "\nUid:\t");
-        if (uids && sscanf(uids, "\nUid:\t%u\t%u", &real, &effective) == 2)
-                process->uid = effective;
+        if (!uids)
+                return;
+        (void)strtoul(uids + strlen("\nUid:\t"), &end, 10); /* the real one */
+        process->uid = (uint32_t)strtoul(end, NULL, 10);
 }
 
 /* The kernel cuts names; that of a file is whole. */
