@@ -144,14 +144,19 @@ class Scene:
         """Those that the server's kernel has completed: MP_JOIN's third ACK with a right HMAC."""
         return self.lab.counters(self.real.netns)["MPJoinAckRx"]
 
-    def rules(self):
+    def rules(self, at_client=False):
         """The gate's table, as nft tells it; [] if there is none."""
-        with sandbox.inside(self.real.netns):
+        with sandbox.inside(None if at_client else self.real.netns):
             try:
                 text = command("nft", "--json", "list", "table", *TABLE)
             except Failed:
                 return []
         return json.loads(text)["nftables"]
+
+    def client_is_guarded(self):
+        """The client's gate drops joins of one connection at least."""
+        sets = [row["set"] for row in self.rules(at_client=True) if "set" in row]
+        return any(row["name"] == "guarded" and row.get("elem") for row in sets)
 
     def dropped(self):
         """SYNs that the gate has dropped."""

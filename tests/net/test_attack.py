@@ -79,7 +79,7 @@ def test_attack_without_authentication_joins_in_shapes_of_ipv6(lab):
     joins_in_shapes(lab, SERVICE6, SHAPES)
 
 
-def join_client(scene):
+def join_client(scene, guarded=False):
     """The attacker joins a client, in the server's name, which listens at the port that it uses.
 
     As programs do that talk with their like. The connection, and what listens.
@@ -91,6 +91,8 @@ def join_client(scene):
     pair = Pair(scene.listeners[0], source=client)
     victim = scene.tap.victim(*pair.names())
     wait_for(lambda: len(scene.daemon.subflows()) == 2, "the client's own second path")
+    if guarded:
+        wait_for(scene.client_is_guarded, "the client's gate is closed")
     scene.attacker.join(victim.reversed(other), INTRUDERS)
     return pair, listener
 
@@ -255,7 +257,7 @@ def test_attack_prefer_throws_out_who_came_before_hello(lab):
 def stops_at_client(lab, mode):
     """The SYNs die at the client, which would take them: it listens."""
     scene = stage_guarded(lab, mode, mode)
-    pair, listener = join_client(scene)
+    pair, listener = join_client(scene, guarded=True)
     with listener:
         died = lambda: scene.daemon.query("status")["authentication"]["gate_dropped"]
         scene.attacker.until(lambda: died() >= INTRUDERS, f"{INTRUDERS} SYNs die")
