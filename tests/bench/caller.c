@@ -7,6 +7,7 @@
  * "asking" after its first answer; at the end of its standard input it says how many answers there
  * were, and how long the longest took: "done COUNT USEC".
  */
+#include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -58,7 +59,7 @@ static int call_explain(struct caller *caller) {
                                   "203.0.113.1:443");
 }
 
-/* All of one connection, another one each time. */
+/* All of one connection, another one each time. It may have ended since it was listed (-EBADR). */
 static int call_connection(struct caller *caller) {
         sd_bus_message *reply = NULL;
         char path[PATH_BYTES];
@@ -80,8 +81,9 @@ static int call_connection(struct caller *caller) {
         if (r == 0)
                 return 0;
         snprintf(path, sizeof(path), OBJECT "/connection/%08x", token);
-        return sd_bus_call_method(caller->bus, NAME, path, PROPERTIES, "GetAll", NULL, NULL, "s",
-                                  "org.mptcpize1.Connection");
+        r = sd_bus_call_method(caller->bus, NAME, path, PROPERTIES, "GetAll", NULL, NULL, "s",
+                               "org.mptcpize1.Connection");
+        return r == -EBADR ? 0 : r;
 }
 
 static const struct {
