@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #include "../util/clock.h"
+#include "../util/hash.h"
 #include "../util/log.h"
 
 /* Which connections */
@@ -113,27 +114,13 @@ void auth_drop(struct auth *auth, struct ward *ward, bool off) {
 
 /* Its own announced addresses */
 
-static uint32_t hash_more(uint32_t hash, const void *bytes, size_t n) {
-        const uint8_t *at = bytes;
-
-        for (size_t i = 0; i < n; i++)
-                hash = (hash ^ at[i]) * 0x01000193u;
-        return hash;
-}
-
-#define HASH_NULL 0x811c9dc5u
-
-static uint32_t hash_address(uint32_t hash, const struct mptcpize_address *address) {
-        return hash_more(hash, address, sizeof(*address));
-}
-
 /*
  * A server joins nowhere itself while it is protected, so what has an id was announced; or the peer
  * has found it by itself, and then it may know that it is right.
  */
 static void auth_offer(struct auth *auth, struct ward *ward, const struct connection *connection) {
         struct protocol_address addresses[PROTOCOL_ADDRESSES];
-        uint32_t hash = HASH_NULL;
+        uint64_t hash = HASH_NULL;
         size_t n = 0;
 
         for (size_t i = 0; i < connection->ids.n && n < PROTOCOL_ADDRESSES; i++) {
@@ -142,7 +129,8 @@ static void auth_offer(struct auth *auth, struct ward *ward, const struct connec
                 if (id->id == 0 || id->free)
                         continue;
                 addresses[n++] = (struct protocol_address){ id->address, id->id };
-                hash = hash_more(hash_address(hash, &id->address), &id->id, sizeof(id->id));
+                hash = hash_more(hash, &id->address, sizeof(id->address));
+                hash = hash_more(hash, &id->id, sizeof(id->id));
         }
         if (hash == ward->offered || (n == 0 && ward->offered == 0))
                 return;

@@ -10,6 +10,7 @@
 
 #include "../util/array.h"
 #include "../util/cleanup.h"
+#include "../util/hash.h"
 #include "../util/limits.h"
 #include "../util/log.h"
 #include "secret.h"
@@ -51,29 +52,19 @@ struct store {
         char path[PATH_MAX];
 };
 
-/* Sums: FNV-1a, 64 bits, against accidents and not against people */
-
-static uint64_t sum_more(uint64_t sum, const void *bytes, size_t n) {
-        const uint8_t *at = bytes;
-
-        for (size_t i = 0; i < n; i++)
-                sum = (sum ^ at[i]) * 0x100000001b3u;
-        return sum;
-}
-
-#define SUM_NULL 0xcbf29ce484222325u
+/* Sums */
 
 static uint64_t header_sum(const union store_slot *slot) {
-        return sum_more(SUM_NULL, slot->bytes + sizeof(uint64_t), STORE_BYTES - sizeof(uint64_t));
+        return hash_more(HASH_NULL, slot->bytes + sizeof(uint64_t), STORE_BYTES - sizeof(uint64_t));
 }
 
 /* What else is in a record changes a word at a time, and is right at any moment. */
 static uint64_t record_sum(const struct auth_record *record) {
-        uint64_t sum = sum_more(SUM_NULL, &record->cookie, sizeof(record->cookie));
+        uint64_t sum = hash_more(HASH_NULL, &record->cookie, sizeof(record->cookie));
 
-        sum = sum_more(sum, &record->token, sizeof(record->token));
-        sum = sum_more(sum, &record->keyed, sizeof(record->keyed));
-        return record_has_keys(record) ? sum_more(sum, &record->keys, sizeof(record->keys)) : sum;
+        sum = hash_more(sum, &record->token, sizeof(record->token));
+        sum = hash_more(sum, &record->keyed, sizeof(record->keyed));
+        return record_has_keys(record) ? hash_more(sum, &record->keys, sizeof(record->keys)) : sum;
 }
 
 void store_seal(struct auth_record *record) {

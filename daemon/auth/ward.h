@@ -28,7 +28,7 @@ struct ward {
         char *without;    /* and why; NULL: no memory for that */
         bool unsure;      /* its initial sequence numbers are asked for again, later */
         uint8_t tries;    /* to find them out */
-        uint32_t offered; /* hash of the addresses that the protocol knows of */
+        uint64_t offered; /* hash of the addresses that the protocol knows of */
         ARRAY_OF(struct ward_join) seen; /* that the protocol knows of */
         struct auth_record *record;      /* the store's */
         struct ward *next;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../util/hash.h"
 #include "../util/utf8.h"
 
 #define INTERFACE_PATH BUS_PATH "/interface"
@@ -83,18 +84,18 @@ static void interface_look(const struct engine *engine, const struct link *link,
 uint64_t bus_interface_hash(const struct engine *engine, const struct link *link) {
         const struct mptcpize_address *address;
         struct interface_view view;
-        uint64_t hash = BUS_HASH;
+        uint64_t hash = HASH_NULL;
 
         interface_look(engine, link, &view);
-        hash = bus_hash(hash, &link->is.ifindex, sizeof(link->is.ifindex));
-        hash = bus_hash(hash, &view.role, sizeof(view.role));
+        hash = hash_more(hash, &link->is.ifindex, sizeof(link->is.ifindex));
+        hash = hash_more(hash, &view.role, sizeof(view.role));
         hash = bus_hash_text(hash, view.why);
         hash = bus_hash_text(hash, view.reason ? view.reason : "");
         hash = bus_hash_text(hash, view.routing);
         for (size_t i = 0; i < engine->model.addresses.n; i++) {
                 address = &engine->model.addresses.items[i].is.address;
                 if (engine->model.addresses.items[i].is.ifindex == link->is.ifindex)
-                        hash = bus_hash(hash, address->bytes, sizeof(address->bytes));
+                        hash = hash_more(hash, address->bytes, sizeof(address->bytes));
         }
         return hash;
 }

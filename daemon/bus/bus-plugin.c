@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "../util/utf8.h"
+#include "../util/hash.h"
 
 #define PLUGIN_PATH BUS_PATH "/plugin"
 
@@ -113,7 +114,7 @@ static bool plugin_is_policy(const struct conf_profile *profile) {
 }
 
 uint64_t bus_plugin_hash(const struct engine *engine, const struct mptcpize_plugin *plugin) {
-        uint64_t hash = BUS_HASH + (engine->profiles[0].conf->plugin == plugin);
+        uint64_t hash = HASH_NULL + (engine->profiles[0].conf->plugin == plugin);
 
         for (size_t i = 0; i < engine->n_profiles; i++) {
                 const struct conf_profile *profile = engine->profiles[i].conf;

@@ -169,9 +169,7 @@ void bus_orders_done(struct bus *bus);
 void bus_show_changes(struct bus *bus);
 void bus_shown_done(struct bus *bus);
 
-/* FNV-1a, of what there is to show. */
-#define BUS_HASH UINT64_C(0xcbf29ce484222325)
-uint64_t bus_hash(uint64_t hash, const void *bytes, size_t n);
+/* hash_more() of a text with its NUL, so that two texts are not taken for one. */
 uint64_t bus_hash_text(uint64_t hash, const char *text);
 
 /* bus-steer.c */

@@ -12,22 +12,14 @@
 #include <string.h>
 
 #include "../auth/auth.h"
+#include "../util/hash.h"
 
 #define SHOWN_SOON_USEC 50000u /* after an event: others follow it */
 #define SHOWN_BATCH     32u    /* signals of one turn */
 #define SHOWN_OBJECTS   (LIMIT_LINKS + LIMIT_PLUGINS)
 
-uint64_t bus_hash(uint64_t hash, const void *bytes, size_t n) {
-        const uint8_t *byte = bytes;
-
-        for (size_t i = 0; i < n; i++)
-                hash = (hash ^ byte[i]) * UINT64_C(0x100000001b3);
-        return hash;
-}
-
-/* With its NUL, so that two texts are not taken for one. */
 uint64_t bus_hash_text(uint64_t hash, const char *text) {
-        return bus_hash(hash, text, strlen(text) + 1);
+        return hash_more(hash, text, strlen(text) + 1);
 }
 
 /* Properties of the manager */
@@ -80,7 +72,7 @@ static void values_read_policies(const struct bus *bus, uint64_t values[static _
         rules_status(bus->host.rules, &status);
         values[VALUE_POLICY_COUNT] = status.policies;
         values[VALUE_POLICY_GENERATION] = status.generation;
-        values[VALUE_POLICY_ERRORS] = BUS_HASH;
+        values[VALUE_POLICY_ERRORS] = HASH_NULL;
         for (size_t i = 0; i < status.n_errors; i++)
                 values[VALUE_POLICY_ERRORS] =
                                 bus_hash_text(values[VALUE_POLICY_ERRORS], status.errors[i]);
@@ -90,16 +82,16 @@ static void values_read_auth(const struct bus *bus, uint64_t values[static _VALU
         struct auth_status status;
 
         bus_auth_status(&bus->host, &status);
-        values[VALUE_GATE] = bus_hash_text(BUS_HASH, bus_gate(&status.gate));
-        values[VALUE_GATE_REASON] = bus_hash_text(BUS_HASH, status.gate.reason);
+        values[VALUE_GATE] = bus_hash_text(HASH_NULL, bus_gate(&status.gate));
+        values[VALUE_GATE_REASON] = bus_hash_text(HASH_NULL, status.gate.reason);
         values[VALUE_AUTH_PORT] = status.port;
-        values[VALUE_AUTH_REASON] = bus_hash_text(BUS_HASH, status.reason);
+        values[VALUE_AUTH_REASON] = bus_hash_text(HASH_NULL, status.reason);
 }
 
 static void values_read(const struct bus *bus, uint64_t values[static _VALUE_MAX]) {
         const struct engine *engine = bus->host.engine;
 
-        values[VALUE_PLUGIN] = bus_hash_text(BUS_HASH, engine->profiles[0].conf->plugin->name);
+        values[VALUE_PLUGIN] = bus_hash_text(HASH_NULL, engine->profiles[0].conf->plugin->name);
         values[VALUE_MAX_SUBFLOWS] = engine->limits.max_subflows;
         values[VALUE_MAX_ACCEPTED] = engine->limits.max_accepted;
         values[VALUE_MAX_JOINS] = engine->limits.max_joins;
@@ -110,13 +102,13 @@ static void values_read(const struct bus *bus, uint64_t values[static _VALUE_MAX
         values[VALUE_BLACKHOLE_COUNT] = bus->host.blackholes->count;
         values[VALUE_BLACKHOLE_STATE] = (uint64_t)bus->host.blackholes->state;
         values[VALUE_SUBSCRIBERS] = bus->subscribers.list.n;
-        values[VALUE_INTERFACES] = BUS_HASH;
+        values[VALUE_INTERFACES] = HASH_NULL;
         for (size_t i = 0; i < bus->shown.objects.n; i++) {
                 const struct shown_object *object = &bus->shown.objects.items[i];
 
                 if (!object->is_plugin)
-                        values[VALUE_INTERFACES] = bus_hash(values[VALUE_INTERFACES], &object->hash,
-                                                            sizeof(object->hash));
+                        values[VALUE_INTERFACES] = hash_more(values[VALUE_INTERFACES],
+                                                             &object->hash, sizeof(object->hash));
         }
 }
 

@@ -11,6 +11,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../util/hash.h"
+
 #define LULL_BATCH     16u /* of one lull: some 30 us */
 #define LULL_QUESTIONS 64u /* of them under way */
 #define OVERDUE_USEC   1000000u
@@ -50,13 +52,8 @@ void engine_forget(struct engine *engine, uint32_t slot) {
 
 /* Writing */
 
-/* FNV-1a, 64 bits. */
 uint64_t memo_name(const char *name) {
-        uint64_t sum = 0xcbf29ce484222325u;
-
-        for (size_t i = 0; name[i]; i++)
-                sum = (sum ^ (unsigned char)name[i]) * 0x100000001b3u;
-        return name[0] ? sum : 0;
+        return name[0] ? hash_more(HASH_NULL, name, strlen(name)) : 0;
 }
 
 static void memo_set_profile(struct memo *memo, const struct engine *engine,

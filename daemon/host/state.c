@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "../util/cleanup.h"
+#include "../util/hash.h"
 #include "../util/log.h"
 #include "runtime.h"
 
@@ -86,13 +87,10 @@ struct state {
 
 /* Places */
 
-/* FNV-1a, 64 bits, of all behind the sum: against accidents, not against people. */
+/* Of all behind the sum. */
 static uint64_t place_sum(const union state_place_bytes *place) {
-        uint64_t sum = 0xcbf29ce484222325u;
-
-        for (size_t i = sizeof(place->sum); i < sizeof(place->bytes); i++)
-                sum = (sum ^ place->bytes[i]) * 0x100000001b3u;
-        return sum;
+        return hash_more(HASH_NULL, place->bytes + sizeof(place->sum),
+                         sizeof(place->bytes) - sizeof(place->sum));
 }
 
 static int place_write(int fd, uint32_t index, union state_place_bytes *place) {
