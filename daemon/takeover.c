@@ -152,12 +152,6 @@ static bool snapshot_has_token(uint32_t token, void *userdata) {
         return false;
 }
 
-static bool address_is_any(const struct mptcpize_address *address) {
-        const struct mptcpize_address any = { .family = address->family, .port = address->port };
-
-        return address_equal(address, &any);
-}
-
 static bool snapshot_has_listener(const struct gate_listener *listener, void *userdata) {
         const struct snapshot *snapshot = userdata;
 

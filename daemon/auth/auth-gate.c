@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <netinet/in.h>
+#include <sys/socket.h>
 
 #include "../util/clock.h"
 #include "../util/log.h"
@@ -42,12 +42,6 @@ void auth_read_listeners(struct auth *auth, const struct policy_read *policies) 
                 log_error("policies name %zu listeners to protect: of these, the first %u are", n,
                           LIMIT_AUTH_LISTENERS);
         auth->listeners_changed = true;
-}
-
-static bool address_is_any(const struct mptcpize_address *address) {
-        const struct mptcpize_address any = { .family = address->family, .port = address->port };
-
-        return address_equal(address, &any);
 }
 
 /* A listener of which a program told: "::" may take IPv4, too. */

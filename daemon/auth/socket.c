@@ -31,38 +31,6 @@ struct socket {
         struct mmsghdr messages[SOCKET_BATCH];
 };
 
-/* Addresses */
-
-static socklen_t address_to_sockaddr(const struct mptcpize_address *address, int32_t ifindex,
-                                     struct sockaddr_storage *ret_storage) {
-        struct sockaddr_in *in4 = (void *)ret_storage;
-        struct sockaddr_in6 *in6 = (void *)ret_storage;
-
-        *ret_storage = (struct sockaddr_storage){ .ss_family = address->family };
-        if (address->family == AF_INET) {
-                in4->sin_port = htons(address->port);
-                memcpy(&in4->sin_addr, address->bytes, 4);
-                return sizeof(*in4);
-        }
-        in6->sin6_port = htons(address->port);
-        memcpy(&in6->sin6_addr, address->bytes, 16);
-        if (address_is_link_local(address))
-                in6->sin6_scope_id = (uint32_t)ifindex;
-        return sizeof(*in6);
-}
-
-static int address_from_sockaddr(const struct sockaddr_storage *storage,
-                                 struct mptcpize_address *ret_address) {
-        const struct sockaddr_in *in4 = (const void *)storage;
-        const struct sockaddr_in6 *in6 = (const void *)storage;
-
-        if (storage->ss_family == AF_INET)
-                return address_init(ret_address, &in4->sin_addr, 4, ntohs(in4->sin_port));
-        if (storage->ss_family == AF_INET6)
-                return address_init(ret_address, &in6->sin6_addr, 16, ntohs(in6->sin6_port));
-        return -EAFNOSUPPORT;
-}
-
 /* Receiving */
 
 /* An interface counts only where an address means nothing without it: else routes decide. */
@@ -159,7 +127,7 @@ void socket_send(struct socket *socket, const struct protocol_path *path, const 
 
         if (fd < 0)
                 return;
-        message.msg_namelen = address_to_sockaddr(&path->remote, path->ifindex, &to);
+        message.msg_namelen = address_to_sockaddr(&path->remote, (uint32_t)path->ifindex, &to);
         message_set_path(&message, &control, path);
         (void)sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }

@@ -133,6 +133,13 @@ static bool address_is_v6(const struct mptcpize_address *address) {
         return address->family == AF_INET6;
 }
 
+bool address_is_any(const struct mptcpize_address *address) {
+        static const uint8_t none[16];
+        const size_t len = family_len(address->family);
+
+        return len > 0 && memcmp(address->bytes, none, len) == 0;
+}
+
 bool address_is_loopback(const struct mptcpize_address *address) {
         static const uint8_t v6[16] = { [15] = 1 };
 
@@ -150,11 +157,11 @@ bool address_is_link_local(const struct mptcpize_address *address) {
 }
 
 bool address_is_host(const struct mptcpize_address *address) {
-        static const uint8_t none[16], all[4] = { 255, 255, 255, 255 };
+        static const uint8_t all[4] = { 255, 255, 255, 255 };
         const uint8_t *bytes = address->bytes;
         size_t len = family_len(address->family);
 
-        if (len == 0 || memcmp(bytes, none, len) == 0)
+        if (len == 0 || address_is_any(address))
                 return false;
         if (address_is_v6(address))
                 return bytes[0] != 0xff;
@@ -166,4 +173,34 @@ struct mptcpize_address address_without_port(const struct mptcpize_address *addr
 
         copy.port = 0;
         return copy;
+}
+
+socklen_t address_to_sockaddr(const struct mptcpize_address *address, uint32_t scope,
+                              struct sockaddr_storage *ret_sockaddr) {
+        struct sockaddr_in *in4 = (void *)ret_sockaddr;
+        struct sockaddr_in6 *in6 = (void *)ret_sockaddr;
+
+        *ret_sockaddr = (struct sockaddr_storage){ .ss_family = address->family };
+        if (address->family == AF_INET) {
+                in4->sin_port = htons(address->port);
+                memcpy(&in4->sin_addr, address->bytes, sizeof(in4->sin_addr));
+                return sizeof(*in4);
+        }
+        in6->sin6_port = htons(address->port);
+        memcpy(&in6->sin6_addr, address->bytes, sizeof(in6->sin6_addr));
+        if (address_is_link_local(address))
+                in6->sin6_scope_id = scope;
+        return sizeof(*in6);
+}
+
+int address_from_sockaddr(const struct sockaddr_storage *sockaddr,
+                          struct mptcpize_address *ret_address) {
+        const struct sockaddr_in *in4 = (const void *)sockaddr;
+        const struct sockaddr_in6 *in6 = (const void *)sockaddr;
+
+        if (sockaddr->ss_family == AF_INET)
+                return address_init(ret_address, &in4->sin_addr, 4, ntohs(in4->sin_port));
+        if (sockaddr->ss_family == AF_INET6)
+                return address_init(ret_address, &in6->sin6_addr, 16, ntohs(in6->sin6_port));
+        return -EAFNOSUPPORT;
 }

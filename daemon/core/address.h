@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/socket.h>
 #include <mptcpize/plugin.h>
 
 #define ADDRESS_TEXT 56 /* "[" + 45 + "]:65535" and NUL */
@@ -35,6 +36,8 @@ bool address_same_host(const struct mptcpize_address *a, const struct mptcpize_a
 bool address_in_prefix(const struct mptcpize_address *address,
                        const struct mptcpize_address *prefix, unsigned int len);
 
+/* 0.0.0.0 or "::", whatever the port. */
+bool address_is_any(const struct mptcpize_address *address);
 bool address_is_loopback(const struct mptcpize_address *address);
 bool address_is_link_local(const struct mptcpize_address *address);
 
@@ -42,3 +45,12 @@ bool address_is_link_local(const struct mptcpize_address *address);
 bool address_is_host(const struct mptcpize_address *address);
 
 struct mptcpize_address address_without_port(const struct mptcpize_address *address);
+
+/*
+ * To and from what the system calls take. scope: the interface, for a link-local address, else
+ * 0. The length of the first; 0 or -EAFNOSUPPORT.
+ */
+socklen_t address_to_sockaddr(const struct mptcpize_address *address, uint32_t scope,
+                              struct sockaddr_storage *ret_sockaddr);
+int address_from_sockaddr(const struct sockaddr_storage *sockaddr,
+                          struct mptcpize_address *ret_address);

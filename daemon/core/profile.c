@@ -295,19 +295,13 @@ static void engine_expect(struct engine *engine, uint32_t token, const struct ad
 
 /* Listeners */
 
-static bool listener_is_wildcard(const struct listener *listener) {
-        static const struct mptcpize_address zero;
-
-        return memcmp(listener->local.bytes, zero.bytes, sizeof(zero.bytes)) == 0;
-}
-
 /* How well it fits a connection that came in at local: 0 not, 3 best. */
 static int listener_fits(const struct listener *listener, const struct mptcpize_address *local) {
         if (listener->local.port != local->port)
                 return 0;
         if (address_equal(&listener->local, local))
                 return 3;
-        if (!listener_is_wildcard(listener))
+        if (!address_is_any(&listener->local))
                 return 0;
         if (listener->local.family == local->family)
                 return 2;

@@ -73,17 +73,11 @@ static bool subject_is_ipv6_only(int fd) {
 
 static int subject_local(int fd, struct mptcpize_address *ret_local) {
         struct sockaddr_storage storage = { 0 };
-        const struct sockaddr_in6 *in6 = (const void *)&storage;
-        const struct sockaddr_in *in4 = (const void *)&storage;
         socklen_t n = sizeof(storage);
 
         if (getsockname(fd, (struct sockaddr *)&storage, &n) < 0)
                 return -errno;
-        if (storage.ss_family == AF_INET6)
-                return address_init(ret_local, &in6->sin6_addr, 16, ntohs(in6->sin6_port));
-        if (storage.ss_family == AF_INET)
-                return address_init(ret_local, &in4->sin_addr, 4, ntohs(in4->sin_port));
-        return -EPROTONOSUPPORT;
+        return address_from_sockaddr(&storage, ret_local) < 0 ? -EPROTONOSUPPORT : 0;
 }
 
 int subject_read(int fd, unsigned int kind, uint64_t own_namespace, struct subject *ret_subject) {

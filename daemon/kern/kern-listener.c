@@ -75,22 +75,6 @@ int kern_listeners_fd(const struct kern_listeners *listeners) {
 
 /* Opening and closing */
 
-static socklen_t listening_sockaddr(const struct mptcpize_address *address,
-                                    struct sockaddr_storage *ret_sockaddr) {
-        struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(address->port) };
-        struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(address->port) };
-
-        *ret_sockaddr = (struct sockaddr_storage){ 0 };
-        if (address->family == AF_INET6) {
-                memcpy(&in6.sin6_addr, address->bytes, sizeof(in6.sin6_addr));
-                memcpy(ret_sockaddr, &in6, sizeof(in6));
-                return sizeof(in6);
-        }
-        memcpy(&in.sin_addr, address->bytes, sizeof(in.sin_addr));
-        memcpy(ret_sockaddr, &in, sizeof(in));
-        return sizeof(in);
-}
-
 /*
  * No TCP_DEFER_ACCEPT: a stranger is to be seen, and sent away, at once. SO_REUSEADDR lets it be
  * opened again while connections that came in by it before still are in TIME_WAIT.
@@ -99,7 +83,7 @@ static int listening_open(const struct mptcpize_address *address) {
         _cleanup_(closep) int fd = socket(
                         address->family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_MPTCP);
         struct sockaddr_storage sockaddr;
-        socklen_t len = listening_sockaddr(address, &sockaddr);
+        socklen_t len = address_to_sockaddr(address, 0, &sockaddr);
         const int one = 1;
 
         if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) < 0)

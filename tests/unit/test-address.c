@@ -276,6 +276,45 @@ static void test_without_port_keeps_the_rest(void **state) {
         assert_true(address_same_host(&with, &without));
 }
 
+static void test_any_is_unspecified_of_either_family(void **state) {
+        const struct mptcpize_address v4 = parsed("0.0.0.0:80"), v6 = parsed("[::]:80"),
+                                      host = parsed("192.0.2.1");
+
+        (void)state;
+        assert_true(address_is_any(&v4));
+        assert_true(address_is_any(&v6));
+        assert_false(address_is_any(&host));
+        assert_false(address_is_any(&ADDRESS_NULL));
+}
+
+static void test_sockaddr_round_trip(void **state) {
+        static const char *const texts[] = { "192.0.2.1:80", "[2001:db8::1]:443", "[fe80::1]:1" };
+
+        (void)state;
+        for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+                const struct mptcpize_address address = parsed(texts[i]);
+                const bool v4 = address.family == AF_INET;
+                struct mptcpize_address again;
+                struct sockaddr_storage sockaddr;
+
+                assert_int_equal(address_to_sockaddr(&address, 7, &sockaddr),
+                                 v4 ? sizeof(struct sockaddr_in) : sizeof(struct sockaddr_in6));
+                if (!v4)
+                        assert_int_equal(((struct sockaddr_in6 *)(void *)&sockaddr)->sin6_scope_id,
+                                         address_is_link_local(&address) ? 7 : 0);
+                assert_int_equal(address_from_sockaddr(&sockaddr, &again), 0);
+                assert_true(address_equal(&address, &again));
+        }
+}
+
+static void test_sockaddr_of_other_family_is_refused(void **state) {
+        const struct sockaddr_storage sockaddr = { .ss_family = AF_UNIX };
+        struct mptcpize_address address;
+
+        (void)state;
+        assert_int_equal(address_from_sockaddr(&sockaddr, &address), -EAFNOSUPPORT);
+}
+
 int main(void) {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_init_four_bytes_is_v4),
@@ -295,6 +334,9 @@ int main(void) {
                 cmocka_unit_test(test_kinds_of_addresses),
                 cmocka_unit_test(test_kinds_none_is_nothing),
                 cmocka_unit_test(test_without_port_keeps_the_rest),
+                cmocka_unit_test(test_any_is_unspecified_of_either_family),
+                cmocka_unit_test(test_sockaddr_round_trip),
+                cmocka_unit_test(test_sockaddr_of_other_family_is_refused),
         };
 
         return cmocka_run_group_tests(tests, NULL, NULL);
