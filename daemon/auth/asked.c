@@ -1,13 +1,10 @@
 #include "asked.h"
 
 #include <errno.h>
-#include <stddef.h>
 #include <stdlib.h>
 
+#include "../util/cleanup.h"
 #include "../util/limits.h"
-
-#define ASKED_OF(link, member) \
-        ((struct asked *)(void *)((char *)(link)-offsetof(struct asked, member)))
 
 size_t askeds_count(const struct askeds *askeds) {
         return askeds->by_serial.n;
@@ -77,13 +74,13 @@ void askeds_remove(struct askeds *askeds, struct asked *asked) {
 }
 
 static struct asked *asked_of_token(struct table_link *link) {
-        return link ? ASKED_OF(link, by_token) : NULL;
+        return link ? CONTAINER_OF(link, struct asked, by_token) : NULL;
 }
 
 struct asked *askeds_find(const struct askeds *askeds, uint32_t serial) {
         struct table_link *link = table_find(&askeds->by_serial, serial);
 
-        return link ? ASKED_OF(link, by_serial) : NULL;
+        return link ? CONTAINER_OF(link, struct asked, by_serial) : NULL;
 }
 
 struct asked *askeds_first(const struct askeds *askeds, uint32_t token) {
@@ -95,9 +92,12 @@ struct asked *askeds_next(const struct asked *asked) {
 }
 
 void askeds_done(struct askeds *askeds) {
-        for (size_t i = 0; i < askeds->by_serial.size; i++)
-                while (askeds->by_serial.buckets[i])
-                        askeds_remove(askeds, ASKED_OF(askeds->by_serial.buckets[i], by_serial));
+        struct table_link *next;
+
+        for (struct table_link *link = table_begin(&askeds->by_serial); link; link = next) {
+                next = table_behind(&askeds->by_serial, link);
+                askeds_remove(askeds, CONTAINER_OF(link, struct asked, by_serial));
+        }
         table_done(&askeds->by_serial);
         table_done(&askeds->by_token);
 }

@@ -116,15 +116,10 @@ static int on_turn(sd_event_source *source, void *userdata) {
 
 /* Life */
 
-static void on_end(struct ward *ward, void *userdata) {
-        wards_remove(userdata, ward);
-}
-
 /* Secrets stay in the store: they are for the next daemon. */
 static void auth_disable(struct auth *auth) {
         auth_close_port(auth);
         auth_close_gate(auth);
-        wards_each(&auth->wards, on_end, &auth->wards);
         wards_done(&auth->wards);
         protocol_free(auth->protocol);
         auth->protocol = NULL;

@@ -13,15 +13,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include "../util/cleanup.h"
 #include "gate-text.h"
+#include "table.h"
 
-#define FOREVER     UINT64_MAX
-#define BUCKETS_MIN 64u
+#define FOREVER UINT64_MAX
 /* So much later than by our clock the kernel may still have an element. */
 #define SLACK_USEC 1000000
 
 struct gate_entry {
-        struct gate_entry *hash_next;
+        struct table_link by_token;
         struct gate_entry *dirty_next;
         struct gate_entry *older, *newer; /* admissions */
         struct mptcpize_address source;   /* family 0: a guarded token */
@@ -34,9 +35,7 @@ struct gate_entry {
 };
 
 struct gate_table {
-        struct gate_entry **buckets;
-        size_t n_buckets; /* a power of two */
-        size_t n_entries;
+        struct table entries;
         size_t n_guarded; /* tokens that are wanted or inherited */
         size_t n_admissions;
         struct gate_entry *first, *last; /* admissions, by the end of their time */
@@ -45,30 +44,38 @@ struct gate_table {
         bool listeners_dirty;
 };
 
+static struct gate_entry *entry_of(struct table_link *link) {
+        return link ? CONTAINER_OF(link, struct gate_entry, by_token) : NULL;
+}
+
+static struct gate_entry *table_first(const struct gate_table *table) {
+        return entry_of(table_begin(&table->entries));
+}
+
+static struct gate_entry *table_behind_entry(const struct gate_table *table,
+                                             const struct gate_entry *entry) {
+        return entry_of(table_behind(&table->entries, &entry->by_token));
+}
+
 int gate_table_new(struct gate_table **ret_table) {
-        _cleanup_(gate_table_freep) struct gate_table *table = calloc(1, sizeof(*table));
+        struct gate_table *table = calloc(1, sizeof(*table));
 
         if (!table)
                 return -ENOMEM;
-        table->buckets = calloc(BUCKETS_MIN, sizeof(*table->buckets));
-        if (!table->buckets)
-                return -ENOMEM;
-        table->n_buckets = BUCKETS_MIN;
-        *ret_table = TAKE_PTR(table);
+        *ret_table = table;
         return 0;
 }
 
 void gate_table_free(struct gate_table *table) {
+        struct gate_entry *next;
+
         if (!table)
                 return;
-        for (size_t i = 0; i < table->n_buckets; i++)
-                while (table->buckets[i]) {
-                        struct gate_entry *entry = table->buckets[i];
-
-                        table->buckets[i] = entry->hash_next;
-                        free(entry);
-                }
-        free(table->buckets);
+        for (struct gate_entry *entry = table_first(table); entry; entry = next) {
+                next = table_behind_entry(table, entry);
+                free(entry);
+        }
+        table_done(&table->entries);
         gate_listeners_done(&table->listeners);
         gate_listeners_done(&table->inherited);
         free(table);
@@ -76,57 +83,25 @@ void gate_table_free(struct gate_table *table) {
 
 /* Entries */
 
-/* Tokens are hashes already (RFC 8684, section 3.2). */
-static struct gate_entry **table_bucket(const struct gate_table *table, uint32_t token) {
-        return &table->buckets[(uint64_t)token * table->n_buckets >> 32];
-}
-
-static struct gate_entry *table_find(const struct gate_table *table, uint32_t token,
+static struct gate_entry *entry_find(const struct gate_table *table, uint32_t token,
                                      const struct mptcpize_address *source) {
-        struct gate_entry *entry = *table_bucket(table, token);
+        struct table_link *link = table_find(&table->entries, token);
 
-        while (entry && (entry->token != token || !address_same_host(&entry->source, source)))
-                entry = entry->hash_next;
-        return entry;
+        while (link && !address_same_host(&entry_of(link)->source, source))
+                link = table_next(link);
+        return entry_of(link);
 }
 
-static void table_link(struct gate_table *table, struct gate_entry *entry) {
-        struct gate_entry **bucket = table_bucket(table, entry->token);
-
-        entry->hash_next = *bucket;
-        *bucket = entry;
-}
-
-/* Doubles the table when it is full; without memory it stays as it is, only slower. */
-static void table_grow(struct gate_table *table) {
-        const size_t n = table->n_buckets;
-        struct gate_entry **old = table->buckets, **buckets;
-
-        if (table->n_entries < n || !(buckets = calloc(n * 2, sizeof(struct gate_entry *))))
-                return;
-        table->buckets = buckets;
-        table->n_buckets = n * 2;
-        for (size_t i = 0; i < n; i++)
-                while (old[i]) {
-                        struct gate_entry *entry = old[i];
-
-                        old[i] = entry->hash_next;
-                        table_link(table, entry);
-                }
-        free(old);
-}
-
-static int table_add(struct gate_table *table, uint32_t token,
+static int entry_add(struct gate_table *table, uint32_t token,
                      const struct mptcpize_address *source, struct gate_entry **ret_entry) {
         struct gate_entry *entry = calloc(1, sizeof(*entry));
 
-        if (!entry)
+        if (!entry || table_add(&table->entries, &entry->by_token, token) < 0) {
+                free(entry);
                 return -ENOMEM;
+        }
         entry->token = token;
         entry->source = address_without_port(source);
-        table_grow(table);
-        table_link(table, entry);
-        table->n_entries++;
         *ret_entry = entry;
         return 0;
 }
@@ -163,15 +138,10 @@ static void table_unqueue(struct gate_table *table, struct gate_entry *entry) {
 
 /* An entry in which nobody is interested any more. */
 static void table_drop(struct gate_table *table, struct gate_entry *entry) {
-        struct gate_entry **at = table_bucket(table, entry->token);
-
         assert(!entry->dirty);
-        while (*at != entry)
-                at = &(*at)->hash_next;
-        *at = entry->hash_next;
+        table_remove(&table->entries, &entry->by_token);
         if (entry_is_admission(entry))
                 table_unqueue(table, entry);
-        table->n_entries--;
         free(entry);
 }
 
@@ -184,13 +154,13 @@ static void table_expire(struct gate_table *table, uint64_t now) {
 /* What is wanted */
 
 static int table_guard(struct gate_table *table, uint32_t token, bool inherit) {
-        struct gate_entry *entry = table_find(table, token, &ADDRESS_NULL);
+        struct gate_entry *entry = entry_find(table, token, &ADDRESS_NULL);
         int r = 0;
 
         if (!entry && table->n_guarded >= LIMIT_GATE_TOKENS)
                 return -ENOBUFS;
         if (!entry)
-                r = table_add(table, token, &ADDRESS_NULL, &entry);
+                r = entry_add(table, token, &ADDRESS_NULL, &entry);
         if (r < 0)
                 return r;
         table->n_guarded += !entry_is_needed(entry);
@@ -207,7 +177,7 @@ static void table_release(struct gate_table *table, struct gate_entry *entry) {
 }
 
 static int table_unguard(struct gate_table *table, uint32_t token) {
-        struct gate_entry *entry = table_find(table, token, &ADDRESS_NULL);
+        struct gate_entry *entry = entry_find(table, token, &ADDRESS_NULL);
 
         if (entry)
                 table_release(table, entry);
@@ -216,7 +186,7 @@ static int table_unguard(struct gate_table *table, uint32_t token) {
 
 static int table_admit(struct gate_table *table, uint32_t token,
                        const struct mptcpize_address *source, uint64_t now) {
-        struct gate_entry *entry = table_find(table, token, source);
+        struct gate_entry *entry = entry_find(table, token, source);
         int r;
 
         if (entry) {
@@ -224,7 +194,7 @@ static int table_admit(struct gate_table *table, uint32_t token,
         } else {
                 if (table->n_admissions >= LIMIT_GATE_ADMITTED)
                         return -ENOBUFS;
-                r = table_add(table, token, source, &entry);
+                r = entry_add(table, token, source, &entry);
                 if (r < 0)
                         return r;
         }
@@ -237,7 +207,7 @@ static int table_admit(struct gate_table *table, uint32_t token,
 
 static int table_dismiss(struct gate_table *table, uint32_t token,
                          const struct mptcpize_address *source) {
-        struct gate_entry *entry = table_find(table, token, source);
+        struct gate_entry *entry = entry_find(table, token, source);
 
         if (entry) {
                 entry->wanted = false;
@@ -289,9 +259,8 @@ static void table_disown(struct gate_table *table, struct gate_entry *entry) {
 }
 
 void gate_table_settle(struct gate_table *table) {
-        for (size_t i = 0; i < table->n_buckets; i++)
-                for (struct gate_entry *at = table->buckets[i]; at; at = at->hash_next)
-                        table_disown(table, at);
+        for (struct gate_entry *at = table_first(table); at; at = table_behind_entry(table, at))
+                table_disown(table, at);
         if (table->inherited.list.n > 0)
                 table->listeners_dirty = true;
         gate_listeners_done(&table->inherited);
@@ -360,17 +329,12 @@ static void writer_entry(const struct writer *writer, struct gate_text *text,
 static void writer_run(const struct writer *writer, struct gate_text text, uint16_t family,
                        bool (*matches)(const struct gate_entry *entry, uint64_t now)) {
         const struct gate_table *table = writer->table;
-        const struct gate_entry *at;
+        const struct gate_entry *at = writer->whole ? table_first(table) : table->dirty;
 
         text.file = writer->file;
-        if (!writer->whole)
-                for (at = table->dirty; at; at = at->dirty_next)
-                        if (at->source.family == family && matches(at, writer->now))
-                                writer_entry(writer, &text, at);
-        for (size_t i = 0; writer->whole && i < table->n_buckets; i++)
-                for (at = table->buckets[i]; at; at = at->hash_next)
-                        if (at->source.family == family && matches(at, writer->now))
-                                writer_entry(writer, &text, at);
+        for (; at; at = writer->whole ? table_behind_entry(table, at) : at->dirty_next)
+                if (at->source.family == family && matches(at, writer->now))
+                        writer_entry(writer, &text, at);
         gate_text_end(&text);
 }
 

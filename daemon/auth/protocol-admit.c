@@ -42,7 +42,7 @@ static void admission_shut(struct protocol *protocol, struct admission *admissio
 }
 
 static void admission_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct admission *admission = SESSION_OF(timer, struct admission, timer);
+        struct admission *admission = CONTAINER_OF(timer, struct admission, timer);
         const bool known = admission->state == ADMISSION_OPEN;
 
         if (admission_is_open(admission))
@@ -227,7 +227,7 @@ void protocol_admitted(struct protocol *protocol, uint32_t request, int error, u
 
         if (!link)
                 return;
-        admission = SESSION_OF(link, struct admission, by_request);
+        admission = CONTAINER_OF(link, struct admission, by_request);
         if (!admission->answers || !admission_is_open(admission))
                 return;
         if (error == 0 || (admission->session->mode == POLICY_AUTH_PREFER &&

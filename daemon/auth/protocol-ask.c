@@ -52,7 +52,7 @@ static void ask_send(struct protocol *protocol, struct ask *ask) {
 }
 
 static void ask_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct ask *ask = SESSION_OF(timer, struct ask, timer);
+        struct ask *ask = CONTAINER_OF(timer, struct ask, timer);
 
         (void)now_usec;
         if (ask->sent < ASK_SENDS) {
@@ -128,7 +128,7 @@ bool protocol_cancel(struct protocol *protocol, uint32_t serial) {
 
         if (!link)
                 return false;
-        ask_free(protocol, SESSION_OF(link, struct ask, by_serial));
+        ask_free(protocol, CONTAINER_OF(link, struct ask, by_serial));
         return true;
 }
 

@@ -109,7 +109,7 @@ static void client_end_wait(struct protocol *protocol, struct session *session, 
 }
 
 void client_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct session *session = SESSION_OF(timer, struct session, timer);
+        struct session *session = CONTAINER_OF(timer, struct session, timer);
 
         timer_stop(protocol, timer);
         if (!record_has_keys(session->record))

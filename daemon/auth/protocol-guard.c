@@ -42,7 +42,7 @@ void protocol_guarded(struct protocol *protocol, uint32_t token, int error, uint
 }
 
 void guard_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct session *session = SESSION_OF(timer, struct session, guard_timer);
+        struct session *session = CONTAINER_OF(timer, struct session, guard_timer);
 
         (void)now_usec;
         timer_stop(protocol, timer);

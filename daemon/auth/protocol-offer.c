@@ -32,7 +32,7 @@ static void offer_step(struct protocol *protocol, struct session *session) {
 }
 
 void offer_on_due(struct protocol *protocol, struct timer *timer, uint64_t now_usec) {
-        struct session *session = SESSION_OF(timer, struct session, timer);
+        struct session *session = CONTAINER_OF(timer, struct session, timer);
 
         (void)now_usec;
         timer_stop(protocol, timer);

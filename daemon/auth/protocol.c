@@ -308,7 +308,7 @@ void protocol_tick(struct protocol *protocol, uint64_t now_usec) {
 
                 if (!first || first->key > now_usec)
                         return;
-                timer = SESSION_OF(first, struct timer, node);
+                timer = CONTAINER_OF(first, struct timer, node);
                 timer->on_due(protocol, timer, now_usec);
         }
 }

@@ -12,7 +12,7 @@ const uint64_t session_round_usec[SESSION_ROUND] = {
 struct session *session_find(const struct protocol *protocol, uint32_t token) {
         struct table_link *link = table_find(&protocol->by_token, token);
 
-        return link ? SESSION_OF(link, struct session, by_token) : NULL;
+        return link ? CONTAINER_OF(link, struct session, by_token) : NULL;
 }
 
 uint64_t session_id(const uint8_t id[static KEYS_ID]) {
@@ -27,7 +27,7 @@ struct session *session_by_id(const struct protocol *protocol, uint64_t id, bool
         struct table_link *link = table_find(&protocol->by_id, id);
 
         while (link) {
-                struct session *session = SESSION_OF(link, struct session, by_id);
+                struct session *session = CONTAINER_OF(link, struct session, by_id);
 
                 if (session->is_server == is_server)
                         return session;

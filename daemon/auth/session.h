@@ -9,6 +9,7 @@
 #pragma once
 
 #include "../util/array.h"
+#include "../util/cleanup.h"
 #include "../util/heap.h"
 #include "hold.h"
 #include "protocol.h"
@@ -149,9 +150,6 @@ struct protocol {
 /* What is not answered is said again, at these times after the first. */
 #define SESSION_ROUND 4u
 extern const uint64_t session_round_usec[SESSION_ROUND];
-
-#define SESSION_OF(pointer, type, member) \
-        ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 struct session *session_find(const struct protocol *protocol, uint32_t token);
 /* The one to which a message of that side of this key goes. */

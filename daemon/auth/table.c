@@ -34,7 +34,7 @@ static int table_grow(struct table *table) {
         table->buckets = calloc(table->size, sizeof(*table->buckets));
         if (!table->buckets) {
                 *table = was;
-                return -ENOMEM;
+                return was.size ? 0 : -ENOMEM;
         }
         for (size_t i = 0; i < was.size; i++)
                 while (was.buckets[i]) {
@@ -80,6 +80,23 @@ struct table_link *table_find(const struct table *table, uint64_t key) {
 
 struct table_link *table_next(const struct table_link *link) {
         return table_match(link->next, link->key);
+}
+
+/* The first one from that bucket on. */
+static struct table_link *table_scan(const struct table *table, size_t i) {
+        while (i < table->size && !table->buckets[i])
+                i++;
+        return i < table->size ? table->buckets[i] : NULL;
+}
+
+struct table_link *table_begin(const struct table *table) {
+        return table_scan(table, 0);
+}
+
+struct table_link *table_behind(const struct table *table, const struct table_link *link) {
+        const size_t i = (size_t)(table_bucket(table, link->key) - table->buckets);
+
+        return link->next ? link->next : table_scan(table, i + 1);
 }
 
 void table_done(struct table *table) {

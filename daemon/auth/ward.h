@@ -10,6 +10,7 @@
 #include "../util/limits.h"
 #include "policy/format.h"
 #include "record.h"
+#include "table.h"
 
 /* A subflow of the peer's. */
 struct ward_join {
@@ -31,16 +32,14 @@ struct ward {
         uint64_t offered; /* hash of the addresses that the protocol knows of */
         ARRAY_OF(struct ward_join) seen; /* that the protocol knows of */
         struct auth_record *record;      /* the store's */
-        struct ward *next;
+        struct table_link by_token;
 };
 
 struct wards {
-        struct ward **buckets;
-        size_t n_buckets; /* a power of two, or 0 */
-        size_t n;
+        struct table by_token;
 };
 
-#define WARDS_NULL ((struct wards){ 0 })
+#define WARDS_NULL ((struct wards){ { 0 } })
 
 struct ward *wards_find(const struct wards *wards, uint32_t token);
 /* A new one, all zero but for its token, which is new. NULL: no memory, or LIMIT_CONNECTIONS. */

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "../util/cleanup.h"
+
 #define PAUSE_USEC 500000u /* a busy loop is late, too, but not so late */
 
 const char *counter_name(enum counter counter) {
@@ -442,7 +444,7 @@ static void engine_on_net_end(struct engine *engine, const struct event *event) 
 /* Time */
 
 static struct connection *engine_of_node(struct heap_node *node) {
-        return (struct connection *)((char *)node - offsetof(struct connection, deadline));
+        return CONTAINER_OF(node, struct connection, deadline);
 }
 
 static void engine_on_tick(struct engine *engine, const struct event *event) {

@@ -22,8 +22,9 @@
  */
 #include "engine.h"
 
-#include <stddef.h>
 #include <stdio.h>
+
+#include "../util/cleanup.h"
 
 #define SECOND_USEC 1000000u
 
@@ -168,7 +169,7 @@ static void engine_measure(struct engine *engine, struct connection *connection)
 }
 
 static struct connection *watch_of_node(struct heap_node *node) {
-        return (struct connection *)((char *)node - offsetof(struct connection, measurement));
+        return CONTAINER_OF(node, struct connection, measurement);
 }
 
 void engine_measure_due(struct engine *engine) {

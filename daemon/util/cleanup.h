@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -24,6 +25,10 @@
                 *_pfd = -1;        \
                 _fd;               \
         })
+
+/* From a member to the structure that it is in. */
+#define CONTAINER_OF(pointer, type, member) \
+        ((type *)(void *)((char *)(pointer)-offsetof(type, member)))
 
 /* Each owner gets what the other had. */
 #define SWAP(a, b)                    \

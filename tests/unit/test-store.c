@@ -331,7 +331,7 @@ static void test_wards_many_are_found(void **state) {
         assert_non_null(wards_add(&wards, 3));
         wards_each(&wards, remove_odd, &wards);
         assert_null(wards_find(&wards, 3));
-        assert_int_equal(wards.n, 1000);
+        assert_int_equal(wards.by_token.n, 1000);
         wards_done(&wards);
 }
 
