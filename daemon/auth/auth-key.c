@@ -17,6 +17,7 @@
 #define EARLY_USEC  10000000u /* that a key waits for its connection */
 #define UNSURE_USEC 50000u    /* between two questions for sequence numbers that are moving */
 #define TRIES       40u       /* of them: two seconds */
+#define READINGS    8u        /* in one of them */
 
 /* Keys of programs */
 
@@ -105,8 +106,6 @@ static void auth_take_early(struct auth *auth, struct ward *ward) {
 
 static void auth_do_without(struct auth *auth, struct ward *ward, const char *reason) {
         ward->keyless = true;
-        free(ward->without);
-        ward->without = strdup(reason);
         protocol_keyless(auth->protocol, ward->token, reason, clock_usec());
 }
 
@@ -174,8 +173,25 @@ static void auth_ask_later(struct auth *auth, struct ward *ward) {
                 auth->unsure_usec = clock_usec() + UNSURE_USEC;
 }
 
-static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk) {
+/* Its numbers are 0 if they have not been the same twice running, see there. */
+static int auth_read_owner(struct auth *auth, uint32_t token, struct ownership *ret_owner) {
         struct kern *kern = auth->host.kern;
+        struct ownership before, owner;
+        int r = kern->ops->owner(kern, token, &before);
+
+        for (unsigned int i = 0; r == 0 && before.idsn_local && i < READINGS; i++) {
+                r = kern->ops->owner(kern, token, &owner);
+                if (r == 0 && owner.idsn_remote == before.idsn_remote) {
+                        *ret_owner = owner;
+                        return 0;
+                }
+                before = owner;
+        }
+        *ret_owner = (struct ownership){ .idsn_local = 0 };
+        return r;
+}
+
+static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk) {
         char error[SECRET_ERROR];
         struct ownership owner;
         ssize_t n;
@@ -184,7 +200,7 @@ static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk)
                 auth_do_without(auth, ward, "what was known of its key is lost");
                 return;
         }
-        if (kern->ops->owner(kern, ward->token, &owner) < 0)
+        if (auth_read_owner(auth, ward->token, &owner) < 0)
                 return;
         if (!owner.idsn_local || !owner.idsn_remote) {
                 auth_ask_later(auth, ward);

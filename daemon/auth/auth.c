@@ -305,9 +305,7 @@ void auth_view(const struct auth *auth, uint32_t token, struct auth_view *ret_vi
                 return;
         ret_view->mode = ward->mode;
         ret_view->state = view.state;
-        /* a server that has no key itself can't know what its client has */
-        snprintf(ret_view->reason, sizeof(ret_view->reason), "%s",
-                 ward->server && ward->keyless && ward->without ? ward->without : view.reason);
+        snprintf(ret_view->reason, sizeof(ret_view->reason), "%s", view.reason);
 }
 
 void auth_status(const struct auth *auth, struct auth_status *ret_status) {

@@ -338,7 +338,8 @@ bool protocol_view(const struct protocol *protocol, uint32_t token,
         *ret_view = (struct protocol_view){ .state = protocol_state_names[session->state] };
         if (session->is_server)
                 ret_view->admissions = admission_count(session);
-        if (session->is_server && session->state != SESSION_OPEN && !protocol->gate_works)
+        if (session->is_server && session->state != SESSION_OPEN && !protocol->gate_works &&
+            !(session->told && !record_has_keys(session->record)))
                 snprintf(ret_view->reason, sizeof(ret_view->reason), "no gate: %.80s",
                          protocol->gate_reason);
         else

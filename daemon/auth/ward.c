@@ -27,7 +27,6 @@ struct ward *wards_add(struct wards *wards, uint32_t token) {
 void wards_remove(struct wards *wards, struct ward *ward) {
         table_remove(&wards->by_token, &ward->by_token);
         ARRAY_DONE(&ward->seen);
-        free(ward->without);
         free(ward);
 }
 

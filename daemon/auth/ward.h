@@ -26,7 +26,6 @@ struct ward {
         bool established; /* the protocol has been told, */
         bool keyed;       /* so has it of a key, */
         bool keyless;     /* or that a shared one can't be had, */
-        char *without;    /* and why; NULL: no memory for that */
         bool unsure;      /* its initial sequence numbers are asked for again, later */
         uint8_t tries;    /* to find them out */
         uint64_t offered; /* hash of the addresses that the protocol knows of */

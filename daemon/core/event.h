@@ -258,6 +258,9 @@ struct ownership {
         uint64_t cgroup;      /* inode of its control group, 0: unknown */
         uint64_t idsn_local;  /* initial data sequence numbers, ours */
         uint64_t idsn_remote; /* and the peer's; 0: the kernel doesn't say (before Linux 6.5) */
+        /* The kernel counts what arrives, and up to which number, one after the other (Linux 6.18,
+         * mptcp_diag_fill_info()): data in between makes a wrong idsn_remote. Two that are the same
+         * are right. */
 };
 
 /* May a connection have joins of our own? */

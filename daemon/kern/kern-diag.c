@@ -190,11 +190,13 @@ static int on_owner(const struct nlmsghdr *message, void *userdata) {
         return codec_diag_decode_owner(message, message->nlmsg_len, &row->token, &row->owner);
 }
 
-static int diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner) {
+int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner) {
         struct owner_row row = { .token = 0 };
         struct diag_request request;
         int r;
 
+        if (!token)
+                return -ENOENT;
         codec_diag_connection(token, &request);
         r = netlink_request(diag, &request.header, on_owner, &row, NULL);
         if (r < 0)
@@ -202,28 +204,5 @@ static int diag_owner(struct netlink *diag, uint32_t token, struct ownership *re
         if (row.token != token)
                 return -ENOENT;
         *ret_owner = row.owner;
-        return 0;
-}
-
-/*
- * How much has arrived, and up to which number, is not read at one time (Linux 6.18,
- * mptcp_diag_fill_info()): data that comes in between is counted in one of them only.
- */
-int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner) {
-        struct ownership before = { .uid = 0 }, owner = { .uid = 0 };
-        int r = token ? diag_owner(diag, token, &before) : -ENOENT;
-        bool sure = r == 0 && !before.idsn_local; /* this kernel doesn't say */
-
-        owner = before;
-        for (int i = 0; r == 0 && !sure && i < TRIES; i++) {
-                r = diag_owner(diag, token, &owner);
-                sure = owner.idsn_remote == before.idsn_remote;
-                before = owner;
-        }
-        if (r < 0)
-                return r;
-        if (!sure)
-                owner.idsn_local = owner.idsn_remote = 0;
-        *ret_owner = owner;
         return 0;
 }
