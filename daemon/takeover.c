@@ -168,14 +168,17 @@ static bool snapshot_has_listener(const struct gate_listener *listener, void *us
         return false;
 }
 
+static int snapshot_take(void *userdata) {
+        return kern_snapshot(userdata);
+}
+
 /* Opens it if nothing is behind it any more; how much there is. */
 static int gate_leave(void) {
         struct snapshot snapshot = { .started_usec = 0 };
-        const struct gate_lives lives = { snapshot_has_token, snapshot_has_listener, &snapshot };
-        int r = kern_snapshot(&snapshot);
+        const struct gate_lives lives = { snapshot_take, snapshot_has_token, snapshot_has_listener,
+                                          &snapshot };
+        int r = gate_restore(&lives);
 
-        if (r == 0)
-                r = gate_restore(&lives);
         snapshot_done(&snapshot);
         return r;
 }

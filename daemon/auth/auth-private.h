@@ -59,7 +59,7 @@ struct early {
 struct vault {
         struct early early[LIMIT_AUTH_KEYS];
         uint8_t secret[KEYS_SECRET];
-        uint8_t psk[SECRET_MAX];
+        uint8_t psk[LIMIT_AUTH_PSK];
 };
 
 struct auth {

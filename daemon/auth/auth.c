@@ -221,7 +221,7 @@ static bool on_dead_listener(const struct gate_listener *listener, void *userdat
 }
 
 static void auth_go_without(struct auth *auth, bool start) {
-        const struct gate_lives lives = { on_dead_token, on_dead_listener, NULL };
+        const struct gate_lives lives = { .token = on_dead_token, .listener = on_dead_listener };
 
         if (auth->enabled) {
                 auth_look_at_all(auth); /* peers are told while there is a port */

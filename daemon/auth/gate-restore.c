@@ -47,6 +47,9 @@ int gate_restore(const struct gate_lives *lives) {
                 r = gate_kernel_present(netlink);
         if (r <= 0)
                 return r;
+        r = lives->look ? lives->look(lives->userdata) : 0;
+        if (r < 0)
+                return r;
         r = gate_kernel_tokens(netlink, on_token, &restore);
         if (r == 0)
                 r = gate_kernel_listeners(netlink, on_listener, &restore);

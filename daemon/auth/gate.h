@@ -77,6 +77,7 @@ void gate_status(const struct gate *gate, struct gate_status *ret_status);
  * Listeners come as the table has them: one of any family twice, and without overlaps. How many
  * live; 0: the table is gone or was not there; a negative errno. */
 struct gate_lives {
+        int (*look)(void *userdata); /* before the first question, if there is one; or NULL */
         bool (*token)(uint32_t token, void *userdata);
         bool (*listener)(const struct gate_listener *listener, void *userdata);
         void *userdata;

@@ -62,9 +62,9 @@ static const char *secret_judge(int fd, bool credential) {
                 return "it belongs to another user";
         if (!credential && is.st_mode & (S_IRWXG | S_IRWXO))
                 return "others may read or write it, it needs mode 0600";
-        if (is.st_size < (off_t)SECRET_MIN)
+        if (is.st_size < (off_t)LIMIT_AUTH_PSK_MIN)
                 return "it is too short: at least 32 bytes are needed";
-        if (is.st_size > (off_t)SECRET_MAX)
+        if (is.st_size > (off_t)LIMIT_AUTH_PSK)
                 return "it is too long: at most 4096 bytes may be";
         return NULL;
 }
@@ -75,13 +75,13 @@ static ssize_t secret_fill(int fd, void *memory) {
         ssize_t r;
 
         do {
-                r = read(fd, at + n, SECRET_MAX - n);
+                r = read(fd, at + n, LIMIT_AUTH_PSK - n);
                 if (r > 0)
                         n += (size_t)r;
-        } while ((r > 0 && n < SECRET_MAX) || (r < 0 && errno == EINTR));
+        } while ((r > 0 && n < LIMIT_AUTH_PSK) || (r < 0 && errno == EINTR));
         if (r < 0)
                 return -errno;
-        return n < SECRET_MIN ? -EINVAL : (ssize_t)n;
+        return n < LIMIT_AUTH_PSK_MIN ? -EINVAL : (ssize_t)n;
 }
 
 ssize_t secret_read(const char *psk, void *memory, char error[static SECRET_ERROR]) {

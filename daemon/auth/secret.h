@@ -9,9 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include "../util/limits.h"
 
-#define SECRET_MIN   32u /* bytes of a shared key */
-#define SECRET_MAX   4096u
 #define SECRET_ERROR 384u
 
 /* All zero, in no core file, and not swapped out if that can be had. NULL: no memory. */
@@ -26,8 +25,9 @@ void secret_cleanse(void *memory, size_t n);
 
 /*
  * Reads the shared key of a policy ("psk"): an absolute path, or the name of a credential of the
- * service ($CREDENTIALS_DIRECTORY, systemd.exec(5)). It has to be a regular file of SECRET_MIN to
- * SECRET_MAX bytes; and, unless it is a credential, root's or our own, and for nobody else. How
- * many bytes are in memory, which has room for SECRET_MAX; or a negative errno, with a sentence.
+ * service ($CREDENTIALS_DIRECTORY, systemd.exec(5)). It has to be a regular file of
+ * LIMIT_AUTH_PSK_MIN to LIMIT_AUTH_PSK bytes; and, unless it is a credential, root's or our own,
+ * and for nobody else. How many bytes are in memory, which has room for LIMIT_AUTH_PSK; or a
+ * negative errno, with a sentence.
  */
 ssize_t secret_read(const char *psk, void *memory, char error[static SECRET_ERROR]);

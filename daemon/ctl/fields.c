@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 int fields_fill(json_t *to, const json_t *from, const struct field *fields, size_t n) {
         size_t i;
@@ -43,6 +44,10 @@ const char *fields_text(const json_t *object, const char *key) {
         const char *text = json_string_value(json_object_get(object, key));
 
         return text ? text : "";
+}
+
+bool fields_is(const json_t *object, const char *key, const char *text) {
+        return strcmp(fields_text(object, key), text) == 0;
 }
 
 json_t *field_copy(json_t *value) {

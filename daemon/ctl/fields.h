@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <jansson.h>
 
@@ -22,6 +23,7 @@ json_t *fields_rows(const json_t *rows, const struct field *fields, size_t n);
 
 /* The text of a member; "" if there is none. */
 const char *fields_text(const json_t *object, const char *key);
+bool fields_is(const json_t *object, const char *key, const char *text);
 
 /* Converters: as it is, null if it is missing; 439041101 as "0x1a2b3c4d"; the number that means
  * "unknown user" as null. */

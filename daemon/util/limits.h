@@ -69,6 +69,8 @@
 
 /* Of join authentication; all that strangers can fill has one. */
 #define LIMIT_AUTH_SESSIONS    65536u /* protected connections */
+#define LIMIT_AUTH_PSK_MIN     32u    /* bytes of a shared key, at least, */
+#define LIMIT_AUTH_PSK         4096u  /* and at most */
 #define LIMIT_AUTH_ASKS        16384u /* joins of ours that wait for the peer's permission */
 #define LIMIT_AUTH_OPEN        3u     /* admissions of one connection that are open at a time; */
 #define LIMIT_AUTH_ADMISSIONS  16u    /* with those that have ended lately; the oldest goes */

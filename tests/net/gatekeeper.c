@@ -289,7 +289,7 @@ int main(int argc, char **argv) {
         if (argc == 1)
                 return serve();
         if (argc == 3 && strcmp(argv[1], "restore") == 0) {
-                const struct gate_lives lives = { on_token, on_listener, argv[2] };
+                const struct gate_lives lives = { NULL, on_token, on_listener, argv[2] };
                 const int r = gate_restore(&lives);
 
                 printf("\n%d\n", r);

@@ -259,7 +259,7 @@ static void write_key(size_t n, mode_t mode) {
 }
 
 static ssize_t read_key(const char *name, const char *word) {
-        char bytes[SECRET_MAX], error[SECRET_ERROR] = "";
+        char bytes[LIMIT_AUTH_PSK], error[SECRET_ERROR] = "";
         ssize_t n = secret_read(name, bytes, error);
 
         if (n < 0)
@@ -269,19 +269,19 @@ static ssize_t read_key(const char *name, const char *word) {
 
 static void test_secret_read_in_order_is_read(void **state) {
         (void)state;
-        write_key(SECRET_MIN, 0600);
-        assert_int_equal(read_key(key, ""), SECRET_MIN);
-        write_key(SECRET_MAX, 0400);
-        assert_int_equal(read_key(key, ""), SECRET_MAX);
+        write_key(LIMIT_AUTH_PSK_MIN, 0600);
+        assert_int_equal(read_key(key, ""), LIMIT_AUTH_PSK_MIN);
+        write_key(LIMIT_AUTH_PSK, 0400);
+        assert_int_equal(read_key(key, ""), LIMIT_AUTH_PSK);
 }
 
 static void test_secret_read_wrong_file_is_refused(void **state) {
         (void)state;
-        write_key(SECRET_MIN, 0640);
+        write_key(LIMIT_AUTH_PSK_MIN, 0640);
         assert_int_equal(read_key(key, "0600"), -EACCES);
-        write_key(SECRET_MIN - 1, 0600);
+        write_key(LIMIT_AUTH_PSK_MIN - 1, 0600);
         assert_int_equal(read_key(key, "too short"), -EACCES);
-        write_key(SECRET_MAX + 1, 0600);
+        write_key(LIMIT_AUTH_PSK + 1, 0600);
         assert_int_equal(read_key(key, "too long"), -EACCES);
         assert_int_equal(read_key(dir, "no regular file"), -EACCES);
         unlink(key);
@@ -290,11 +290,11 @@ static void test_secret_read_wrong_file_is_refused(void **state) {
 
 /* Reasons of connections are short: what is wrong comes before the path. */
 static void test_secret_read_says_what_is_wrong_first(void **state) {
-        char bytes[SECRET_MAX], error[SECRET_ERROR];
+        char bytes[LIMIT_AUTH_PSK], error[SECRET_ERROR];
         const char *place, *remedy;
 
         (void)state;
-        write_key(SECRET_MIN, 0640);
+        write_key(LIMIT_AUTH_PSK_MIN, 0640);
         assert_int_equal(secret_read(key, bytes, error), -EACCES);
         remedy = strstr(error, "it needs mode 0600");
         place = strstr(error, key);
@@ -305,11 +305,11 @@ static void test_secret_read_says_what_is_wrong_first(void **state) {
 
 static void test_secret_read_credential_is_as_systemd_made_it(void **state) {
         (void)state;
-        write_key(SECRET_MIN, 0440);
+        write_key(LIMIT_AUTH_PSK_MIN, 0440);
         unsetenv("CREDENTIALS_DIRECTORY");
         assert_int_equal(read_key("key", "no credential key"), -ENOENT);
         setenv("CREDENTIALS_DIRECTORY", dir, 1);
-        assert_int_equal(read_key("key", ""), SECRET_MIN);
+        assert_int_equal(read_key("key", ""), LIMIT_AUTH_PSK_MIN);
 }
 
 /* Wards */

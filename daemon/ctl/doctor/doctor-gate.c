@@ -3,6 +3,7 @@
  */
 #include "doctor-auth.h"
 #include "../../util/cleanup.h"
+#include "../../util/limits.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -12,8 +13,6 @@
 #include <sys/stat.h>
 
 #define CREDENTIALS "/run/credentials/mptcpized.service"
-#define KEY_MIN     32 /* bytes of a shared key, */
-#define KEY_MAX     4096
 
 static void add_gate_missing(struct doctor *doctor) {
         const char *reason = doctor_string(doctor, "GateReason");
@@ -138,9 +137,9 @@ static const char *key_problem(struct doctor *doctor, const char *path, const st
                 return doctor_text(doctor, "mptcpized, who is %s, can't read it",
                                    user_name(doctor, uid));
         *ret_remedy = doctor_text(doctor, "head -c 32 /dev/urandom > %s && mptcpctl reload", word);
-        if (st->st_size < KEY_MIN || st->st_size > KEY_MAX)
-                return doctor_text(doctor, "it has %lld bytes, not %d to %d",
-                                   (long long)st->st_size, KEY_MIN, KEY_MAX);
+        if (st->st_size < (off_t)LIMIT_AUTH_PSK_MIN || st->st_size > (off_t)LIMIT_AUTH_PSK)
+                return doctor_text(doctor, "it has %lld bytes, not %u to %u",
+                                   (long long)st->st_size, LIMIT_AUTH_PSK_MIN, LIMIT_AUTH_PSK);
         return NULL;
 }
 

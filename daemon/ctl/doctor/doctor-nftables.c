@@ -119,19 +119,15 @@ static bool value_is_local(const json_t *value, void *userdata) {
 
 /* Statements */
 
-static bool is_text(const json_t *object, const char *key, const char *text) {
-        return strcmp(fields_text(object, key), text) == 0;
-}
-
 static bool is_mptcp_option(const json_t *option) {
-        return is_text(option, "name", "mptcp") ||
+        return fields_is(option, "name", "mptcp") ||
                json_integer_value(json_object_get(option, "base")) == MPTCP_KIND;
 }
 
 static void rule_take_option(struct rule *rule, const json_t *option, const json_t *match) {
         const json_t *right = json_object_get(match, "right");
 
-        if (!is_mptcp_option(option) || json_is_false(right) || !is_text(match, "op", "==")) {
+        if (!is_mptcp_option(option) || json_is_false(right) || !fields_is(match, "op", "==")) {
                 rule->narrow = true;
                 return;
         }
@@ -149,9 +145,9 @@ static void rule_take_meta(struct rule *rule, const char *key, const json_t *rig
 
 static void rule_take_payload(struct rule *rule, const json_t *payload, const json_t *right) {
         /* flags: each connection has packets with each of them */
-        if (is_text(payload, "protocol", "tcp") && is_text(payload, "field", "flags"))
+        if (fields_is(payload, "protocol", "tcp") && fields_is(payload, "field", "flags"))
                 return;
-        if (!is_text(payload, "field", "saddr") || !value_any(right, value_is_local, rule))
+        if (!fields_is(payload, "field", "saddr") || !value_any(right, value_is_local, rule))
                 rule->narrow = true;
 }
 
@@ -162,7 +158,7 @@ static void rule_take_state(struct rule *rule, const json_t *right) {
 
 static void rule_take_match(struct rule *rule, const json_t *match) {
         const json_t *left = json_object_get(match, "left"), *right, *found, *both;
-        const bool equal = is_text(match, "op", "==") || is_text(match, "op", "in");
+        const bool equal = fields_is(match, "op", "==") || fields_is(match, "op", "in");
 
         both = json_object_get(left, "&"); /* a part of a field */
         left = both ? json_array_get(both, 0) : left;
@@ -173,7 +169,7 @@ static void rule_take_match(struct rule *rule, const json_t *match) {
                 rule_take_meta(rule, fields_text(found, "key"), right);
         else if (equal && (found = json_object_get(left, "payload")))
                 rule_take_payload(rule, found, right);
-        else if (equal && is_text(json_object_get(left, "ct"), "key", "state"))
+        else if (equal && fields_is(json_object_get(left, "ct"), "key", "state"))
                 rule_take_state(rule, right);
         else
                 rule->narrow = true;
@@ -298,7 +294,7 @@ static void rule_report(struct doctor *doctor, const json_t *objects, const json
 }
 
 static void chain_report(struct doctor *doctor, const json_t *chain) {
-        if (is_text(chain, "hook", "output") && is_text(chain, "policy", "drop"))
+        if (fields_is(chain, "hook", "output") && fields_is(chain, "policy", "drop"))
                 doctor_add(doctor,
                            &(struct finding){
                                            .severity = SEVERITY_NOTE,
@@ -317,7 +313,7 @@ static void chain_report(struct doctor *doctor, const json_t *chain) {
 
 /* The gate of mptcpized: dropping joins is what it is for. */
 static bool is_ours(const json_t *rule) {
-        return is_text(rule, "family", "inet") && is_text(rule, "table", "mptcpize");
+        return fields_is(rule, "family", "inet") && fields_is(rule, "table", "mptcpize");
 }
 
 static bool objects_judge(struct doctor *doctor, const json_t *objects) {

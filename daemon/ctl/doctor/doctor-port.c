@@ -32,12 +32,8 @@ static void port_report(struct doctor *doctor, const char *subject, long port, c
 
 /* nftables */
 
-static bool is_text(const json_t *object, const char *key, const char *text) {
-        return strcmp(fields_text(object, key), text) == 0;
-}
-
 static bool is_same(const json_t *a, const json_t *b, const char *key) {
-        return is_text(a, key, fields_text(b, key));
+        return fields_is(a, key, fields_text(b, key));
 }
 
 /* A number, a range, a list or a set of those; a named set may well have it. */
@@ -72,9 +68,9 @@ static void rule_take_match(struct port_rule *rule, const json_t *match, json_in
         const json_t *value = json_object_get(match, "right");
 
         rule->conditions++;
-        rule->named |= json_is_string(value) || !is_text(match, "op", "==");
-        rule->opens |= is_text(payload, "field", "dport") && !is_text(payload, "protocol", "tcp") &&
-                       value_has(value, port);
+        rule->named |= json_is_string(value) || !fields_is(match, "op", "==");
+        rule->opens |= fields_is(payload, "field", "dport") &&
+                       !fields_is(payload, "protocol", "tcp") && value_has(value, port);
 }
 
 static struct port_rule rule_read(const json_t *json, json_int_t port) {
@@ -101,7 +97,7 @@ static bool rule_closes(const struct port_rule *rule) {
 
 /* Is it closed by what is in the table of this chain of input? */
 static bool chain_is_closed(const json_t *objects, const json_t *chain, json_int_t port) {
-        bool closed = is_text(chain, "policy", "drop");
+        bool closed = fields_is(chain, "policy", "drop");
         const json_t *row;
         size_t i;
 
@@ -113,7 +109,7 @@ static bool chain_is_closed(const json_t *objects, const json_t *chain, json_int
                 if (!json || !is_same(json, chain, "family") || !is_same(json, chain, "table"))
                         continue;
                 rule = rule_read(json, port);
-                here = is_text(json, "chain", fields_text(chain, "name"));
+                here = fields_is(json, "chain", fields_text(chain, "name"));
                 if (here && rule_closes(&rule))
                         return true;
                 if (rule.xt || (rule.opens && !rule.ends))
@@ -124,7 +120,7 @@ static bool chain_is_closed(const json_t *objects, const json_t *chain, json_int
 }
 
 static const char *chain_remedy(struct doctor *doctor, const json_t *chain, long port) {
-        if (is_text(chain, "table", "firewalld"))
+        if (fields_is(chain, "table", "firewalld"))
                 return doctor_text(doctor,
                                    "firewall-cmd --permanent --add-port=%ld/udp && firewall-cmd "
                                    "--reload",
@@ -143,8 +139,8 @@ void firewall_check_port(struct doctor *doctor, const json_t *objects) {
         json_array_foreach(objects, i, row) {
                 const json_t *chain = json_object_get(row, "chain");
 
-                if (!port || !is_text(chain, "hook", "input") ||
-                    !is_text(chain, "type", "filter") || !chain_is_closed(objects, chain, port))
+                if (!port || !fields_is(chain, "hook", "input") ||
+                    !fields_is(chain, "type", "filter") || !chain_is_closed(objects, chain, port))
                         continue;
                 port_report(doctor,
                             doctor_text(doctor, "%s %s %s", fields_text(chain, "family"),
