@@ -1,19 +1,26 @@
 /*
- * Runs a fuzzer's function without libFuzzer: on the files that are named, and on inputs made of
+ * Runs a fuzzer's function without libFuzzer: on all files of directories, and on inputs made of
  * them by chance, always the same.
  *
- *         run COUNT FILE...
+ *         run COUNT DIRECTORY...
  */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include "fuzz.h"
 
-#define INPUT_MAX 4096
+#define INPUT_MAX  4096
+#define INPUTS_MAX 1024
 
 struct input {
         size_t n;
         uint8_t data[INPUT_MAX];
+};
+
+struct inputs {
+        size_t n;
+        struct input items[INPUTS_MAX];
 };
 
 static uint32_t chance(void) {
@@ -25,16 +32,38 @@ static uint32_t chance(void) {
         return state;
 }
 
-static int read_input(const char *path, struct input *input) {
-        FILE *file = fopen(path, "re");
+static void give_up(const char *what) {
+        perror(what);
+        exit(2);
+}
 
-        if (!file) {
-                perror(path);
-                return -1;
-        }
+static void read_input(const char *directory, const char *name, struct inputs *inputs) {
+        struct input *input = &inputs->items[inputs->n];
+        char path[4096];
+        FILE *file;
+
+        snprintf(path, sizeof(path), "%s/%s", directory, name);
+        file = inputs->n < INPUTS_MAX ? fopen(path, "re") : NULL;
+        if (!file)
+                give_up(path);
         input->n = fread(input->data, 1, sizeof(input->data), file);
+        inputs->n++;
         fclose(file);
-        return 0;
+}
+
+/* In the order of their names: mixtures are the same everywhere. */
+static void read_inputs(const char *directory, struct inputs *inputs) {
+        struct dirent **entries;
+        int n = scandir(directory, &entries, NULL, alphasort);
+
+        if (n < 0)
+                give_up(directory);
+        for (int i = 0; i < n; i++) {
+                if (entries[i]->d_name[0] != '.')
+                        read_input(directory, entries[i]->d_name, inputs);
+                free(entries[i]);
+        }
+        free(entries);
 }
 
 /* In a block of its own: a sanitizer sees what is read beyond it. */
@@ -62,24 +91,26 @@ static void mix(const struct input *a, const struct input *b, struct input *mixe
 
 int main(int argc, char **argv) {
         const unsigned long count = argc > 2 ? strtoul(argv[1], NULL, 10) : 0;
-        const size_t n = argc > 2 ? (size_t)argc - 2 : 0;
-        struct input *inputs = calloc(n + 1, sizeof(*inputs)), mixed;
+        struct inputs *inputs = calloc(1, sizeof(*inputs));
+        struct input mixed;
 
-        if (!inputs || n == 0) {
-                fprintf(stderr, "usage: run COUNT FILE...\n");
+        if (!inputs)
+                give_up("run");
+        for (int i = 2; i < argc; i++)
+                read_inputs(argv[i], inputs);
+        if (inputs->n == 0) {
+                fprintf(stderr, "usage: run COUNT DIRECTORY..., which have files\n");
                 free(inputs);
                 return 2;
         }
-        for (size_t i = 0; i < n; i++) {
-                if (read_input(argv[i + 2], &inputs[i]) < 0)
-                        return 2;
-                run(&inputs[i]);
-        }
+        for (size_t i = 0; i < inputs->n; i++)
+                run(&inputs->items[i]);
         for (unsigned long i = 0; i < count; i++) {
-                mix(&inputs[chance() % n], &inputs[chance() % n], &mixed);
+                mix(&inputs->items[chance() % inputs->n], &inputs->items[chance() % inputs->n],
+                    &mixed);
                 run(&mixed);
         }
-        printf("%zu files and %lu mixtures\n", n, count);
+        printf("%zu files and %lu mixtures\n", inputs->n, count);
         free(inputs);
         return 0;
 }
