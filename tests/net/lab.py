@@ -371,11 +371,11 @@ class Lab:
     # numbers
 
     @staticmethod
-    def counters(netns=None):
-        """All MPTcpExt counters of a namespace (what nstat shows, without the prefix)."""
+    def counters(netns=None, group="MPTcpExt"):
+        """All counters of that group in a namespace (what nstat shows, without the prefix)."""
         with sandbox.inside(netns):
             lines = read("/proc/thread-self/net/netstat").splitlines()
-        names, values = (line.split()[1:] for line in lines if line.startswith("MPTcpExt:"))
+        names, values = (line.split()[1:] for line in lines if line.startswith(f"{group}:"))
         return dict(zip(names, map(int, values)))
 
     def received(self, columns=(0,)):
