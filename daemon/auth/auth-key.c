@@ -173,6 +173,28 @@ static void auth_ask_later(struct auth *auth, struct ward *ward) {
                 auth->unsure_usec = clock_usec() + UNSURE_USEC;
 }
 
+/*
+ * The kernel counts data that came with the SYN, which has no sequence numbers (Linux 6.18,
+ * mptcp_fastopen_subflow_synack_set_params()). Then the number is the first subflow's to know, as
+ * long as no other can have carried anything. 0 or -ENODATA.
+ */
+static int auth_mend_number(const struct auth *auth, const struct ward *ward,
+                            struct ownership *owner) {
+        const struct connection *connection = model_find(&auth->host.engine->model, ward->token);
+        const struct mptcpize_subflow *first = &connection->subflows.items[0].is;
+        struct kern *kern = auth->host.kern;
+        struct measure measure;
+
+        if (!ward->server || connection->subflows.n == 0 ||
+            kern->ops->measure(kern, &first->local, &first->remote, first->ifindex, &measure) < 0 ||
+            !measure.idsn_remote)
+                return 0;
+        if (connection->subflows.n > 1)
+                return -ENODATA;
+        owner->idsn_remote = measure.idsn_remote;
+        return 0;
+}
+
 /* Its numbers are 0 if they have not been the same twice running, see there. */
 static int auth_read_owner(struct auth *auth, uint32_t token, struct ownership *ret_owner) {
         struct kern *kern = auth->host.kern;
@@ -204,6 +226,11 @@ static void auth_find_psk(struct auth *auth, struct ward *ward, const char *psk)
                 return;
         if (!owner.idsn_local || !owner.idsn_remote) {
                 auth_ask_later(auth, ward);
+                return;
+        }
+        if (auth_mend_number(auth, ward, &owner) < 0) {
+                auth_do_without(auth, ward,
+                                "data came with the SYN (TCP Fast Open), and other subflows since");
                 return;
         }
         n = secret_read(psk, auth->vault->psk, error);

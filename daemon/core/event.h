@@ -157,6 +157,7 @@ struct measure {
         uint32_t last_ack_recv_msec;
         uint8_t backoff;
         uint32_t remote_token; /* the peer's, of the connection; 0: not known */
+        uint64_t idsn_remote;  /* by the last mapping, if data came with the SYN; else 0 */
 };
 
 struct snapshot_subflow {

@@ -221,7 +221,8 @@ int codec_diag_decode_owner(const void *bytes, size_t len, uint32_t *ret_token,
 
 struct ulp_attrs {
         struct attr_blob mptcp;
-        uint32_t token, remote_token, flags;
+        uint64_t map_seq;
+        uint32_t token, remote_token, flags, map_sfseq;
         uint8_t local_id, remote_id;
 };
 
@@ -232,6 +233,8 @@ static const struct attr_field ulp_fields[] = {
 static const struct attr_field subflow_fields[] = {
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_TOKEN_LOC, struct ulp_attrs, token),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_TOKEN_REM, struct ulp_attrs, remote_token),
+        ATTR_FIELD(MPTCP_SUBFLOW_ATTR_MAP_SEQ, struct ulp_attrs, map_seq),
+        ATTR_FIELD(MPTCP_SUBFLOW_ATTR_MAP_SFSEQ, struct ulp_attrs, map_sfseq),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_FLAGS, struct ulp_attrs, flags),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_ID_LOC, struct ulp_attrs, local_id),
         ATTR_FIELD(MPTCP_SUBFLOW_ATTR_ID_REM, struct ulp_attrs, remote_id),
@@ -275,6 +278,16 @@ static void measure_from_info(struct measure *measure, const struct tcp_info *in
         };
 }
 
+/*
+ * Data of a SYN has no number in the connection's sequence, nor in the subflow's as a mapping has
+ * it; before the first mapping the kernel has that of what will come first (Linux 6.18).
+ */
+static uint64_t measure_number(const struct tcp_info *info, const struct ulp_attrs *ulp) {
+        if (!(info->tcpi_options & TCPI_OPT_SYN_DATA))
+                return 0;
+        return ulp->map_seq - (ulp->map_sfseq ? ulp->map_sfseq : 1);
+}
+
 int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_subflow *ret_subflow) {
         struct snapshot_subflow subflow = { 0 };
         struct row_attrs attrs = { 0 };
@@ -306,6 +319,7 @@ int codec_diag_decode_subflow(const void *bytes, size_t len, struct snapshot_sub
                                                           : UINT8_MAX;
         measure_from_info(&subflow.measure, &info);
         subflow.measure.remote_token = ulp.remote_token;
+        subflow.measure.idsn_remote = measure_number(&info, &ulp);
         *ret_subflow = subflow;
         return 0;
 }

@@ -126,6 +126,8 @@ static const char subflow_listener[] =
 #define TCP_HEAD  124 /* attribute header of struct tcp_info, */
 #define TCP_INFO  128 /* and itself, 280 bytes */
 #define TCP_BYTES 280u
+#define MAP_SFSEQ 492 /* of subflow_initial, whose mapping is of the peer's first byte, */
+#define IDSN      UINT64_C(0xb163f96df58ac876) /* so that this is the number before it */
 
 static int decode_connection(const struct bytes *bytes, size_t len,
                              struct snapshot_connection *ret_connection) {
@@ -331,6 +333,25 @@ static void test_decode_measure_takes_each_number(void **state) {
         assert_int_equal(is.measure.notsent, 46);
 }
 
+/* Of the peer's first byte, if data that came with the SYN is in no mapping. */
+static void test_decode_number_after_data_in_the_syn(void **state) {
+        struct bytes bytes = bytes_from(subflow_initial);
+        struct snapshot_subflow is;
+
+        (void)state;
+        assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
+        assert_int_equal(is.measure.idsn_remote, 0);
+        bytes_set(&bytes, TCP_INFO + 5, "27"); /* tcpi_options, with TCPI_OPT_SYN_DATA */
+        assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
+        assert_int_equal(is.measure.idsn_remote, IDSN);
+        bytes_set(&bytes, MAP_SFSEQ, "00000000"); /* no mapping yet */
+        assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
+        assert_int_equal(is.measure.idsn_remote, IDSN);
+        bytes_set(&bytes, MAP_SFSEQ, "11000000");
+        assert_int_equal(decode_subflow(&bytes, bytes.len, &is), 0);
+        assert_int_equal(is.measure.idsn_remote, IDSN - 16);
+}
+
 /* Replaces struct tcp_info by its first size bytes. */
 static void shorten(struct bytes *bytes, uint16_t size) {
         uint16_t len = (uint16_t)(size + 4);
@@ -491,6 +512,7 @@ int main(void) {
                 cmocka_unit_test(test_decode_bound_join_row),
                 cmocka_unit_test(test_decode_mapped_subflow_is_v4),
                 cmocka_unit_test(test_decode_measure_takes_each_number),
+                cmocka_unit_test(test_decode_number_after_data_in_the_syn),
                 cmocka_unit_test(test_decode_shorter_tcp_info_leaves_zeros),
                 cmocka_unit_test(test_decode_longer_tcp_info_is_cut),
                 cmocka_unit_test(test_decode_plain_tcp_is_no_subflow),
