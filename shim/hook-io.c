@@ -249,6 +249,66 @@ static HOOK_APART ssize_t io_sendto(int fd, const void *data, size_t n, int flag
         return r == WAIT_AS_CALLED ? next_functions()->sendto(fd, data, n, flags, address, len) : r;
 }
 
+HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags));
+
+/* Does this connect the socket, with the first data? */
+static inline bool io_opens(uint32_t known, int flags) {
+        return (flags & MSG_FASTOPEN) && hook_is_fresh(known) && !fd_is_confined();
+}
+
+/*
+ * The kernel has no MSG_FASTOPEN for MPTCP (before Linux 6.2), or it is off: then it is what it
+ * would be to a server that is not known yet, whatever TCP says.
+ */
+static ssize_t io_open_slowly(int fd, const struct msghdr *message, int flags, int saved) {
+        struct msghdr rest = { .msg_iov = message->msg_iov, .msg_iovlen = message->msg_iovlen };
+        int r = IO_CALL(connect, fd, message->msg_name, message->msg_namelen);
+
+        hook_connected(fd, r);
+        if (r < 0)
+                return -1;
+        errno = saved;
+        return hook_sendmsg(fd, &rest, flags & ~MSG_FASTOPEN);
+}
+
+/*
+ * Without blocking, so that the daemon hears of a connection when it is made, and not when all has
+ * been sent.
+ */
+static HOOK_APART ssize_t io_open(int fd, const struct msghdr *message, int flags) {
+        int saved = errno;
+        uint32_t known;
+        ssize_t r;
+
+        hook_connecting(fd, message->msg_name, message->msg_namelen);
+        known = fd_flags(fd);
+        if (!hook_is_fresh(known))
+                return IO_CALL(sendmsg, fd, message, flags);
+        r = IO_CALL(sendmsg, fd, message, flags | io_flags(known));
+        if (r < 0 && errno == EOPNOTSUPP && message->msg_name)
+                return io_open_slowly(fd, message, flags, saved);
+        hook_connected(fd, r);
+        if (r < 0 || !io_is_all(known, message->msg_iov, message->msg_iovlen, r))
+                r = wait_finish(fd, message, flags & ~MSG_FASTOPEN, saved, r);
+        if (r == WAIT_AS_CALLED)
+                r = IO_CALL(sendmsg, fd, message, flags);
+        return io_is_watched(fd_flags(fd)) ? io_show_message(fd, message, r) : r;
+}
+
+static ssize_t io_open_part(int fd, const void *data, size_t n, int flags,
+                            const struct sockaddr *address, socklen_t len) {
+        const union {
+                const struct sockaddr *address;
+                void *writable;
+        } name = { .address = address };
+        struct iovec part = io_part(data, n);
+        const struct msghdr message = {
+                .msg_name = name.writable, .msg_namelen = len, .msg_iov = &part, .msg_iovlen = 1
+        };
+
+        return io_open(fd, &message, flags);
+}
+
 HOOK_DECLARE(ssize_t, sendto,
              (int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
               socklen_t len));
@@ -256,19 +316,14 @@ HOOK_DECLARE(ssize_t, sendto,
 ssize_t hook_sendto(int fd, const void *data, size_t n, int flags, const struct sockaddr *address,
                     socklen_t len) {
         const uint32_t known = fd_flags(fd);
-        ssize_t r;
 
         if (io_may_part(fd, known, flags)) {
                 if (io_is_watched(known))
                         return io_show(fd, data, io_sendto(fd, data, n, flags, address, len));
                 return io_sendto(fd, data, n, flags, address, len);
         }
-        if (!(flags & MSG_FASTOPEN))
-                return IO_CALL(sendto, fd, data, n, flags, address, len);
-        hook_connecting(fd, address, len);
-        r = IO_CALL(sendto, fd, data, n, flags, address, len);
-        hook_connected(fd, r);
-        return io_is_watched(fd_flags(fd)) ? io_show(fd, data, r) : r;
+        return io_opens(known, flags) ? io_open_part(fd, data, n, flags, address, len)
+                                      : IO_CALL(sendto, fd, data, n, flags, address, len);
 }
 
 /* Messages */
@@ -340,18 +395,6 @@ static HOOK_APART ssize_t io_sendmsg(int fd, const struct msghdr *message, int f
         return r;
 }
 
-/* On what is no connection of ours. */
-static HOOK_APART ssize_t io_open_message(int fd, const struct msghdr *message, int flags) {
-        ssize_t r;
-
-        hook_connecting(fd, message->msg_name, message->msg_namelen);
-        r = IO_CALL(sendmsg, fd, message, flags);
-        hook_connected(fd, r);
-        return io_is_watched(fd_flags(fd)) ? io_show_message(fd, message, r) : r;
-}
-
-HOOK_DECLARE(ssize_t, sendmsg, (int fd, const struct msghdr *message, int flags));
-
 ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
         const uint32_t known = fd_flags(fd);
         ssize_t r;
@@ -361,8 +404,8 @@ ssize_t hook_sendmsg(int fd, const struct msghdr *message, int flags) {
                         return io_show_message(fd, message, io_sendmsg(fd, message, flags, known));
                 return io_sendmsg(fd, message, flags, known);
         }
-        r = flags & MSG_FASTOPEN ? io_open_message(fd, message, flags)
-                                 : IO_CALL(sendmsg, fd, message, flags);
+        r = io_opens(known, flags) ? io_open(fd, message, flags)
+                                   : IO_CALL(sendmsg, fd, message, flags);
         if (r >= 0 && message->msg_controllen)
                 io_note_passed(message, fd_note_sharing);
         return r;
@@ -375,12 +418,10 @@ static int io_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int fla
         ssize_t r = 0;
 
         while (i < n && i < IOV_MAX) {
-                r = io_sendmsg(fd, &messages[i].msg_hdr, flags, fd_flags(fd));
+                r = hook_sendmsg(fd, &messages[i].msg_hdr, flags);
                 if (r < 0)
                         break;
                 messages[i].msg_len = (unsigned int)r;
-                if (io_is_watched(fd_flags(fd)))
-                        (void)io_show_message(fd, &messages[i].msg_hdr, r);
                 if ((size_t)r < wait_total(&messages[i++].msg_hdr))
                         break;
         }
@@ -393,9 +434,10 @@ static int io_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int fla
 HOOK_DECLARE(int, sendmmsg, (int fd, struct mmsghdr *messages, unsigned int n, int flags));
 
 int hook_sendmmsg(int fd, struct mmsghdr *messages, unsigned int n, int flags) {
+        const uint32_t known = fd_flags(fd);
         int r;
 
-        if (io_may_part(fd, fd_flags(fd), flags))
+        if (io_may_part(fd, known, flags) || io_opens(known, flags))
                 return io_sendmmsg(fd, messages, n, flags);
         r = IO_CALL(sendmmsg, fd, messages, n, flags);
         for (int i = 0; i < r; i++)

@@ -108,6 +108,12 @@ static ssize_t fake_sendto(int fd, const void *data, size_t n, int flags,
         return fake_put("sendto", fd, data, n, flags);
 }
 
+static int fake_connect(int fd, const struct sockaddr *address, socklen_t len) {
+        assert_non_null(address);
+        assert_int_equal(len, sizeof(*address));
+        return (int)fake_call("connect", (struct fake_call){ .fd = fd });
+}
+
 static ssize_t fake_write(int fd, const void *data, size_t n) {
         return fake_put("write", fd, data, n, 0);
 }
@@ -225,6 +231,8 @@ void hook_connecting(int fd, const struct sockaddr *address, socklen_t len) {
 void hook_connected(int fd, ssize_t result) {
         assert_int_equal(fd, FAKE_FD);
         fake.connected = result;
+        if (result >= 0 || errno == EINPROGRESS)
+                fd_set_flags(fd, FD_CONNECTED);
 }
 
 static const struct {
@@ -251,6 +259,7 @@ static const struct {
         { "poll", (void *)fake_poll },
         { "getsockopt", (void *)fake_getsockopt },
         { "fcntl", (void *)fake_fcntl },
+        { "connect", (void *)fake_connect },
 };
 
 /* cppcheck-suppress constParameter */

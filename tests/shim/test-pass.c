@@ -117,23 +117,95 @@ static void test_sendmmsg_stops_at_failure(void **state) {
         fake_assert(sendmmsg(FAKE_FD, messages, 3, 0), -ECONNRESET);
 }
 
-static void test_sendto_fastopen_is_a_connect(void **state) {
-        struct sockaddr address = { .sa_family = AF_INET };
-        struct msghdr message = { .msg_name = &address, .msg_namelen = sizeof(address) };
+/* Connecting with the first data */
+
+static const struct sockaddr address = { .sa_family = AF_INET };
+
+static ssize_t open_by(unsigned int way, int flags) {
+        struct sockaddr name = address;
+        struct iovec part = { (char[]){ '0', '1', '2', '3', '4', '5', '6', '7', '8', '9' }, N };
+        struct mmsghdr message = { .msg_hdr = { .msg_name = &name,
+                                                .msg_namelen = sizeof(name),
+                                                .msg_iov = &part,
+                                                .msg_iovlen = 1 } };
+        int r;
 
         fd_begin(FAKE_FD, FD_MPTCP);
-        fake_expect("sendto", -EINPROGRESS);
-        fake_assert(sendto(FAKE_FD, text, N, MSG_FASTOPEN, &address, sizeof(address)),
-                    -EINPROGRESS);
-        assert_int_equal(fake.n_connecting, 1);
-        assert_int_equal(fake.connected, -1);
+        if (way == 0)
+                return sendto(FAKE_FD, text, N, MSG_FASTOPEN | flags, &name, sizeof(name));
+        if (way == 1)
+                return sendmsg(FAKE_FD, &message.msg_hdr, MSG_FASTOPEN | flags);
+        r = sendmmsg(FAKE_FD, &message, 1, MSG_FASTOPEN | flags);
+        return r < 0 ? r : (ssize_t)message.msg_len;
+}
 
-        (void)fake_setup(state);
-        fd_begin(FAKE_FD, FD_MPTCP);
-        fake_expect("sendmsg", 0);
-        fake_assert(sendmsg(FAKE_FD, &message, MSG_FASTOPEN), 0);
-        assert_int_equal(fake.n_connecting, 1);
-        assert_int_equal(fake.connected, 0);
+enum { OPEN_WAYS = 3 };
+
+/* The daemon is told before what is left over is waited for. */
+static void test_fastopen_is_a_connect_that_does_not_block(void **state) {
+        for (unsigned int way = 0; way < OPEN_WAYS; way++) {
+                (void)fake_setup(state);
+                fake_expect("sendmsg", 4);
+                fake_expect_poll(1, POLLOUT);
+                fake_expect("sendmsg", N - 4);
+                fake_assert(open_by(way, 0), N);
+                fake_assert_stream(text);
+                assert_int_equal(fake.n_connecting, 1);
+                assert_int_equal(fake.connected, 4);
+                assert_int_equal(fake.calls[0].flags, MSG_FASTOPEN | WAIT_FLAGS);
+                assert_int_equal(fake.calls[2].flags, WAIT_FLAGS);
+        }
+}
+
+/* To a server that is not known yet. */
+static void test_fastopen_without_a_cookie_waits_for_the_connection(void **state) {
+        for (unsigned int way = 0; way < OPEN_WAYS; way++) {
+                (void)fake_setup(state);
+                fake_expect("sendmsg", -EINPROGRESS);
+                fake_expect_poll(1, POLLOUT);
+                fake_expect("sendmsg", N);
+                fake_assert(open_by(way, 0), N);
+                assert_int_equal(fake.connected, -1);
+
+                (void)fake_setup(state);
+                fake_expect("sendmsg", -EINPROGRESS);
+                fake_assert(open_by(way, MSG_DONTWAIT), -EINPROGRESS);
+
+                (void)fake_setup(state);
+                fake_expect("sendmsg", -EINPROGRESS);
+                fake_expect_poll(1, POLLERR | POLLHUP);
+                fake_expect("sendmsg", -ECONNREFUSED);
+                fake_assert(open_by(way, 0), -ECONNREFUSED);
+        }
+}
+
+static void test_fastopen_that_the_kernel_lacks_is_connect_and_send(void **state) {
+        for (unsigned int way = 0; way < OPEN_WAYS; way++) {
+                (void)fake_setup(state);
+                fake_expect("sendmsg", -EOPNOTSUPP);
+                fake_expect("connect", 0);
+                fake_expect("sendmsg", N);
+                fake_assert(open_by(way, 0), N);
+                fake_assert_stream(text);
+                assert_int_equal(fake.connected, 0);
+                assert_int_equal(fake.calls[2].flags, WAIT_FLAGS);
+
+                (void)fake_setup(state);
+                fake_expect("sendmsg", -EOPNOTSUPP);
+                fake_expect("connect", -ECONNREFUSED);
+                fake_assert(open_by(way, 0), -ECONNREFUSED);
+        }
+}
+
+static void test_fastopen_of_others_passes(void **state) {
+        struct sockaddr name = address;
+
+        (void)state;
+        fd_begin(FAKE_FD, FD_OTHER);
+        fake_expect("sendto", N);
+        fake_assert(sendto(FAKE_FD, text, N, MSG_FASTOPEN, &name, sizeof(name)), N);
+        assert_int_equal(fake.calls[0].flags, MSG_FASTOPEN);
+        assert_int_equal(fake.n_connecting, 0);
 }
 
 /* Passing descriptors on: a message on a socket of another kind */
@@ -391,7 +463,10 @@ int main(void) {
                 TEST(test_send_zerocopy_on_mptcp_is_not_left_to_block),
                 TEST(test_sendmsg_unreadable_passes_error),
                 TEST(test_sendmmsg_stops_at_failure),
-                TEST(test_sendto_fastopen_is_a_connect),
+                TEST(test_fastopen_is_a_connect_that_does_not_block),
+                TEST(test_fastopen_without_a_cookie_waits_for_the_connection),
+                TEST(test_fastopen_that_the_kernel_lacks_is_connect_and_send),
+                TEST(test_fastopen_of_others_passes),
                 TEST(test_sendmsg_passed_descriptor_becomes_shared),
                 TEST(test_sendmsg_passed_on_stale_word_becomes_shared),
                 TEST(test_recvmsg_descriptors_have_no_past),
