@@ -236,6 +236,7 @@ void doctor_check_policies(struct doctor *doctor) {
                 add_policy_error(doctor, json_string_value(error));
         }
         database_check(doctor);
+        doctor_check_congestion(doctor);
 }
 
 /* The library */

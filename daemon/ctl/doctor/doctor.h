@@ -76,6 +76,7 @@ void doctor_check_sysctls(struct doctor *doctor);
 void doctor_check_owner(struct doctor *doctor);
 void doctor_check_daemon(struct doctor *doctor);
 void doctor_check_policies(struct doctor *doctor);
+void doctor_check_congestion(struct doctor *doctor); /* a part of the one before */
 void doctor_check_library(struct doctor *doctor);
 void doctor_check_interfaces(struct doctor *doctor);
 void doctor_check_routing(struct doctor *doctor);
