@@ -14,7 +14,7 @@
 #include "auth/auth.h"
 #include "blackhole-watch.h"
 #include "bus/bus.h"
-#include "core/engine.h"
+#include "core/net.h"
 #include "counters.h"
 #include "exporter.h"
 #include "hint/hints.h"
@@ -73,8 +73,7 @@ int daemon_new(const struct daemon_options *options, struct daemon **ret_daemon)
 
         if (!daemon)
                 return -ENOMEM;
-        /* Snapshots are large and short-lived: glibc would keep room for them from the second on.
-         */
+        /* Snapshots are large and short-lived; glibc would keep room for them from the second on */
         (void)mallopt(M_MMAP_THRESHOLD, LARGE_BYTES);
         daemon->options = options;
         daemon->takeover.runtime = options->runtime;
@@ -265,10 +264,23 @@ static void daemon_route(struct daemon *daemon) {
         takeover_route(&daemon->takeover, daemon->kern, &daemon->engine.routing);
 }
 
+/* A network that changes too much to be listed has a quieter moment now and then. */
+static int daemon_list_net(struct daemon *daemon) {
+        int r = -EAGAIN;
+
+        for (int i = 0; i < LIST_TRIES && r == -EAGAIN; i++)
+                r = daemon->kern->ops->list_net(daemon->kern);
+        if (r < 0)
+                log_error("links, addresses and routes can't be listed: %s", strerror(-r));
+        return r;
+}
+
 static int on_post(sd_event_source *source, void *userdata) {
         struct daemon *daemon = userdata;
 
         (void)source;
+        if (engine_take_relist(&daemon->engine))
+                (void)daemon_list_net(daemon);
         engine_settle(&daemon->engine);
         daemon_route(daemon); /* before the joins that need it */
         daemon_flush(daemon);
@@ -409,17 +421,6 @@ static int daemon_setup_kern(struct daemon *daemon) {
                         r = sd_event_source_set_priority(daemon->kern_sources[i], i - KERN_FDS);
         }
         return r < 0 ? r : 0;
-}
-
-/* A network that changes too much to be listed has a quieter moment now and then. */
-static int daemon_list_net(struct daemon *daemon) {
-        int r = -EAGAIN;
-
-        for (int i = 0; i < LIST_TRIES && r == -EAGAIN; i++)
-                r = daemon->kern->ops->list_net(daemon->kern);
-        if (r < 0)
-                log_error("links, addresses and routes can't be listed: %s", strerror(-r));
-        return r;
 }
 
 /* Without hints every connection has the profile of the configuration, which is no failure. */

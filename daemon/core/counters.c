@@ -1,7 +1,7 @@
 /*
  * The kernel's own counters, which say that something went wrong, but not where.
  */
-#include "engine.h"
+#include "net.h"
 
 /*
  * Some TCP socket of the host sends again what was not acknowledged. If it is a subflow that has

@@ -1,4 +1,5 @@
 #include "engine.h"
+#include "net.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -73,8 +74,9 @@ void engine_done(struct engine *engine) {
 
 /* Connections */
 
-static int engine_add_initial(struct engine *engine, struct connection *connection,
-                              const struct mptcpize_address *remote, uint32_t flags) {
+/* model_add() has made room for it. */
+static void engine_add_initial(struct engine *engine, struct connection *connection,
+                               const struct mptcpize_address *remote, uint32_t flags) {
         struct subflow *added, initial = {
                 .is = {
                         .size = sizeof(initial.is),
@@ -87,20 +89,25 @@ static int engine_add_initial(struct engine *engine, struct connection *connecti
                 },
                 .is.changed_usec = engine->now_usec,
         };
+        const int r = connection_add_subflow(connection, &initial, &added);
 
-        return connection_add_subflow(connection, &initial, &added);
+        assert(r == 0);
+        (void)r;
 }
 
 struct connection *engine_add(struct engine *engine, uint32_t token,
                               const struct mptcpize_address *local,
                               const struct mptcpize_address *remote, uint32_t flags,
                               const char *how) {
+        const bool full = engine->model.n_connections >= engine->limits.max_connections;
         struct connection *connection;
 
-        if (engine->model.n_connections >= engine->limits.max_connections ||
-            model_add(&engine->model, token, local, remote, &connection) < 0) {
+        if (full || model_add(&engine->model, token, local, remote, &connection) < 0) {
                 engine_show(engine, TRACE_NOTE, token, local, remote,
-                            "not managed: there are as many connections as may be");
+                            full ? "not managed: there are as many connections as may be"
+                                 : "not managed: there is no memory for it");
+                if (!full)
+                        engine_starve(engine);
                 return NULL;
         }
         connection->flags = flags;
@@ -131,7 +138,7 @@ void engine_remove(struct engine *engine, struct connection *connection, const c
         engine_note_gone(engine, connection, NULL);
         engine_forget(engine, connection->slot);
         model_remove(&engine->model, connection);
-        if (!engine->model.n_connections && !engine->unsure)
+        if (!engine->model.n_connections && !engine->unsure && !engine->starved)
                 engine->sweep_usec = 0;
 }
 
@@ -181,10 +188,7 @@ static struct connection *engine_known(struct engine *engine, const struct mptcp
                         return NULL;
                 }
                 connection->ids_known = connection->heard = true;
-                if (engine_add_initial(engine, connection, &event->remote, connection->flags) < 0) {
-                        engine_remove(engine, connection, "there is no memory for it");
-                        return NULL;
-                }
+                engine_add_initial(engine, connection, &event->remote, connection->flags);
         }
         return connection;
 }
@@ -233,8 +237,11 @@ static void engine_on_announced(struct engine *engine, const struct event *event
                 return;
         }
         r = connection_add_remote(connection, &remote);
-        if (r < 0)
+        if (r < 0) {
+                engine_trace_note(engine, connection, NULL,
+                                  "announced address ignored: there is no room for it");
                 return;
+        }
         if (r > 0)
                 engine_touch(engine, connection);
         if (engine_pardon_announced(engine, connection, &remote.address, r == 0) || r > 0)
@@ -268,8 +275,11 @@ static struct subflow *engine_joined(struct engine *engine, struct connection *c
         struct subflow joined = {
                 .is = { .size = sizeof(joined.is), .local = event->local, .remote = event->remote },
         };
+        int r = subflow ? 0 : connection_add_subflow(connection, &joined, &subflow);
 
-        if (!subflow && connection_add_subflow(connection, &joined, &subflow) < 0)
+        if (r == -ENOMEM)
+                engine_starve(engine);
+        if (r < 0)
                 return NULL;
         if (subflow->is.flags & MPTCPIZE_SUBFLOW_OURS && !subflow->expired)
                 subflow->join_usec = (uint32_t)(engine->now_usec - subflow->is.changed_usec);
@@ -376,71 +386,6 @@ static void engine_on_started(struct engine *engine, const struct event *event) 
         engine_make_sure(engine);
 }
 
-/* Network */
-
-static bool engine_uses_interface(const struct engine *engine, int32_t ifindex) {
-        for (size_t i = 0; i < engine->n_profiles; i++)
-                for (size_t j = 0; j < engine->profiles[i].locals.n; j++)
-                        if (engine->profiles[i].locals.items[j].is.ifindex == ifindex)
-                                return true;
-        return false;
-}
-
-/* An interface that went down and came back at once has changed nothing that is seen later. */
-static void engine_note_change(struct engine *engine, int32_t ifindex) {
-        engine->net_changed = true;
-        engine->links_changed |= engine_uses_interface(engine, ifindex);
-}
-
-static void engine_on_link(struct engine *engine, const struct event *event) {
-        int r = event->type == EVENT_LINK ? model_link(&engine->model, &event->link)
-                                          : model_link_gone(&engine->model, event->link.ifindex);
-
-        if (r != 0)
-                engine_note_change(engine, event->link.ifindex);
-}
-
-static void engine_on_address(struct engine *engine, const struct event *event) {
-        int r = event->type == EVENT_ADDRESS ? model_address(&engine->model, &event->address)
-                                             : model_address_gone(&engine->model, &event->address);
-
-        if (r != 0)
-                engine_note_change(engine, event->address.ifindex);
-}
-
-/* Only routes on an interface that we use can make a difference. */
-static void engine_on_route(struct engine *engine, const struct event *event) {
-        int r = event->type == EVENT_ROUTE ? model_route(&engine->model, &event->route)
-                                           : model_route_gone(&engine->model, &event->route);
-
-        if (r > 0 && engine_uses_interface(engine, event->route.ifindex))
-                engine->net_changed = engine->routes_changed = true;
-}
-
-static void engine_on_rule(struct engine *engine, const struct event *event) {
-        int r = event->type == EVENT_RULE ? model_rule(&engine->model, &event->rule)
-                                          : model_rule_gone(&engine->model, &event->rule);
-
-        engine->net_changed |= r != 0;
-}
-
-static void engine_on_filter(struct engine *engine, const struct event *event) {
-        engine->net_changed |= model_filter(&engine->model, &event->filter) != 0;
-}
-
-static void engine_on_net_begin(struct engine *engine, const struct event *event) {
-        (void)event;
-        engine->net_known = false;
-        model_net_begin(&engine->model);
-}
-
-static void engine_on_net_end(struct engine *engine, const struct event *event) {
-        (void)event;
-        engine->net_known = true;
-        if (model_net_end(&engine->model))
-                engine->net_changed = engine->routes_changed = true;
-}
-
 /* Time */
 
 static struct connection *engine_of_node(struct heap_node *node) {
@@ -479,6 +424,8 @@ uint64_t engine_deadline(const struct engine *engine) {
 
         if (measurement && measurement->key < deadline)
                 deadline = measurement->key;
+        if (engine->relist_usec && engine->relist_usec < deadline)
+                deadline = engine->relist_usec;
         return engine->sweep_usec && engine->sweep_usec < deadline ? engine->sweep_usec : deadline;
 }
 

@@ -157,6 +157,7 @@ struct engine {
         bool net_known;        /* a full listing has been seen */
         bool net_changed;      /* since the last engine_settle() */
         bool links_changed;    /* of interfaces that are used, or their addresses */
+        uint64_t relist_usec;  /* when to list it again, for want of memory; 0: no need */
         bool routes_changed;
         uint64_t samples_usec;         /* until when the samples take, at LIMIT_SAMPLES */
         uint64_t compared_usec;        /* when a comparison was last begun */
@@ -166,6 +167,7 @@ struct engine {
         bool comparing;                /* a snapshot is on its way */
         bool compare_again;            /* events were lost meanwhile */
         bool compared;                 /* at least once */
+        bool starved;                  /* no memory for what came since it was begun */
         ARRAY_OF(struct stray) strays; /* events of what it may find */
         bool gone_lost;                /* more ended meanwhile than gone has room for */
         ARRAY_OF(struct gone) gone;    /* what ended meanwhile: the snapshot may still have it */
@@ -285,9 +287,6 @@ void engine_check_listeners(struct engine *engine, const struct snapshot *snapsh
 void engine_trim(struct engine *engine, struct connection *connection);
 /* All connections follow from now on. */
 void engine_begin_follow(struct engine *engine);
-
-/* counters.c */
-void engine_on_counters(struct engine *engine, const struct event *event);
 
 /* watch.c */
 void engine_schedule_measurement(struct engine *engine, struct connection *connection);
@@ -577,6 +576,8 @@ void engine_compare(struct engine *engine);
 
 /* Events were lost: as engine_compare(), and again if a comparison is under way. */
 void engine_make_sure(struct engine *engine);
+/* There was no memory for an event, or for what a comparison has found: soon there is another. */
+void engine_starve(struct engine *engine);
 void engine_on_compared(struct engine *engine, int error);
 
 /*

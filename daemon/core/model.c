@@ -409,7 +409,10 @@ static struct connection *connection_new(uint32_t token, const struct mptcpize_a
         connection->deadline = HEAP_NODE_INIT;
         connection->measurement = HEAP_NODE_INIT;
         connection->uid = connection->advice.program.uid = UINT32_MAX;
-        if (connection_add_remote(connection, &initial) < 0) {
+        /* And room for the initial subflow: without it nothing would be right. */
+        if (connection_add_remote(connection, &initial) < 0 ||
+            array_reserve(&connection->subflows.items, 0, &connection->subflows.cap,
+                          sizeof(*connection->subflows.items), LIMIT_SUBFLOWS) < 0) {
                 connection_free(connection);
                 return NULL;
         }

@@ -30,7 +30,7 @@ struct comparison {
 void engine_compare(struct engine *engine) {
         struct action action = { .type = ACTION_SNAPSHOT };
 
-        engine->sweep_usec = engine->model.n_connections || engine->unsure
+        engine->sweep_usec = engine->model.n_connections || engine->unsure || engine->starved
                                              ? engine->now_usec + ENGINE_SWEEP_USEC
                                              : 0;
         if (engine->comparing)
@@ -38,7 +38,9 @@ void engine_compare(struct engine *engine) {
         engine->compare_again = false;
         engine->compared_usec = engine->now_usec;
         engine->comparing = engine_push(engine, &action) == 0;
-        if (!engine->comparing)
+        if (engine->comparing)
+                engine->starved = false;
+        else
                 engine->sweep_usec = engine->now_usec + RETRY_USEC;
 }
 
@@ -48,8 +50,14 @@ void engine_make_sure(struct engine *engine) {
         engine_compare(engine);
 }
 
+void engine_starve(struct engine *engine) {
+        engine->starved = true;
+        if (!engine->comparing)
+                engine->sweep_usec = engine->now_usec + RETRY_USEC;
+}
+
 void engine_on_compared(struct engine *engine, int error) {
-        bool useless = error < 0 || engine->gone_lost;
+        bool useless = error < 0 || engine->gone_lost || engine->starved;
 
         engine->comparing = engine->gone_lost = false;
         ARRAY_DONE(&engine->gone);
@@ -214,7 +222,11 @@ static struct subflow *comparison_add_subflow(struct comparison *comparison,
         /* The address of a join of ours was ours, also if it has gone since. */
         if (row->flags & SNAPSHOT_JOIN_LOC && row->ifindex)
                 found.is.ifindex = row->ifindex;
-        return connection_add_subflow(connection, &found, &added) < 0 ? NULL : added;
+        if (connection_add_subflow(connection, &found, &added) == 0)
+                return added;
+        if (connection->subflows.n < LIMIT_SUBFLOWS)
+                engine_starve(comparison->engine);
+        return NULL;
 }
 
 static void comparison_set_flags(struct subflow *subflow, uint32_t flags) {
