@@ -5,14 +5,13 @@ one over the other, so no kernel needs a driver for a disk. What is the same eac
 Debian) is kept in a directory; what is built is put over it. The machine is emulated: nothing of
 the host but qemu is needed, and a boot takes about ten seconds.
 
-    machine = Machine(Kernel.of_package("linux-image-cloud-amd64"), [debian(), overlay])
+    machine = Machine(Kernel.of_suite("bookworm"), [debian(), overlay])
     machine.run("/lib/test/guest.py")
 
 The script has the second serial line as its output, and what it writes there comes out line by
 line; the first one is the console, and goes to a file.
 """
 
-import dataclasses
 import hashlib
 import os
 import shutil
@@ -24,14 +23,12 @@ import cpio
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 KEPT = os.environ.get("MPTCPIZE_VM", f"{SOURCE}/build/vm")  # what is the same each time
-PROGRAMS = ("qemu-system-x86_64", "mmdebstrap", "depmod", "apt-get", "dpkg-deb")
+PROGRAMS = ("qemu-system-x86_64", "depmod", "apt-get", "dpkg-deb")
 # What our programs and the laboratory of tests/net need, besides what every Debian has.
 PACKAGES = ("systemd-sysv", "dbus", "polkitd", "python3-minimal", "libpython3-stdlib",
             "nginx-light", "curl", "iproute2", "procps", "kmod", "nftables", "libnl-3-200",
             "libnl-genl-3-200", "libjansson4", "libncursesw6", "libnettle8", "libnftables1")
 UNWANTED = ("doc", "man", "locale", "info")  # below /usr/share
-MODULES = ("net", "lib", "crypto", "drivers/net/veth.ko", "drivers/net/tun.ko",
-           "drivers/net/dummy.ko")
 # Units of Debian that the machine has no use for, and that would only take time.
 MASKED = ("apt-daily.timer", "apt-daily-upgrade.timer", "dpkg-db-backup.timer", "nginx.service",
           "e2scrub_all.timer", "fstrim.timer", "getty@tty1.service", "serial-getty@ttyS0.service",
@@ -61,34 +58,34 @@ class Failed(Exception):
     """The machine could not be made or did not end by itself."""
 
 
-def require():
-    """Raises Missing, with the first thing that this host lacks."""
+def require(*more):
+    """Raises Missing, with the first thing that this host lacks; more: programs."""
     if os.geteuid() != 0:
         raise Missing("making a Debian root needs root; run it as root, for example with sudo")
     if os.uname().machine != "x86_64":
         raise Missing(f"there is no such machine on {os.uname().machine}; try it on x86_64")
-    for program in PROGRAMS:
+    for program in (*PROGRAMS, *more):
         if shutil.which(program) is None:
             raise Missing(f"the program {program} is not installed; run ./setup deps full")
-    if _release().get("ID") != "debian":
+    if release().get("ID") != "debian":
         raise Missing("the machine runs the host's own programs, which must be those of a Debian")
 
 
-def _release():
+def release():
     """/etc/os-release as a dictionary."""
     with open("/etc/os-release", encoding="utf-8") as file:
         pairs = (line.strip().split("=", 1) for line in file if "=" in line)
         return {key: value.strip('"') for key, value in pairs}
 
 
-def _command(*argv, **options):
+def command(*argv, **options):
     done = subprocess.run(argv, capture_output=True, text=True, check=False, **options)
     if done.returncode != 0:
         raise Failed(f"{' '.join(argv)}: {done.stderr.strip() or done.stdout.strip()}")
     return done.stdout
 
 
-def _kept(name, make):
+def kept(name, make):
     """The path of what is kept under that name; make(path) makes it, if it is not there."""
     path = f"{KEPT}/{name}"
     if not os.path.exists(path):
@@ -99,74 +96,19 @@ def _kept(name, make):
     return path
 
 
-# -- kernels
-
-@dataclasses.dataclass(frozen=True)
-class Kernel:
-    """A kernel, and the modules of it that a test may need."""
-    release: str  # as uname -r says it
-    image: str
-    modules: str  # an archive
-
-    @staticmethod
-    def of_package(name):
-        """The kernel of a Debian package, such as linux-image-cloud-amd64 or what that needs."""
-        return Kernel._at(_kept(f"kernel-{name}", lambda path: _unpack_package(name, path)))
-
-    @staticmethod
-    def of_deb(path):
-        """The kernel in a file, of whatever origin."""
-        name = os.path.basename(path)
-        return Kernel._at(_kept(f"kernel-{name}", lambda to: _unpack_kernel(path, to)))
-
-    @staticmethod
-    def _at(path):
-        release, = os.listdir(f"{path}/lib/modules")
-        return Kernel(release, f"{path}/boot/vmlinuz-{release}", f"{path}/modules.cpio")
-
-
-def _unpack_package(name, path):
-    """Debian's names without a version depend on the kernel proper."""
-    lines = _command("apt-cache", "depends", name).splitlines()
-    needs = [line.split()[-1] for line in lines if "Depends: linux-image-" in line]
-    with tempfile.TemporaryDirectory(dir=KEPT) as work:
-        _command("apt-get", "-q", "download", needs[0] if needs else name, cwd=work)
-        deb, = os.listdir(work)
-        _unpack_kernel(f"{work}/{deb}", path)
-
-
-def _unpack_kernel(deb, path):
-    """Image, modules, and an archive of those modules that a test may need."""
-    _command("dpkg-deb", "-x", deb, path)
-    release, = os.listdir(f"{path}/lib/modules")
-    wanted = f"{path}/wanted/usr/lib/modules/{release}"
-    for name in MODULES:
-        there = f"{path}/lib/modules/{release}/kernel/{name}"
-        os.makedirs(os.path.dirname(f"{wanted}/kernel/{name}"), exist_ok=True)
-        if os.path.isdir(there):
-            shutil.copytree(there, f"{wanted}/kernel/{name}")
-        elif os.path.exists(there):
-            shutil.copy(there, f"{wanted}/kernel/{name}")
-    for name in ("modules.order", "modules.builtin", "modules.builtin.modinfo"):
-        shutil.copy(f"{path}/lib/modules/{release}/{name}", wanted)
-    _command("depmod", "--basedir", f"{path}/wanted/usr", release)
-    with cpio.Writer(f"{path}/modules.cpio") as archive:
-        archive.tree(f"{path}/wanted")
-
-
 # -- root file systems
 
 def debian():
     """An archive of a small Debian, of the host's release: what is built here runs there."""
-    suite = _release()["VERSION_CODENAME"]
+    suite = release()["VERSION_CODENAME"]
     key = hashlib.sha256(repr((PACKAGES, UNWANTED, MASKED)).encode()).hexdigest()[:12]
-    return _kept(f"{suite}-{key}.cpio", lambda path: _make_debian(suite, path))
+    return kept(f"{suite}-{key}.cpio", lambda path: _make_debian(suite, path))
 
 
 def _make_debian(suite, path):
     hide = [f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in UNWANTED]
     with tempfile.TemporaryDirectory(dir=KEPT) as work:
-        _command("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
+        command("mmdebstrap", "--quiet", "--variant=minbase", f"--include={','.join(PACKAGES)}",
                  *hide, suite, f"{work}/root.tar")
         with cpio.Writer(path) as archive:
             archive.tar(f"{work}/root.tar")
@@ -183,7 +125,7 @@ class Machine:
 
     def __init__(self, kernel, archives, memory_mb=2048, append=""):
         self.kernel = kernel
-        self.archives = [*archives, kernel.modules]
+        self.archives = archives
         self.memory_mb = memory_mb
         self.append = append
 
@@ -194,6 +136,8 @@ class Machine:
             archive.bytes("etc/systemd/system/vm-script.service", unit)
             archive.link("etc/systemd/system/multi-user.target.wants/vm-script.service",
                          "../vm-script.service")
+            archive.directory("usr/lib/modules")
+            archive.tree(self.kernel.modules, "usr/lib/modules")
         with open(f"{work}/initrd", "wb") as whole:
             for path in (*self.archives, f"{work}/script.cpio"):
                 with open(path, "rb") as part:

@@ -12,6 +12,7 @@ import tempfile
 
 import cpio
 import machine
+from kernels import Kernel
 
 SKIPPED = 77
 KERNEL = "linux-image-cloud-amd64"
@@ -41,7 +42,7 @@ def boot(package):
         print(line, flush=True)
         lines.append(line)
 
-    kernel = machine.Kernel.of_package(package)
+    kernel = Kernel.of_suite(machine.release()["VERSION_CODENAME"], package)
     print(f"# {kernel.release}", flush=True)
     with tempfile.TemporaryDirectory() as work:
         overlay(f"{work}/overlay.cpio")
@@ -58,7 +59,7 @@ def main():
         print("1..0 # SKIP it boots a virtual machine: ./setup test --full does that")
         sys.exit(SKIPPED)
     try:
-        machine.require()
+        machine.require("mmdebstrap")
     except machine.Missing as missing:
         print(f"1..0 # SKIP {missing}")
         sys.exit(SKIPPED)
