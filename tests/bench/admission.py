@@ -28,7 +28,7 @@ import messages  # noqa: E402
 import programs  # noqa: E402
 import sandbox  # noqa: E402
 from guarded import make_daemon, policy, psk  # noqa: E402
-from report import Bars, Report, arguments, bench_main, percentile, table  # noqa: E402
+from report import Report, arguments, bench_main, percentile, table  # noqa: E402
 from segments import MP_CAPABLE, MP_DSS, MP_JOIN, SYN, Capture, Datagram, token_of  # noqa: E402
 
 ROUND = 20
@@ -128,9 +128,7 @@ class Bench:
         self.rules = {mode: policy(mode, key) for mode in MODES}
         self.rules["off"] = policy("off", None)
         self.daemons = [make_daemon(hosts, netns, None, None) for netns in (None, lab.SERVER)]
-        hosts.add(programs.Process([sys.executable, joinlatency.__file__, "--serve"], "server",
-                                   netns=lab.SERVER))
-        lab.wait_for(lambda: joinlatency.PORT in hosts.listeners(lab.SERVER), "the server listens")
+        joinlatency.start_server(hosts)
 
     @contextlib.contextmanager
     def managed(self, mode):
@@ -194,53 +192,51 @@ def summary(values):
 
 
 def show(weather, rows, gate, report):
-    """A table, and its part of the report. Span -> figures, of the mode with authentication."""
-    spans = {}
+    """A table, and its part of the report."""
     lines = []
     for mode in MODES:
         for name in SPANS:
-            values = [row[name] for row in rows[mode] if name in row]
-            if not values:
-                continue
-            figures = summary(values)
-            spans.setdefault(mode, {})[name] = figures
-            report.add({"weather": weather, "mode": mode, "span": name, "n": len(values),
-                        **figures, "samples": values})
-            lines.append((mode, name, str(len(values)), *(f"{each:.0f}"
-                                                          for each in figures.values())))
+            values = span(rows, mode, name)
+            if values:
+                report.add({"weather": weather, "mode": mode, "span": name, "n": len(values),
+                            **summary(values), "samples": values})
+                lines.append((mode, name, str(len(values)), *(f"{each:.0f}" for each in
+                                                              summary(values).values())))
     if gate:
         report.add({"weather": weather, "span": "nft", "n": len(gate), **summary(gate)})
         lines.append(("nft", "one element", str(len(gate)),
                       *(f"{each:.0f}" for each in summary(gate).values())))
     print(f"\n{weather}: microseconds")
     table(("", "span", "n", "min", "median", "p95", "max"), lines)
-    return spans
 
 
-def add_bars(weather, spans, bars):
-    asked, trip = spans["require"]["asked"]["median"], spans["require"]["round trip"]["median"]
-    bars.add(f"join that is asked for, {weather}: median later by", f"{asked:.0f} us",
-             f"<= {trip + MARGIN:.0f} us", "-", asked <= trip + MARGIN)
-    added = spans["require"]["all"]["median"] - spans["off"]["all"]["median"]
-    hello = spans["require"]["hello"]["median"]
-    bars.add(f"the same, with HELLO ({hello:.0f} us)", f"{added:.0f} us", "-", "-", None)
+def span(rows, mode, name):
+    """Microseconds of all connections that had it."""
+    return [row[name] for row in rows[mode] if name in row]
+
+
+def compare(weather, rows, report):
+    trips = span(rows, "require", "round trip")
+    report.compare(f"join that the server was asked for, {weather}: later by", "us",
+                   span(rows, "require", "asked"), ("a round trip", trips),
+                   bar={"difference": MARGIN}, key=True)
+    report.compare(f"first join, required authentication, {weather}", "us",
+                   span(rows, "require", "all"), ("none required", span(rows, "off", "all")))
 
 
 def bench(options):
     """Inside the namespaces: everything. The exit status."""
     total = ROUND if options.quick else options.connections
     report = Report(options, "admission", {"connections": total, "round": ROUND})
-    bars = Bars(report)
     for weather, delays in WEATHERS.items():
         with lab.Lab(rates=(None, None), delays=delays) as hosts:
             rows = Bench(hosts).run(total)
-            spans = show(weather, rows, gate_times(total), report)
-        if "asked" not in spans.get("require", {}) or "all" not in spans.get("off", {}):
-            print(f"no joins: {({mode: list(spans.get(mode, ())) for mode in MODES})}")
+            show(weather, rows, gate_times(total), report)
+        if not span(rows, "require", "asked") or not span(rows, "off", "all"):
+            print(f"no joins: {({mode: len(rows[mode]) for mode in MODES})}")
             return 1
-        add_bars(weather, spans, bars)
-    bars.show()
-    report.write()
+        compare(weather, rows, report)
+    report.finish()
     return 0
 
 

@@ -71,9 +71,7 @@ class Load(scale.Scale):
     def __init__(self, hosts, report, sizes):
         super().__init__(hosts, report, sizes)
         self.capture = joinlatency.Capture()
-        server = [sys.executable, os.path.abspath(joinlatency.__file__), "--serve"]
-        hosts.add(programs.Process(server, "server of joins", netns=lab.SERVER))
-        lab.wait_for(lambda: joinlatency.PORT in hosts.listeners(lab.SERVER), "the server listens")
+        joinlatency.start_server(hosts)
 
     def cpu_usec(self):
         """What the daemon's loop has used of processors. It is the main thread."""
@@ -142,14 +140,12 @@ class Load(scale.Scale):
                 f"{row['cpu_each']:.0f}" if row["cpu_each"] else "") for row in rows])
         costs = {row["load"][0]: row["cpu_each"] for row in rows if row["cpu_each"]}
         dearest = max(costs, key=costs.get)
-        self.bars.add(f"an answer over D-Bus among {self.sizes.live} connections: the dearest",
-                      f"{costs[dearest]:.0f} us ({dearest})", f"<= {BAR_USEC} us", "-",
-                      costs[dearest] <= BAR_USEC)
-        late = max(row["max"] for row in rows if row["load"])
-        self.bars.add("latest join of all while clients ask",
-                      f"{late:.0f} us (nobody asks: {rows[0]['max']:.0f} us)",
-                      f"<= {BAR_USEC} us", "-", late <= BAR_USEC)
-        self.bars.show()
+        self.report.compare(f"processor for one answer over D-Bus among {self.sizes.live} "
+                            f"connections, the dearest ({dearest}): 19 of 20 within", "us",
+                            [costs[dearest]], bar={"max": BAR_USEC})
+        self.report.compare("latest join while clients ask, each load", "us",
+                            [row["max"] for row in rows if row["load"]],
+                            ("nobody asks", [rows[0]["max"]]), bar={"max": BAR_USEC})
 
 
 def bench(options):
@@ -157,7 +153,7 @@ def bench(options):
     report = Report(options, "busload", {})
     with lab.Lab(rates=(None, None)) as hosts:
         Load(hosts, report, Sizes(options.quick)).all()
-    report.write()
+    report.finish()
     return 0
 
 

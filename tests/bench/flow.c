@@ -11,6 +11,7 @@
  *
  *     gap NUMBER FROM TO        nothing came for GAP_USEC or more
  *     end NUMBER FROM TO BYTES  what came in all, and since when nothing
+ *     slice 0 FROM TO BYTES     what came on all connections within SLICE_USEC
  *
  * The server says "listening" first, the client "open" when all connections are open. With
  * FLOW_CONGESTION in the environment both use that congestion control.
@@ -38,6 +39,8 @@
 enum {
         CHUNK = 1 << 16,
         GAP_USEC = 10000,
+        SLICE_USEC = 50000,
+        SLICES = 2000, /* of what comes later, none are kept */
         BURST = 2000000,
         EVENTS = 64,
         BACKLOG = 1024,
@@ -67,6 +70,7 @@ struct gap {
 static struct flow flows[FLOWS]; /* by descriptor */
 static struct gap *gaps;
 static size_t n_gaps, max_gaps;
+static uint64_t slices[SLICES], slices_from, n_slices;
 static char chunk[CHUNK];
 
 static void flow_begin(int epoll, int fd, enum what what) {
@@ -117,6 +121,18 @@ static void note_gap(unsigned number, uint64_t from, uint64_t to) {
         gaps[n_gaps++] = (struct gap){ .number = number, .from = from, .to = to };
 }
 
+static void note_bytes(uint64_t now, uint64_t n) {
+        uint64_t i;
+
+        if (!slices_from)
+                slices_from = now;
+        i = (now - slices_from) / SLICE_USEC;
+        if (i >= SLICES)
+                return;
+        slices[i] += n;
+        n_slices = i + 1;
+}
+
 static void flow_receive(int epoll, int fd) {
         struct flow *flow = &flows[fd];
         const ssize_t n = recv(fd, chunk, sizeof(chunk), MSG_DONTWAIT);
@@ -131,6 +147,7 @@ static void flow_receive(int epoll, int fd) {
                 note_gap(flow->number, flow->last_usec, now);
         flow->last_usec = now;
         flow->bytes += (uint64_t)n;
+        note_bytes(now, (uint64_t)n);
 }
 
 static void flow_send(int epoll, int fd) {
@@ -210,6 +227,9 @@ static void print_all(void) {
         for (size_t i = 0; i < n_gaps; i++)
                 printf("gap %u %llu %llu\n", gaps[i].number, (unsigned long long)gaps[i].from,
                        (unsigned long long)gaps[i].to);
+        for (uint64_t i = 0, from = slices_from; i < n_slices; i++, from += SLICE_USEC)
+                printf("slice 0 %llu %llu %llu\n", (unsigned long long)from,
+                       (unsigned long long)(from + SLICE_USEC), (unsigned long long)slices[i]);
         for (int fd = 0; fd < FLOWS; fd++)
                 if (flows[fd].what == RECEIVER)
                         printf("end %u %llu %llu %llu\n", flows[fd].number,

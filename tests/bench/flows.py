@@ -61,11 +61,15 @@ class Flows:
 
 
 class Seen:
-    """When nothing came, by connection: from, to, in microseconds."""
+    """When nothing came, by connection: from, to, in microseconds. And what came, in slices."""
 
     def __init__(self, lines):
         self.gaps, self.bytes = {}, {}
+        self.slices = []  # from, to, bytes
         for kind, number, begin, end, *more in lines:
+            if kind == "slice":
+                self.slices.append((int(begin), int(end), int(more[0])))
+                continue
             gaps = self.gaps.setdefault(int(number), [])
             gaps.append((int(begin), int(end)))
             if kind == "end":
@@ -91,6 +95,15 @@ class Seen:
         """Milliseconds without data between these times, in all gaps of the only connection."""
         (gaps,) = self.gaps.values()
         return sum(max(0, min(end, until) - max(begin, since)) for begin, end in gaps) / 1000
+
+    def rates(self, since, until, step):
+        """Mbit/s from since to until, for each step of microseconds."""
+        rates = [0.0] * ((until - since) // step)
+        for begin, end, count in self.slices:
+            place = ((begin + end) // 2 - since) // step
+            if 0 <= place < len(rates):
+                rates[place] += count * 8 / step
+        return rates
 
     def flows_since(self, since):
         """Milliseconds until data flowed on the only connection, and went on; None: it never did.

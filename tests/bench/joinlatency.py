@@ -1,13 +1,13 @@
 #!/usr/bin/python3
-"""How soon the second subflow is asked for, compared with the kernel's own path manager.
+"""How soon the second subflow is asked for, compared with the kernel's path manager and mptcpd.
 
 A connection can take joins from the moment when the server's first data or acknowledgement after
 the handshake reaches the client (ESTABLISHED). Measured is the time from that packet to the SYN
 with MP_JOIN on the other interface, both as seen by one packet socket in the client's namespace.
 The same from the first SYN of the connection is what an application notices. Rounds of 20
-connections alternate between mptcpized and the kernel's path manager, so that both have the same
-weather. Several runs each on an idle machine, and with more busy loops than it has processors.
-Reports and asserts nothing.
+connections alternate between mptcpized, mptcpd with the smallest plugin that joins, and the
+kernel's path manager, so that all have the same weather. Several runs each on an idle machine, and
+with more busy loops than it has processors. Reports and asserts nothing.
 """
 
 import contextlib
@@ -20,8 +20,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
 # pylint: disable=wrong-import-position
 import lab  # noqa: E402
+import peers  # noqa: E402
 import programs  # noqa: E402
-from report import Bars, Report, arguments, bench_main, percentile, table  # noqa: E402
+from report import Report, arguments, bench_main, percentile, table  # noqa: E402
 from segments import MP_CAPABLE, MP_DSS, MP_JOIN, SYN, Capture, token_of  # noqa: E402
 
 PORT = 5001
@@ -31,7 +32,7 @@ P99_BAR = {"idle": 2000, "busy": 5000}  # microseconds
 BUSY_LOOPS = 4
 SOL_MPTCP = 284
 MPTCP_INFO = 1
-MODES = ("mptcpized", "kernel")
+OURS, KERNEL = "mptcpized", "kernel"
 SINCE = ("established", "opened")  # the moment that the join is counted from
 
 
@@ -76,6 +77,13 @@ def serve():
                     connection.send(byte)
 
 
+def start_server(hosts):
+    """serve(), on the server."""
+    hosts.add(programs.Process([sys.executable, os.path.abspath(__file__), "--serve"], "server",
+                               netns=lab.SERVER))
+    lab.wait_for(lambda: PORT in hosts.listeners(lab.SERVER), "the server listens")
+
+
 def connect_once():
     """One connection that lives until its second subflow is there. Says if it came."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_MPTCP) as connection:
@@ -93,37 +101,38 @@ def connect_once():
 class Run:
     """What was measured, by path manager."""
 
-    def __init__(self, weather):
+    def __init__(self, weather, modes):
         self.weather = weather
-        self.samples = {mode: [] for mode in MODES}
-        self.tried = {mode: 0 for mode in MODES}
+        self.samples = {mode: [] for mode in modes}
+        self.tried = {mode: 0 for mode in modes}
 
     def column(self, mode, since):
         return [row[SINCE.index(since)] for row in self.samples[mode]]
 
 
 class Bench:
-    """Both path managers on the same two paths, which are not shaped."""
+    """All path managers on the same two paths, which are not shaped."""
 
     def __init__(self, hosts):
         self.hosts = hosts
         self.capture = Capture()
         programs.start_bus(hosts)
-        self.daemon = programs.Daemon(hosts)
-        hosts.add(programs.Process([sys.executable, os.path.abspath(__file__), "--serve"],
-                                   "server", netns=lab.SERVER))
-        lab.wait_for(lambda: PORT in hosts.listeners(lab.SERVER), "the server listens")
+        self.managers = {OURS: programs.Daemon(hosts)}
+        self.mptcpd = peers.Mptcpd(hosts)
+        if not self.mptcpd.missing:
+            self.managers[peers.MPTCPD] = self.mptcpd
+        start_server(hosts)
 
     @contextlib.contextmanager
     def managed_by(self, mode):
-        if mode == "kernel":
+        if mode == KERNEL:
             self.hosts.kernel_endpoints()
             yield
             self.hosts.kernel_endpoints_flush()
         else:
-            self.daemon.start()
+            self.managers[mode].start()
             yield
-            self.daemon.stop()
+            self.managers[mode].stop()
 
     def round(self, run, mode, count):
         with self.managed_by(mode):
@@ -137,11 +146,12 @@ class Bench:
         run.tried[mode] += count
 
     def run(self, weather, total):
-        """So many connections of each path manager, in turns; neither is always the first."""
-        run = Run(weather)
+        """So many connections of each path manager, in turns; none is always the first."""
+        modes = [*self.managers, KERNEL]
+        run = Run(weather, modes)
         with self.loops(BUSY_LOOPS if weather == "busy" else 0):
             for number, start in enumerate(range(0, total, ROUND)):
-                for mode in MODES[::(-1) ** number]:
+                for mode in modes[::(-1) ** number]:
                     self.round(run, mode, min(ROUND, total - start))
         return run
 
@@ -166,34 +176,39 @@ def summary(values):
 def show(run, report, since):
     """A table, and its part of the report."""
     figures = {}
-    for mode in MODES:
+    for mode in run.samples:
         values = run.column(mode, since)
         figures[mode] = summary(values)
         report.add({"path_manager": mode, "weather": run.weather, "since": since,
                     "tried": run.tried[mode], "n": len(values), **figures[mode],
                     "samples": values})
     print(f"\n{run.weather}: microseconds from \"{since}\" to the SYN of the join")
-    table(("path manager", "n", *figures["kernel"]),
+    table(("path manager", "n", *figures[KERNEL]),
           [(mode, f"{len(run.samples[mode])} of {run.tried[mode]}",
-            *(f"{value:.1f}" for value in figures[mode].values())) for mode in MODES])
+            *(f"{value:.1f}" for value in figures[mode].values())) for mode in run.samples])
 
 
-def show_bars(runs, report):
-    """runs: weather -> its runs."""
-    bars = Bars(report)
-    for weather, those in runs.items():
-        values = {mode: [run.column(mode, "established") for run in those] for mode in MODES}
-        ratios = [statistics.median(ours) / statistics.median(kernel)
-                  for ours, kernel in zip(values["mptcpized"], values["kernel"])]
-        idle = weather == "idle"
-        bars.add(f"first join, {weather}: median, of the kernel's, in each run",
-                 ", ".join(f"{ratio:.2f}" for ratio in ratios), f"<= {BAR}" if idle else "-", "1",
-                 max(ratios) <= BAR if idle else None)
-        p99 = {mode: summary(sum(rows, []))["p99"] for mode, rows in values.items()}
-        bars.add(f"first join, {weather}: p99 of all runs", f"{p99['mptcpized']:.0f} us",
-                 f"<= {P99_BAR[weather]} us", f"{p99['kernel']:.0f} us",
-                 p99["mptcpized"] <= P99_BAR[weather])
-    bars.show()
+def compare(weather, runs, missing, report):
+    """The rows of one weather. missing: why there is no mptcpd."""
+    idle = weather == "idle"
+
+    def columns(mode, since="established"):
+        return [run.column(mode, since) for run in runs if mode in run.samples]
+
+    def both(function, since="established"):
+        """Ours, and the peers."""
+        ours, kernel, mptcpd = (function(columns(mode, since))
+                                for mode in (OURS, KERNEL, peers.MPTCPD))
+        return ours, ("kernel's own", kernel), (peers.MPTCPD, mptcpd or missing)
+
+    report.compare(f"first join, {weather}: from ESTABLISHED to its SYN", "us",
+                   *both(lambda rows: sum(rows, [])), bar={"ratio": BAR} if idle else None,
+                   key=True)
+    report.compare(f"first join, {weather}: 99 of 100 come within, each run", "us",
+                   *both(lambda rows: [summary(row)["p99"] for row in rows]),
+                   bar={"max": P99_BAR[weather]})
+    report.compare(f"first join, {weather}: from the connection's SYN to its SYN", "us",
+                   *both(lambda rows: sum(rows, []), "opened"))
 
 
 def bench(options):
@@ -212,8 +227,9 @@ def bench(options):
             runs[weather].append(run)
             for since in SINCE:
                 show(run, report, since)
-        show_bars(runs, report)
-    report.write()
+        for weather, those in runs.items():
+            compare(weather, those, scene.mptcpd.missing, report)
+    report.finish()
     return 0
 
 
@@ -223,7 +239,7 @@ def main():
     parser = arguments(__doc__)
     parser.add_argument("--connections", type=int, default=200,
                         help="of each path manager, in a run")
-    parser.add_argument("--runs", type=int, default=5, help="in each weather")
+    parser.add_argument("--runs", type=int, default=3, help="in each weather")
     bench_main(parser, bench)
 
 

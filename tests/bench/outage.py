@@ -8,6 +8,7 @@
     new        the only path fails, and a while later another one comes: time until data flows
     crowd      200 transfers on a link that goes down: the same for each
     idle       a path that swallows everything below an idle connection: nothing may be done
+    series     throughput over time while the first path is away, for plot.py
 
 The path managers take turns: mptcpized on the client, on both ends, and the kernel with endpoints.
 Reports and asserts nothing.
@@ -22,10 +23,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 # pylint: disable=wrong-import-position
 import lab  # noqa: E402
 from flows import FAULTS, MODES, Flows, Managers, now, wait_for_path  # noqa: E402
-from report import Bars, Report, arguments, bench_main, percentile  # noqa: E402
+from report import Report, arguments, bench_main, percentile  # noqa: E402
 
 CROWD_MBIT = 1000  # with less, so many transfers stall each other
 SECOND = 1_000_000
+STEP = SECOND // 10  # of what is plotted
+KERNEL = "kernel's own"
 # Later gaps are congestion control's own: a full queue on the path that has taken over.
 WINDOW = SECOND
 IDLE_COUNTERS = ("MPJoinSynTx", "RmAddrTx", "MPPrioTx", "MPRstTx", "MPFastcloseTx")
@@ -36,24 +39,21 @@ class Sizes:
 
     def __init__(self, options):
         quick = options.quick
-        self.runs = options.runs or (1 if quick else 20)
-        self.normal_runs = min(self.runs, 5)  # it has no bars
+        self.runs = options.runs or (1 if quick else 5)
+        self.normal_runs = min(self.runs, 3)  # it has no bars
         self.faults = ("link down", "blackhole") if quick else tuple(FAULTS)
         self.roles = ("backup",) if quick else ("backup", "normal")
-        self.before = 0.3 if quick else 1.0
-        self.after = 0.8 if quick else 3.0
-        self.away = 0.4 if quick else 3.0
-        self.back = 1.0 if quick else 10.0
-        self.new = 1.0 if quick else 10.0
+        self.before = 0.3 if quick else 0.7
+        self.after = 0.8 if quick else 2.0
+        self.away = 0.4 if quick else 2.0
+        self.back = 1.0 if quick else 5.0
+        self.new = 1.0 if quick else 5.0
         self.crowd = 20 if quick else 200
-        self.crowds = 1 if quick else 5
+        self.crowds = 1 if quick else 3
         self.burst = 1.5 if quick else 3.0  # it takes 0.8
-        self.idle = 1.0 if quick else 20.0
-
-
-def text(values):
-    """Median and worst of milliseconds."""
-    return f"median {statistics.median(values):.0f}, worst {max(values):.0f} ms" if values else "-"
+        self.idle = 1.0 if quick else 15.0
+        self.plot = (1, 2, 2) if quick else (2, 6, 6)  # before, away, back again
+        self.plots = 1 if quick else 5
 
 
 def modes_of(fault, direction):
@@ -62,12 +62,12 @@ def modes_of(fault, direction):
 
 
 def bar_of(role, fault, direction, mode):
-    """(median, worst) in milliseconds, None: no bar."""
+    """In milliseconds, None: no bar."""
     if role != "backup":
-        return None, None
+        return None
     if fault != "blackhole":
-        return 120, 250
-    return (900 if direction == "down" and mode == "mptcpized" else 450), None
+        return {"median": 120, "max": 250}
+    return {"median": 900 if direction == "down" and mode == "mptcpized" else 450}
 
 
 class Outage:
@@ -76,7 +76,6 @@ class Outage:
     def __init__(self, sizes, report):
         self.sizes = sizes
         self.report = report
-        self.bars = Bars(report)
 
     # faults
 
@@ -112,18 +111,12 @@ class Outage:
                              "longest_ms": gaps[mode],
                              "silence_ms": [silence for _, silence in samples[mode]]})
         for mode in modes[:-1]:
-            self.fault_bar(managers.role, fault, direction, mode, gaps)
-
-    def fault_bar(self, role, fault, direction, mode, gaps):
-        median, worst = bar_of(role, fault, direction, mode)
-        good = None
-        if median:
-            good = (statistics.median(gaps[mode]) <= median
-                    and (worst is None or max(gaps[mode]) <= worst))
-        bar = "-" if median is None else f"median {median}" + (f", worst {worst}" if worst else "")
-        where = {"mptcpized": "client", "both ends": "both ends"}[mode]
-        self.bars.add(f"{fault}, {role}, {direction}, {where}", text(gaps[mode]), bar,
-                      text(gaps["kernel"]), good)
+            where = {"mptcpized": "at the client", "both ends": "at both ends"}[mode]
+            self.report.compare(
+                f"{fault} ({managers.role}, {direction}, mptcpized {where}): longest gap", "ms",
+                gaps[mode], (KERNEL, gaps["kernel"]),
+                bar=bar_of(managers.role, fault, direction, mode),
+                key=backup and fault in ("link down", "blackhole"))
 
     def faults(self):
         for role in self.sizes.roles:
@@ -159,8 +152,8 @@ class Outage:
                                                    ("up", "down")[number % 2]))
         for mode, values in gaps.items():
             self.report.add({"what": "return", "path_manager": mode, "longest_ms": values})
-        self.bars.add("return to the primary, backup", text(gaps["mptcpized"]), "worst 250",
-                      text(gaps["kernel"]), max(gaps["mptcpized"]) <= 250)
+        self.report.compare("return of the first path (backup): longest gap", "ms",
+                            gaps["mptcpized"], (KERNEL, gaps["kernel"]), bar={"max": 250})
 
     # a new path
 
@@ -192,16 +185,14 @@ class Outage:
                 for mode in times if number < 2 else ("mptcpized",):
                     times[mode].append(self.new_once(hosts, managers, mode,
                                                      ("up", "down")[number % 2]))
-        shown = {}
         for mode, values in times.items():
             self.report.add({"what": "new path", "path_manager": mode, "ms": values})
-            came = [value for value in values if value is not None]
-            shown[mode] = text(came)
-            if len(came) < len(values):
-                shown[mode] = f"{len(values) - len(came)} of {len(values)} never; {text(came)}"
-        good = None not in times["mptcpized"] and max(times["mptcpized"]) <= 250
-        self.bars.add("the only path fails, a new one comes", shown["mptcpized"], "250",
-                      shown["kernel"], good)
+        came = {mode: [value for value in values if value is not None]
+                for mode, values in times.items()}
+        self.report.compare("the only path fails, a new one comes: until data flows", "ms",
+                            "not each time" if None in times["mptcpized"] else came["mptcpized"],
+                            (KERNEL, came["kernel"] or f"never within {self.sizes.new:.0f} s"),
+                            bar={"max": 250}, key=True)
 
     # many
 
@@ -231,18 +222,16 @@ class Outage:
                 for mode, values in runs.items():
                     values.append(self.crowd_once(hosts, managers, mode))
                     self.report.add({"what": "crowd", **values[-1]})
-        stayed = {mode: sum(self.sizes.crowd - run["moved"] for run in values)
-                  for mode, values in runs.items()}
-        for share, bar in (("p50", None), ("p95", 300), ("max", None), ("p95_before", None)):
-            columns = {mode: [run[share] for run in values] for mode, values in runs.items()}
-            good = None
-            if bar:
-                good = not stayed["mptcpized"] and statistics.median(columns["mptcpized"]) <= bar
-            self.bars.add(f"{self.sizes.crowd} transfers, link down, {share.replace('_', ' ')}",
-                          text(columns["mptcpized"]), f"{bar}, all moved" if bar else "-",
-                          text(columns["kernel"]), good)
-        self.bars.add("   of them not moved", str(stayed["mptcpized"]), "0",
-                      str(stayed["kernel"]), not stayed["mptcpized"])
+        crowd = f"{self.sizes.crowd} transfers, link down"
+        for share, bar in (("p50", None), ("p95", {"median": 300}), ("max", None),
+                           ("p95_before", None)):
+            ours, kernel = ([run[share] for run in runs[mode]] for mode in ("mptcpized", "kernel"))
+            self.report.compare(f"{crowd}: longest gap, {share.replace('_', ', ')}", "ms", ours,
+                                (KERNEL, kernel), bar=bar, key=share == "p95")
+        ours, kernel = ([self.sizes.crowd - run["moved"] for run in runs[mode]]
+                        for mode in ("mptcpized", "kernel"))
+        self.report.compare(f"{crowd}: not moved", "transfers", ours, (KERNEL, kernel),
+                            bar={"max": 0})
 
     # none
 
@@ -271,12 +260,48 @@ class Outage:
             managers = Managers(hosts, "backup")
             for what, name in (("idle", "nothing"), ("burst", "a download of 2 MB")):
                 actions = self.idle_once(hosts, managers, what)
-                self.bars.add(f"actions in a blackhole of {self.sizes.idle:.0f} s, idle after "
-                              f"{name}", str(actions), "0", "0", actions == 0)
+                self.report.compare(f"a blackhole of {self.sizes.idle:.0f} s, idle after {name}",
+                                    "actions", [actions], bar={"max": 0})
+
+    # over time
+
+    def series_once(self, hosts, managers, mode):
+        """Mbit/s of a download whose first path is away for a while, in steps."""
+        before, away, back = self.sizes.plot
+        with managers.managed_by(mode):
+            flows = Flows(hosts, "down")
+            flows.wait_for_joins()
+            time.sleep(before + 1)  # it has to find its pace, first
+            pulled = now()
+            hosts.path_down(0)
+            time.sleep(away)
+            hosts.path_up(0)
+            time.sleep(back)
+            seen = flows.stop()
+            wait_for_path(hosts.paths[0])
+        return seen.rates(pulled - before * SECOND, pulled + (away + back) * SECOND, STEP)
+
+    def series(self):
+        """All runs, step by step; and how much came while the path was away."""
+        runs = {"mptcpized": [], "kernel": []}
+        before, away, back = self.sizes.plot
+        with lab.Lab() as hosts:
+            managers = Managers(hosts, "normal")
+            for number in range(self.sizes.plots):
+                for mode in list(runs)[::(-1) ** number]:
+                    runs[mode].append(self.series_once(hosts, managers, mode))
+        self.report.add({"what": "series", "step_s": STEP / SECOND, "begin_s": -before,
+                         "lost_s": 0, "back_s": away, "unit": "Mbit/s", "runs": runs})
+        for name, begin, end in (("is away", before, before + away),
+                                 ("is back", before + away, before + away + back)):
+            ours, kernel = ([statistics.mean(run[begin * SECOND // STEP:end * SECOND // STEP])
+                             for run in runs[mode]] for mode in ("mptcpized", "kernel"))
+            self.report.compare(f"download over 20+20 Mbit/s, while the first path {name}",
+                                "Mbit/s", ours, (KERNEL, kernel), better="higher", key=True)
 
 
 PARTS = {"faults": Outage.faults, "return": Outage.returns, "new": Outage.new,
-         "crowd": Outage.crowd, "idle": Outage.idle}
+         "crowd": Outage.crowd, "idle": Outage.idle, "series": Outage.series}
 
 
 def bench(options):
@@ -289,14 +314,13 @@ def bench(options):
     for name in options.part or PARTS:
         print(name, flush=True)
         PARTS[name](outage)
-    outage.bars.show()
-    report.write()
+    report.finish()
     return 0
 
 
 def main():
     parser = arguments(__doc__)
-    parser.add_argument("--runs", type=int, help="of each fault and path manager (20)")
+    parser.add_argument("--runs", type=int, help="of each fault and path manager (5)")
     parser.add_argument("--congestion", metavar="NAME", default="cubic",
                         help="congestion control of the transfers (cubic, as Debian has it)")
     parser.add_argument("--part", action="append", choices=tuple(PARTS), help="only this one")

@@ -2,7 +2,7 @@
 """What the preload library costs where it has nothing to give: starting programs, and loopback.
 
     start      fork, exec and wait of a small program, with the library and databases of 20 and 200
-               policies, against an empty preload library
+               policies, against an empty preload library and libmptcpwrap
     loopback   throughput, round trips and connect() of an established loopback connection, which
                stays TCP, with the library in both ends and without
 
@@ -20,11 +20,13 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "net"))
 # pylint: disable=wrong-import-position
 import lab  # noqa: E402
+import peers  # noqa: E402
 import programs  # noqa: E402
-from report import Report, arguments, bench_main, table  # noqa: E402
+from report import Report, arguments, bench_main  # noqa: E402
 
 EMPTY = "void mptcpize_bench_empty(void);\nvoid mptcpize_bench_empty(void) {}\n"
 PROGRAM = "/bin/true"
+START_BAR = 100  # microseconds more than with an empty library
 CHUNK = 1 << 16
 PORT = 5002
 
@@ -60,22 +62,31 @@ def start_once(env):
     return time.perf_counter_ns() - began
 
 
-def bench_start(build, report, rounds):
-    """Microseconds a start takes more than with an empty library."""
-    ways = {"no library": {}, "empty library": {"LD_PRELOAD": compile_empty()},
+def bench_start(build, report, rounds, starts):
+    """Microseconds of a start, the median of each round of so many."""
+    wrap = peers.find(peers.WRAP)
+    ways = {"nothing": {}, "an empty library": {"LD_PRELOAD": compile_empty()},
             "no database": {"LD_PRELOAD": build.preload()}}
     for n in (20, 200):
         ways[f"{n} policies"] = {"LD_PRELOAD": build.preload(),
                                  "MPTCPIZE_POLICY": database(build, n)}
+    if "missing" not in wrap:
+        ways[peers.WRAP] = {"LD_PRELOAD": wrap["library"]}
     times = {name: [] for name in ways}
     for _ in range(rounds):
-        for name, env in ways.items():
-            times[name].append(start_once(env))
-    medians = {name: statistics.median(values) / 1000 for name, values in times.items()}
-    base = medians["empty library"]
-    table(("start of", PROGRAM, "us", "more than empty"),
-          [(name, "", f"{value:.1f}", f"{value - base:+.1f}") for name, value in medians.items()])
-    report.add({"what": "start", "rounds": rounds, "usec": medians})
+        single = {name: [] for name in ways}
+        for _ in range(starts):
+            for name, env in ways.items():
+                single[name].append(start_once(env) / 1000)
+        for name, values in single.items():
+            times[name].append(statistics.median(values))
+    empty = ("an empty library", times["an empty library"])
+    report.compare(f"start of {PROGRAM}, 20 policies", "us", times["20 policies"], empty,
+                   (peers.WRAP, times.get(peers.WRAP) or wrap["missing"]),
+                   ("nothing", times["nothing"]), bar={"difference": START_BAR}, key=True)
+    for name in ("200 policies", "no database"):
+        report.compare(f"start of {PROGRAM}, {name}", "us", times[name], empty)
+    report.add({"what": "start", "starts": starts, "usec": times})
 
 
 def serve(connections):
@@ -146,20 +157,17 @@ def loopback_once(env, sizes):
 def bench_loopback(build, report, rounds, sizes):
     ways = {"TCP": {}, "library": build.preload_environ()}
     results = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, env in ways.items():
-            results[name].append(loopback_once(env, sizes))
-    medians = {name: {key: statistics.median(row[key] for row in rows) for key in rows[0]}
-               for name, rows in results.items()}
-    plain, ours = medians["TCP"], medians["library"]
-    table(("loopback", "", "TCP", "library", "ratio"),
-          [("throughput", "Gbit/s", f"{plain['rate'] * 8e-9:.2f}", f"{ours['rate'] * 8e-9:.2f}",
-            f"{ours['rate'] / plain['rate']:.3f}"),
-           ("round trip", "us", f"{plain['trip'] * 1e6:.1f}", f"{ours['trip'] * 1e6:.1f}",
-            f"{ours['trip'] / plain['trip']:.3f}"),
-           ("connect()", "us", f"{plain['connect'] * 1e6:.1f}", f"{ours['connect'] * 1e6:.1f}",
-            f"{ours['connect'] / plain['connect']:.3f}")])
-    report.add({"what": "loopback", "rounds": rounds, "medians": medians})
+    for number in range(rounds):
+        for name in list(ways)[::(-1) ** number]:
+            results[name].append(loopback_once(ways[name], sizes))
+    for key, name, unit, factor in (("rate", "throughput", "Gbit/s", 8e-9),
+                                    ("trip", "round trip of a byte", "us", 1e6),
+                                    ("connect", "connect()", "us", 1e6)):
+        ours, plain = ([row[key] * factor for row in results[way]] for way in ("library", "TCP"))
+        report.compare(f"loopback, both ends with the library: {name}", unit, ours,
+                       ("plain TCP", plain), better="higher" if key == "rate" else "lower",
+                       key=True)
+    report.add({"what": "loopback", "rounds": rounds, "runs": results})
 
 
 def bench(options):
@@ -167,11 +175,10 @@ def bench(options):
     lab.command("ip", "link", "set", "lo", "up")
     build = programs.Build.find()
     report = Report(options, "preload", {})
-    bench_start(build, report, 50 if options.quick else 3000)
-    print()
-    bench_loopback(build, report, 1 if options.quick else 9,
-                   (64, 500, 100) if options.quick else (1024, 20000, 5000))
-    report.write()
+    bench_start(build, report, 3 if options.quick else 20, 20 if options.quick else 100)
+    bench_loopback(build, report, 1 if options.quick else 7,
+                   (64, 500, 100) if options.quick else (512, 10000, 3000))
+    report.finish()
     return 0
 
 

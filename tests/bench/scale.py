@@ -11,7 +11,6 @@ The daemon is judged by the kernel's own lists (probe.c). Reports and asserts no
 """
 
 import os
-import statistics
 import subprocess
 import sys
 import time
@@ -21,7 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 import lab  # noqa: E402
 import programs  # noqa: E402
 import sandbox  # noqa: E402
-from report import Bars, Report, arguments, bench_main  # noqa: E402
+from report import Report, arguments, bench_main  # noqa: E402
 
 PORT = 6000
 PORTS = 24
@@ -45,6 +44,33 @@ class Sizes:
 
 def program(name):
     return f"{programs.Build.find().root}/tests/bench/{name}"
+
+
+def resident(daemon):
+    """Resident memory of a daemon, bytes."""
+    path = f"/proc/{daemon.process.popen.pid}/status"
+    for line in lab.read(path).splitlines():
+        if line.startswith("VmRSS:"):
+            return int(line.split()[1]) * 1024
+    raise lab.Failed(f"{path} has no VmRSS")
+
+
+def make_room():
+    """For thousands of connections at a time, on both hosts."""
+    # A join is bound to a port that is free on its address, and the kernel searches for long
+    # (13 ms) when most are taken by joins that were closed within the last minute.
+    lab.write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
+    lab.write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0")
+    with sandbox.inside(lab.SERVER):
+        lab.write("/proc/sys/net/core/somaxconn", "8192")
+        lab.write("/proc/sys/net/ipv4/tcp_max_syn_backlog", "8192")
+
+
+def start_server(hosts):
+    """swarm.c's, on the server."""
+    server = programs.Process([program("swarm"), "serve", str(PORT), str(PORTS)], "server",
+                              netns=lab.SERVER, stdout=subprocess.PIPE)
+    hosts.add(server).popen.stdout.readline()
 
 
 class Dialer:
@@ -102,19 +128,10 @@ class Scale:
         self.hosts = hosts
         self.report = report
         self.sizes = sizes
-        self.bars = Bars(report)
-        # A join is bound to a port that is free on its address, and the kernel searches for long
-        # (13 ms) when most are taken by joins that were closed within the last minute.
-        lab.write("/proc/sys/net/ipv4/ip_local_port_range", "1024 65535")
-        lab.write("/proc/sys/net/ipv4/tcp_max_tw_buckets", "0")
-        with sandbox.inside(lab.SERVER):
-            lab.write("/proc/sys/net/core/somaxconn", "8192")
-            lab.write("/proc/sys/net/ipv4/tcp_max_syn_backlog", "8192")
+        make_room()
         programs.start_bus(hosts)
         self.daemon = programs.Daemon(hosts)
-        server = programs.Process([program("swarm"), "serve", str(PORT), str(PORTS)], "server",
-                                  netns=lab.SERVER, stdout=subprocess.PIPE)
-        hosts.add(server).popen.stdout.readline()
+        start_server(hosts)
 
     def exact(self, subflows=0):
         """Waits until the daemon has what the kernel has. (usec, lines of probe)."""
@@ -122,11 +139,7 @@ class Scale:
 
     def memory(self):
         """Resident memory of the daemon, bytes."""
-        path = f"/proc/{self.daemon.process.popen.pid}/status"
-        for line in lab.read(path).splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024
-        raise lab.Failed(f"{path} has no VmRSS")
+        return resident(self.daemon)
 
     def restart_once(self, lacking):
         """Milliseconds from the start to each thing that can be seen of it."""
@@ -155,11 +168,9 @@ class Scale:
                   flush=True)
         last = "exact" if lacking else "decided"
         times = [run[last] for run in runs]
-        self.bars.add(f"restart with {self.sizes.live} connections"
-                      + (", a join lacks each: all joined" if lacking else ": all decided"),
-                      f"median {statistics.median(times):.0f} ms, worst {max(times):.0f} ms",
-                      "-" if lacking else "<= 500 ms", "never",
-                      None if lacking else max(times) <= 500)
+        what = "one join lacking each: all joined" if lacking else "all decided"
+        self.report.compare(f"restart among {self.sizes.live} connections, {what}", "ms", times,
+                            bar=None if lacking else {"max": 500}, key=not lacking)
         self.report.add({"what": "restart", "connections": self.sizes.live, "lacking": lacking,
                          "ms": runs})
 
@@ -167,8 +178,8 @@ class Scale:
         """A bar: resident memory for each of the many connections."""
         count = self.sizes.live - FEW
         each = (self.memory() - empty) / count
-        self.bars.add(f"memory of a live connection with 2 subflows, {when}", f"{each:.0f} B",
-                      "<= 1024 B", "-", each <= 1024)
+        self.report.compare(f"memory of a live connection with 2 subflows, {when}", "B", [each],
+                            bar={"max": 1024})
         self.report.add({"what": "memory_live", "when": when, "connections": count,
                          "bytes_each": each})
 
@@ -211,8 +222,8 @@ class Scale:
             rss.append(self.memory())
         growth = rss[-1] - rss[0]
         print(f"   RSS at first, after each tenth: {' '.join(f'{n / 2**20:.2f}' for n in rss)} MiB")
-        self.bars.add(f"growth by {self.sizes.closed} closed connections", f"{growth} B",
-                      "0", "mptcpd: 47 B each", growth <= 0)
+        self.report.compare(f"growth by {self.sizes.closed} closed connections", "B", [growth],
+                            bar={"max": 0})
         self.report.add({"what": "memory_closed", "closed": self.sizes.closed, "rss": rss})
         self.daemon.stop()
 
@@ -240,10 +251,9 @@ class Scale:
                   f"{run['counters']['overruns']}", flush=True)
         exact = [run["exact_s"] for run in runs]
         kept = f"1 of {keep} stays" if keep else "none stays"
-        self.bars.add(f"{self.sizes.storm} connections ({kept}), stopped for "
-                      f"{self.sizes.stopped[1] - self.sizes.stopped[0]}: exact",
-                      f"median {statistics.median(exact):.2f} s, worst {max(exact):.2f} s",
-                      "<= 1 s", "mptcpd: deaf", max(exact) <= 1)
+        self.report.compare(f"{self.sizes.storm} connections ({kept}), daemon stopped for "
+                            f"{self.sizes.stopped[1] - self.sizes.stopped[0]}: exact after", "ms",
+                            [1000 * seconds for seconds in exact], bar={"max": 1000}, key=True)
         self.report.add({"what": "storm", "keep": keep, "runs": runs})
 
 
@@ -255,8 +265,7 @@ def bench(options):
         parts = {"live": scale.live, "storm": lambda: scale.storms(8), "closed": scale.closed}
         for name in options.part or parts:
             parts[name]()
-        scale.bars.show()
-    report.write()
+    report.finish()
     return 0
 
 

@@ -28,7 +28,8 @@ NOT_OURS = ("LICENSE",)
 
 # Documents point to standards, manuals and projects, and to nothing else.
 HOSTS = re.compile(r"https?://(?!(?:[\w-]+\.)*(?:debian\.org|freedesktop\.org|gnu\.org|fsf\.org|"
-                   r"kernel\.org|rfc-editor\.org|json-schema\.org|mptcp\.dev|multipath-tcp\.org|"
+                   r"kernel\.org|rfc-editor\.org|w3\.org|json-schema\.org|mptcp\.dev|"
+                   r"multipath-tcp\.org|"
                    r"example\.(?:com|net|org))"
                    r"(?:[/\s:)>\"'`.,]|$)|"
                    r"github\.com/(?:multipath-tcp|mptcpize)/|\{|%s|\$|localhost|\[|[\d.]+)",
