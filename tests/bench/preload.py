@@ -176,7 +176,7 @@ def bench(options):
     build = programs.Build.find()
     report = Report(options, "preload", {})
     bench_start(build, report, 3 if options.quick else 20, 20 if options.quick else 100)
-    bench_loopback(build, report, 1 if options.quick else 7,
+    bench_loopback(build, report, 3 if options.quick else 7,
                    (64, 500, 100) if options.quick else (512, 10000, 3000))
     report.finish()
     return 0
