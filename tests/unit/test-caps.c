@@ -17,12 +17,6 @@
 #define LTE         "198.51.100.1"
 #define MINUTE_USEC 60000000ull
 
-static void later(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-}
-
 /* Takes all actions; how many of them were of that type. */
 static size_t take(struct world *world, enum action_type type) {
         const struct action *action;
@@ -115,7 +109,7 @@ static void test_joins_given_up_makes_room(void **state) {
         first = world_expect(world, ACTION_CREATE);
         (void)take(world, ACTION_CREATE);
         world_outcome(world, &first, 0);
-        later(world, 3000000);
+        world_later(world, 3000000);
         (void)world_expect(world, ACTION_ABORT);
         world_expect_create(world, "198.51.100.4", SERVER);
         world_expect_nothing(world);
@@ -142,7 +136,7 @@ static void test_retries_at_the_limit_wait(void **state) {
 
         world->engine.limits.max_retries = 7;
         fail_all(world);
-        later(world, 1250000);
+        world_later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), 7);
         assert_int_equal(world->engine.counters[COUNTER_RETRIES_HELD], CONNECTIONS - 7);
         assert_int_equal(notes(world, TRACE_NOTE, "retry put off: as many as may be in a minute"),
@@ -154,7 +148,7 @@ static void test_retries_below_the_limit_go(void **state) {
 
         world->engine.limits.max_retries = CONNECTIONS;
         fail_all(world);
-        later(world, 1250000);
+        world_later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), CONNECTIONS);
         assert_int_equal(world->engine.counters[COUNTER_RETRIES_HELD], 0);
 }
@@ -166,15 +160,15 @@ static void test_retries_come_at_that_rate(void **state) {
 
         world->engine.limits.max_retries = 6;
         fail_all(world);
-        later(world, 1250000);
+        world_later(world, 1250000);
         n = take(world, ACTION_CREATE);
-        later(world, each - 1);
+        world_later(world, each - 1);
         assert_int_equal(take(world, ACTION_CREATE), 0);
         assert_int_equal(n, 6);
-        later(world, 1250001);
+        world_later(world, 1250001);
         assert_int_equal(take(world, ACTION_CREATE), 1);
         for (unsigned int seconds = 0; seconds < 600; seconds++) {
-                later(world, 1000000);
+                world_later(world, 1000000);
                 n += take(world, ACTION_CREATE);
         }
         assert_int_equal(n, CONNECTIONS - 1); /* with the one above all have had their turn */
@@ -186,7 +180,7 @@ static void test_retries_put_off_are_noted_once(void **state) {
         world->engine.limits.max_retries = 1;
         fail_all(world);
         for (unsigned int i = 0; i < 5; i++)
-                later(world, 1250000);
+                world_later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), 1);
         assert_true(world->engine.counters[COUNTER_RETRIES_HELD] > CONNECTIONS);
         assert_int_equal(notes(world, TRACE_NOTE, "retry put off: as many as may be in a minute"),
@@ -206,7 +200,7 @@ static void test_retries_without_any_subflow_do_not_wait(void **state) {
 
         world->engine.limits.max_retries = 1;
         fail_all(world);
-        later(world, 1250000);
+        world_later(world, 1250000);
         assert_int_equal(take(world, ACTION_CREATE), 1);
         world_mptcp(world, EVENT_SUB_CLOSED, TOKEN + 5, WIFI ":40000", SERVER, 0, 0, ETIMEDOUT);
         assert_int_equal(take(world, ACTION_CREATE), 2); /* from wifi0 and from lte0 */

@@ -114,22 +114,16 @@ static void test_hint_listener_gives_both(void **state) {
         assert_words(world, "", "backup");
 }
 
-static void tick(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0;
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-}
-
 /* The hint may be on its way: whose word that will be is not known. */
 static void test_hint_late_finds_no_join(void **state) {
         struct world *world = *state;
 
         world_connect(world, TOKEN, 0);
-        tick(world, 100000);
+        world_later(world, 100000);
         world_expect_nothing(world);
         hint(world, "backup", "backup");
         assert_words(world, "backup", "backup");
-        tick(world, 1000000);
+        world_later(world, 1000000);
         world_expect_nothing(world);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
         world_expect_create(world, LTE, SERVER);
@@ -150,7 +144,7 @@ static void test_hint_none_waits_for_a_moment_only(void **state) {
         world_connect(world, TOKEN, 0);
         world_expect_nothing(world);
         assert_int_equal(engine_deadline(&world->engine), world->now + 200000);
-        tick(world, 200000);
+        world_later(world, 200000);
         world_expect_create(world, LTE, SERVER);
         assert_string_equal(connection_joins_reason(world_connection(world)), "");
 }

@@ -22,15 +22,6 @@ static void ask(struct world *world) {
         world_joins(world, JOINS_ASK, "the peer has confirmed");
 }
 
-static void tick(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-        while (action_queue_peek(&world->engine.queue) &&
-               action_queue_peek(&world->engine.queue)->type == ACTION_MEASURE)
-                (void)world_expect(world, ACTION_MEASURE);
-}
-
 static void intruder(struct world *world, const char *local, const char *remote) {
         world_feed(world, (struct event){
                                           .type = EVENT_INTRUDER,
@@ -126,7 +117,7 @@ static void test_intruder_of_ours_backs_off(void **state) {
         destroy = world_expect(world, ACTION_DESTROY);
         world_outcome(world, &destroy, 0);
         world_expect_nothing(world);
-        tick(world, 2000000);
+        world_rest(world, 2000000);
         world_expect_create(world, LTE, SERVER);
 }
 

@@ -16,12 +16,6 @@
 #define JOIN_USEC 3000000u
 #define WAIT_USEC 1250000u /* the first wait, with all of its jitter */
 
-static void later(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-}
-
 /* A join from lte0 is under way. */
 static struct action dial(struct world *world) {
         struct action action;
@@ -38,7 +32,7 @@ static struct action dial_in_vain(struct world *world) {
         struct action action;
 
         (void)dial(world);
-        later(world, JOIN_USEC);
+        world_later(world, JOIN_USEC);
         action = world_expect(world, ACTION_ABORT);
         world_expect_nothing(world);
         return action;
@@ -59,10 +53,10 @@ static void test_join_unanswered_is_aborted(void **state) {
 
         (void)dial(world);
         assert_int_equal(engine_deadline(&world->engine), world->now + JOIN_USEC);
-        later(world, JOIN_USEC - 1);
+        world_later(world, JOIN_USEC - 1);
         world_expect_nothing(world);
         assert_int_equal(connection_count(world_connection(world), SUBFLOWS_LIVE, NULL), 2);
-        later(world, 1);
+        world_later(world, 1);
         action = world_expect(world, ACTION_ABORT);
         assert_int_equal(action.local.port, 0);
         assert_int_equal(action.remote.port, 80);
@@ -76,12 +70,12 @@ static void test_join_time_begins_with_the_answer_to_the_command(void **state) {
 
         world_connect(world, TOKEN, 0);
         action = world_expect_create(world, LTE, SERVER);
-        later(world, 2 * JOIN_USEC); /* the kernel is busy */
+        world_later(world, 2 * JOIN_USEC); /* the kernel is busy */
         world_expect_nothing(world);
         world_outcome(world, &action, 0);
-        later(world, JOIN_USEC - 1);
+        world_later(world, JOIN_USEC - 1);
         world_expect_nothing(world);
-        later(world, 1);
+        world_later(world, 1);
         (void)world_expect(world, ACTION_ABORT);
 }
 
@@ -94,7 +88,7 @@ static void test_join_given_up_is_tried_again(void **state) {
         assert_int_equal(world_connection(world)->subflows.n, 1);
         assert_int_equal(world_connection(world)->refusals.items[0].tries, 1);
         world_expect_nothing(world);
-        later(world, WAIT_USEC);
+        world_later(world, WAIT_USEC);
         world_expect_create(world, LTE, SERVER);
 }
 
@@ -106,7 +100,7 @@ static void test_join_given_up_needs_no_word_of_its_end(void **state) {
         closed(world, LTE ":40001");
         world_outcome(world, &abort, 0);
         assert_int_equal(world_connection(world)->subflows.n, 1);
-        later(world, WAIT_USEC);
+        world_later(world, WAIT_USEC);
         (void)world_expect_create(world, LTE, SERVER);
         assert_int_equal(world_connection(world)->refusals.items[0].tries, 1);
 }
@@ -115,7 +109,7 @@ static void test_join_late_end_is_not_that_of_the_next_try(void **state) {
         struct world *world = *state;
         struct action abort = dial_in_vain(world), again;
 
-        later(world, WAIT_USEC);
+        world_later(world, WAIT_USEC);
         again = world_expect_create(world, LTE, SERVER);
         world_outcome(world, &abort, 0);
         world_outcome(world, &again, 0);
@@ -139,7 +133,7 @@ static void test_join_established_at_the_last_moment_is_taken_back(void **state)
         assert_int_equal(subflow->is.flags, MPTCPIZE_SUBFLOW_OURS);
         assert_int_equal(subflow->is.local.port, 40001);
         assert_int_equal(world->engine.counters[COUNTER_ACTIONS_FAILED], 0);
-        later(world, WAIT_USEC);
+        world_later(world, WAIT_USEC);
         while (action_queue_peek(&world->engine.queue))
                 (void)world_expect(world, ACTION_MEASURE); /* it is there: no other is asked for */
 }
@@ -180,12 +174,12 @@ static void test_join_backs_off(void **state) {
                 uint64_t wait = i < 7 ? 1000000ull << i : 64000000;
                 struct action action;
 
-                later(world, wait - 1);
+                world_later(world, wait - 1);
                 world_expect_nothing(world);
-                later(world, wait / 4 + 1);
+                world_later(world, wait / 4 + 1);
                 action = world_expect_create(world, LTE, SERVER);
                 world_outcome(world, &action, 0);
-                later(world, JOIN_USEC);
+                world_later(world, JOIN_USEC);
                 (void)world_expect(world, ACTION_ABORT);
                 closed(world, LTE ":40001");
         }
@@ -216,7 +210,7 @@ static void test_join_found_under_way_is_given_up(void **state) {
         world_find_join(world, 2);
         world->engine.sweep_usec = 0;
         assert_int_equal(engine_deadline(&world->engine), world->now + JOIN_USEC);
-        later(world, JOIN_USEC);
+        world_later(world, JOIN_USEC);
         (void)world_expect(world, ACTION_ABORT);
 }
 

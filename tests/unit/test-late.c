@@ -16,15 +16,6 @@
 #define WIFI   "192.0.2.1"
 #define LTE    "198.51.100.1"
 
-static void later(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-        while (action_queue_peek(&world->engine.queue) &&
-               action_queue_peek(&world->engine.queue)->type == ACTION_MEASURE)
-                (void)world_expect(world, ACTION_MEASURE);
-}
-
 static void connect_two(struct world *world) {
         world->now = 100000000;
         world_connect(world, TOKEN, 0);
@@ -136,14 +127,14 @@ static void test_path_lost_now_and_then_is_never_given_up(void **state) {
 
         connect_two(world);
         for (unsigned int i = 0; i < 12; i++) {
-                later(world, 65000000);
+                world_rest(world, 65000000);
                 engine_lose(&world->engine, world_connection(world),
                             subflow_on(world, LTE ":40001"), "a test");
                 (void)world_expect(world, ACTION_WITHDRAW);
                 abort = world_expect(world, ACTION_ABORT);
                 closed(world, LTE ":40001");
                 world_outcome(world, &abort, 0);
-                later(world, 1250000);
+                world_rest(world, 1250000);
                 world_join(world, LTE, SERVER);
         }
 }
@@ -163,7 +154,7 @@ static void test_wait_is_short_when_no_subflow_is_left(void **state) {
         closed(world, WIFI ":40000");
         (void)world_expect_create(world, WIFI, SERVER);
         world_expect_nothing(world);
-        later(world, 1000000);
+        world_rest(world, 1000000);
         (void)world_expect_create(world, LTE, SERVER);
 }
 

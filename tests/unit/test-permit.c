@@ -15,20 +15,6 @@ static void connect_protected(struct world *world, uint32_t auth) {
         world_connect(world, TOKEN, 0);
 }
 
-/* They are another test's matter. */
-static void skip_measures(struct world *world) {
-        while (action_queue_peek(&world->engine.queue) &&
-               action_queue_peek(&world->engine.queue)->type == ACTION_MEASURE)
-                (void)world_expect(world, ACTION_MEASURE);
-}
-
-static void tick(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-        skip_measures(world);
-}
-
 /* The answer of whoever asks the peer, or of the peer. */
 static struct action refuse(struct world *world, int error) {
         const struct action action = world_expect_create(world, LTE, SERVER);
@@ -66,7 +52,7 @@ static void test_joins_wait_until_they_may(void **state) {
 
                 connect_protected(world, CONF_AUTH_PREFER);
                 assert_int_equal(joins_of(world), JOINS_WAIT);
-                tick(world, 1000000);
+                world_rest(world, 1000000);
                 world_expect_nothing(world);
                 assert_int_equal(world_connection(world)->refusals.n, 0);
                 world_joins(world, allowed[i], "the peer has confirmed");
@@ -115,7 +101,7 @@ static void test_joins_barred_are_refused_once_with_the_reason(void **state) {
         connect_protected(world, CONF_AUTH_REQUIRE);
         world_joins(world, JOINS_BARRED, "the peer's daemon is silent");
         world_expect_nothing(world);
-        tick(world, 1000000);
+        world_rest(world, 1000000);
         world_expect_nothing(world);
         /* The note, and the plugin's wish. */
         assert_int_equal(order_lines(world, "the peer's daemon is silent"), 2);
@@ -150,7 +136,7 @@ static void test_reload_with_authentication_makes_joins_wait(void **state) {
         world_protect(world, CONF_AUTH_OFF);
         assert_int_equal(joins_of(world), JOINS_FREE);
         world_mptcp(world, EVENT_SUB_CLOSED, TOKEN, LTE ":40001", SERVER, 1, 0, ECONNRESET);
-        tick(world, 2000000);
+        world_rest(world, 2000000);
         world_expect_create(world, LTE, SERVER);
 }
 
@@ -215,11 +201,11 @@ static void test_require_last_free_subflow_stays_until_there_is_another(void **s
         world_expect_nothing(world);
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_ESTABLISHED), 1);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
-        tick(world, 2000000);
+        world_rest(world, 2000000);
         create = world_expect_create(world, WIFI, SERVER);
         world_outcome(world, &create, 0);
         world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, WIFI ":40002", SERVER, 0, 0, 0);
-        skip_measures(world);
+        world_skip_measures(world);
         assert_int_equal(world_expect(world, ACTION_DESTROY).local.port, 40001);
 }
 
@@ -282,12 +268,12 @@ static void test_asked_has_no_time_limit_of_a_join(void **state) {
 
         ask(world);
         create = world_expect_create(world, LTE, SERVER);
-        tick(world, 10000000);
+        world_rest(world, 10000000);
         world_expect_nothing(world);
         world_outcome(world, &create, 0);
-        tick(world, 2900000);
+        world_rest(world, 2900000);
         world_expect_nothing(world);
-        tick(world, 200000); /* now it is one */
+        world_rest(world, 200000); /* now it is one */
         world_expect(world, ACTION_ABORT);
 }
 
@@ -315,13 +301,13 @@ static void test_asked_refused_backs_off_and_is_no_end(void **state) {
                 world_expect_nothing(world);
                 assert_false(refusal_of(world)->final);
                 assert_int_equal(refusal_of(world)->error, errors[i]);
-                tick(world, 900000);
+                world_rest(world, 900000);
                 world_expect_nothing(world);
-                tick(world, 400000);
+                world_rest(world, 400000);
                 (void)refuse(world, errors[i]);
-                tick(world, 1900000);
+                world_rest(world, 1900000);
                 world_expect_nothing(world);
-                tick(world, 700000);
+                world_rest(world, 700000);
                 world_expect_create(world, LTE, SERVER);
                 world_mptcp(world, EVENT_CLOSED, TOKEN, NULL, NULL, 0, 0, 0);
         }
@@ -407,7 +393,7 @@ static void test_orphan_waiting_joins_as_soon_as_it_may(void **state) {
 
         connect_protected(world, CONF_AUTH_REQUIRE);
         orphan(world);
-        tick(world, 4000000);
+        world_rest(world, 4000000);
         world_expect_nothing(world);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
         world_expect(world, ACTION_CREATE);
@@ -419,7 +405,7 @@ static void test_orphan_late_permission_is_tried(void **state) {
 
         connect_protected(world, CONF_AUTH_REQUIRE);
         orphan(world);
-        tick(world, 6000000);
+        world_rest(world, 6000000);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
         world_expect(world, ACTION_CREATE);
 }
@@ -430,13 +416,13 @@ static void test_orphan_unanswered_question_is_asked_again_at_once(void **state)
 
         connect_protected(world, CONF_AUTH_REQUIRE);
         orphan(world);
-        tick(world, 1200000);
+        world_rest(world, 1200000);
         world_joins(world, JOINS_ASK, "the peer has confirmed");
         world_expect_create(world, WIFI, SERVER);
         (void)refuse(world, -ETIMEDOUT);
         (void)refuse(world, -ETIMEDOUT);
         world_expect_nothing(world);
-        tick(world, 1500000);
+        world_rest(world, 1500000);
         world_expect_create(world, LTE, SERVER);
 }
 

@@ -29,12 +29,6 @@ static void search(struct world *world, uint32_t cpu_usec, int error) {
         world_expect_nothing(world);
 }
 
-static void later(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0; /* comparisons are another test's matter */
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-}
-
 static void test_search_long_puts_off_joins_of_others(void **state) {
         struct world *world = *state;
 
@@ -43,9 +37,9 @@ static void test_search_long_puts_off_joins_of_others(void **state) {
         world_connect(world, TOKEN + 1, 0);
         world_expect_nothing(world);
         assert_int_equal(world->engine.counters[COUNTER_RETRIES_HELD], 1);
-        later(world, PAUSE_USEC - 1);
+        world_later(world, PAUSE_USEC - 1);
         world_expect_nothing(world);
-        later(world, SPREAD_USEC + 1);
+        world_later(world, SPREAD_USEC + 1);
         assert_int_equal(world_expect_create(world, LTE, SERVER).token, TOKEN + 1);
 }
 
@@ -54,7 +48,7 @@ static void test_search_long_is_followed_by_the_next_soon(void **state) {
         struct world *world = *state;
 
         search(world, 5000, 0);
-        later(world, PAUSE_USEC);
+        world_later(world, PAUSE_USEC);
         world_connect(world, TOKEN + 1, 0);
         assert_int_equal(world_expect_create(world, LTE, SERVER).token, TOKEN + 1);
 }
@@ -63,7 +57,7 @@ static void test_search_in_vain_puts_off_joins_of_others(void **state) {
         struct world *world = *state;
 
         search(world, 10, -EADDRINUSE);
-        later(world, VAIN_USEC - 1);
+        world_later(world, VAIN_USEC - 1);
         world_connect(world, TOKEN + 1, 0);
         world_expect_nothing(world);
 }

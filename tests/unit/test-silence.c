@@ -24,13 +24,6 @@ static void hint(struct world *world, unsigned int kind, uint32_t user_timeout_m
                           });
 }
 
-/* Time passes, and EVENT_TICK comes; comparisons are another test's matter. */
-static void later(struct world *world, uint64_t usec) {
-        world->now += usec;
-        world->engine.sweep_usec = 0;
-        world_feed(world, (struct event){ .type = EVENT_TICK });
-}
-
 /* The kernel's answer to a measurement. */
 static void answer_of(struct world *world, const struct action *action, struct measure measure) {
         world_feed(world, (struct event){
@@ -52,7 +45,7 @@ static void answer(struct world *world, const struct action *action, uint32_t un
 static void period(struct world *world, uint32_t unacked, uint64_t acked) {
         struct action action;
 
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         action = world_expect(world, ACTION_MEASURE);
         answer(world, &action, unacked, acked);
 }
@@ -69,7 +62,7 @@ static void connect_alone(struct world *world) {
 static void period_of_two(struct world *world, uint64_t acked_by_second) {
         struct action first, second;
 
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         first = world_expect(world, ACTION_MEASURE);
         second = world_expect(world, ACTION_MEASURE);
         answer(world, &second, 3, acked_by_second);
@@ -82,7 +75,7 @@ static void test_measure_without_timeout_never(void **state) {
         world_connect(world, TOKEN, 0);
         (void)world_expect(world, ACTION_CREATE);
         hint(world, HINT_CONNECT, 0);
-        later(world, 5000000);
+        world_later(world, 5000000);
         world_expect_nothing(world);
 }
 
@@ -91,9 +84,9 @@ static void test_measure_period_is_a_quarter(void **state) {
 
         connect_alone(world);
         assert_int_equal(engine_deadline(&world->engine), world->now + PERIOD_USEC);
-        later(world, PERIOD_USEC - 1);
+        world_later(world, PERIOD_USEC - 1);
         world_expect_nothing(world);
-        later(world, 1);
+        world_later(world, 1);
         (void)world_expect(world, ACTION_MEASURE);
 }
 
@@ -111,9 +104,9 @@ static void test_measure_unanswered_is_not_asked_again(void **state) {
         struct world *world = *state;
 
         connect_alone(world);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         (void)world_expect(world, ACTION_MEASURE);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         world_expect_nothing(world);
 }
 
@@ -122,11 +115,11 @@ static void test_measure_failed_is_asked_again(void **state) {
         struct action action;
 
         connect_alone(world);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         action = world_expect(world, ACTION_MEASURE);
         world_outcome(world, &action, -ENOENT);
         assert_int_equal(world->engine.counters[COUNTER_ACTIONS_FAILED], 0);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         (void)world_expect(world, ACTION_MEASURE);
 }
 
@@ -137,7 +130,7 @@ static void test_measure_hint_before_the_connection_counts(void **state) {
         world_configure(world);
         hint(world, HINT_CONNECT, TIMEOUT_MSEC);
         world_connect(world, TOKEN, 0);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         (void)world_expect(world, ACTION_MEASURE);
 }
 
@@ -146,7 +139,7 @@ static void test_measure_option_of_zero_ends_it(void **state) {
 
         connect_alone(world);
         hint(world, HINT_OPTION, 0);
-        later(world, 5000000);
+        world_later(world, 5000000);
         world_expect_nothing(world);
 }
 
@@ -170,7 +163,7 @@ static void test_silence_of_one_others_take_over(void **state) {
         world_outcome(world, &action, 0);
         /* Not at once: this pair has just failed. */
         world_expect_nothing(world);
-        later(world, 1250000);
+        world_later(world, 1250000);
         (void)world_expect_create(world, "192.0.2.1", "203.0.113.1:80");
         (void)world_expect(world, ACTION_MEASURE);
 }
@@ -217,7 +210,7 @@ static void test_silence_of_the_last_one_ends_the_connection(void **state) {
         assert_int_equal(world_connection(world)->state, CONNECTION_ENDING);
         world_outcome(world, &action, 0);
         world_expect_nothing(world);
-        later(world, 5000000);
+        world_later(world, 5000000);
         world_expect_nothing(world);
 }
 
@@ -256,7 +249,7 @@ static void test_silence_of_the_last_one_ends_the_dead_too(void **state) {
         world_expect_nothing(world);
         hint(world, HINT_CONNECT, TIMEOUT_MSEC);
         for (unsigned int i = 0; i < 5; i++) {
-                later(world, PERIOD_USEC);
+                world_later(world, PERIOD_USEC);
                 measures[0] = world_expect(world, ACTION_MEASURE);
                 measures[1] = world_expect(world, ACTION_MEASURE);
                 answer(world, &measures[0], 3, 1000);
@@ -278,7 +271,7 @@ static void test_silence_of_unsent_data_counts(void **state) {
         for (unsigned int i = 0; i < 5; i++) {
                 struct action action;
 
-                later(world, PERIOD_USEC);
+                world_later(world, PERIOD_USEC);
                 action = world_expect(world, ACTION_MEASURE);
                 answer_of(world, &action, (struct measure){ .notsent = 1, .bytes_acked = 1000 });
         }
@@ -312,7 +305,7 @@ static void test_silence_ended_connection_is_saved_by_a_join(void **state) {
         world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "198.51.100.1:40001", "203.0.113.1:80", 1,
                     0, 0);
         assert_int_equal(world_connection(world)->state, CONNECTION_ESTABLISHED);
-        later(world, PERIOD_USEC);
+        world_later(world, PERIOD_USEC);
         (void)world_expect(world, ACTION_MEASURE);
 }
 

@@ -23,6 +23,23 @@ void world_settle(struct world *world) {
         engine_settle(&world->engine);
 }
 
+void world_later(struct world *world, uint64_t usec) {
+        world->now += usec;
+        world->engine.sweep_usec = 0;
+        world_feed(world, (struct event){ .type = EVENT_TICK });
+}
+
+void world_skip_measures(struct world *world) {
+        while (action_queue_peek(&world->engine.queue) &&
+               action_queue_peek(&world->engine.queue)->type == ACTION_MEASURE)
+                (void)world_expect(world, ACTION_MEASURE);
+}
+
+void world_rest(struct world *world, uint64_t usec) {
+        world_later(world, usec);
+        world_skip_measures(world);
+}
+
 void world_reload(struct world *world, const struct mptcpize_plugin *plugin) {
         conf_profile_init(&world->profiles[0], &world->conf, plugin);
         world->profiles[0].auth = world->auth;

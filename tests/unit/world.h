@@ -40,6 +40,12 @@ void world_feed(struct world *world, struct event event);
 void world_settle(struct world *world);
 void world_configure(struct world *world);
 
+/* Time passes, and EVENT_TICK comes; comparisons are another test's matter. */
+void world_later(struct world *world, uint64_t usec);
+/* Takes the actions that only measure; and both. */
+void world_skip_measures(struct world *world);
+void world_rest(struct world *world, uint64_t usec);
+
 /* The same with that plugin in place of fullmesh. */
 void world_configure_plugin(struct world *world, const struct mptcpize_plugin *plugin);
 /* The same, but connections have yet to follow: */
