@@ -7,9 +7,7 @@ makes policy databases, and the directory that the library was built for.
 import array
 import contextlib
 import dataclasses
-import fcntl
 import os
-import shutil
 import signal
 import socket
 import struct
@@ -18,10 +16,11 @@ import sys
 import tempfile
 import time
 
+import loopback
+
 PRELOAD, SHIM, MAKE_POLICY = map(os.path.abspath, sys.argv[1:4])
 RUNTIME = sys.argv[4]
 
-INSIDE = "MPTCPIZE_TEST_INSIDE"
 DEADLOCK_SEC = 60
 POLL_SEC = 0.02
 
@@ -32,11 +31,6 @@ HINT_KEY = 6
 # POLICY_APP_CONNECT, _LISTEN, _LOOPBACK, _SOURCE, _HINTS: see policy/format.h.
 EVERYWHERE = 0x01 | 0x02 | 0x04 | 0x08 | 0x10
 AUTH_OFF, AUTH_PREFER, AUTH_REQUIRE = range(3)
-
-
-def skip(reason):
-    print("SKIP:", reason, file=sys.stderr)
-    sys.exit(77)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -100,13 +94,6 @@ class Receiver:
         return keys
 
 
-def counters():
-    """The MPTcpExt counters of this network namespace."""
-    with open("/proc/net/netstat", encoding="ascii") as file:
-        lines = [line.split() for line in file if line.startswith("MPTcpExt:")]
-    return {} if not lines else dict(zip(lines[0][1:], map(int, lines[1][1:])))
-
-
 def preloaded(*command):
     return [PRELOAD, SHIM, "--", *command]
 
@@ -161,26 +148,8 @@ def set_policy(auth, flags=EVERYWHERE):
 
 def enter_namespaces():
     """Starts this program again in namespaces of its own; as root, with all users in them."""
-    if INSIDE in os.environ:
-        bring_loopback_up()
-        make_runtime()
-        return
-    if not shutil.which("unshare"):
-        skip("no unshare (package util-linux)")
-    inside = ["unshare", "--net", "--mount"]
-    if os.geteuid() != 0:
-        inside += ["--user", "--map-root-user"]
-    probe = subprocess.run([*inside, "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        skip("cannot enter a namespace: " + probe.stderr.decode().strip())
-    os.environ[INSIDE] = "1"
-    os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
-
-
-def bring_loopback_up():
-    siocsifflags, iff_up = 0x8914, 1
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, siocsifflags, struct.pack("16sH22x", b"lo", iff_up))
+    loopback.enter("--mount", *(["--user", "--map-root-user"] if os.geteuid() != 0 else []))
+    make_runtime()
 
 
 def make_runtime():

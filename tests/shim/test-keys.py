@@ -19,6 +19,7 @@ import tempfile
 import unittest
 
 import keylab
+import loopback
 import tlsends as ends
 from keylab import AUTH_OFF, AUTH_PREFER, AUTH_REQUIRE, DEADLOCK_SEC, EVERYWHERE, Process, preloaded
 
@@ -277,12 +278,12 @@ class TestSituations(KeysCase):
 def check_requirements():
     for program in ("openssl", "curl", ends.PYTHON):
         if not shutil.which(program):
-            keylab.skip(f"no {program}")
+            loopback.skip(f"no {program}")
         probe = subprocess.run(preloaded(program, "version"), capture_output=True, check=False)
         if probe.returncode == 77:
-            keylab.skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
-    if "MPCapableSYNRX" not in keylab.counters():
-        keylab.skip("this kernel has no MPTCP")
+            loopback.skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
+    if "MPCapableSYNRX" not in loopback.counters():
+        loopback.skip("this kernel has no MPTCP")
 
 
 if __name__ == "__main__":

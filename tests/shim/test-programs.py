@@ -7,39 +7,26 @@ PRELOAD is the script of that name; MAKE_POLICY makes a policy database in which
 too. Starts itself again inside the namespaces; exits 77 with a reason where it can't run.
 """
 
-import fcntl
 import http.server
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
 import tempfile
 import threading
 import unittest
 
+import loopback
+
 IPPROTO_MPTCP = 262
 BODY = b"mptcpize\n" * 4096
-INSIDE = "MPTCPIZE_TEST_INSIDE"
 DEADLOCK_SEC = 60
 
 PRELOAD, SHIM, MAKE_POLICY = map(os.path.abspath, sys.argv[1:4])
 
 # POLICY_APP_CONNECT, _LISTEN, _LOOPBACK, _SOURCE: see policy/format.h.
 EVERYWHERE = 0x01 | 0x02 | 0x04 | 0x08
-
-
-def skip(reason):
-    print("SKIP:", reason, file=sys.stderr)
-    sys.exit(77)
-
-
-def counters():
-    """The MPTcpExt counters of this network namespace."""
-    with open("/proc/net/netstat", encoding="ascii") as file:
-        lines = [line.split() for line in file if line.startswith("MPTcpExt:")]
-    return {} if not lines else dict(zip(lines[0][1:], map(int, lines[1][1:])))
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -127,10 +114,10 @@ class PreloadedServer:
 
 class TestPrograms(unittest.TestCase):
     def setUp(self):
-        self.before = counters()
+        self.before = loopback.counters()
 
     def counted(self, name):
-        return counters()[name] - self.before[name]
+        return loopback.counters()[name] - self.before[name]
 
     def get(self, command):
         result = subprocess.run(command, capture_output=True, timeout=DEADLOCK_SEC, check=False)
@@ -195,39 +182,19 @@ class TestPrograms(unittest.TestCase):
         self.assertEqual(self.counted("MPCapableSYNRX"), 0)
 
 
-def enter_namespaces():
-    """Starts this program again in user and network namespaces of its own."""
-    if not shutil.which("unshare"):
-        skip("no unshare (package util-linux)")
-    inside = ["unshare", "--user", "--map-root-user", "--net"]
-    probe = subprocess.run([*inside, "true"], capture_output=True, check=False)
-    if probe.returncode != 0:
-        skip("cannot enter a network namespace: " + probe.stderr.decode().strip())
-    os.environ[INSIDE] = "1"
-    os.execvp(inside[0], [*inside, sys.executable, *sys.argv])
-
-
-def bring_loopback_up():
-    siocsifflags, iff_up = 0x8914, 1
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        fcntl.ioctl(sock, siocsifflags, struct.pack("16sH22x", b"lo", iff_up))
-
-
 def check_requirements():
     if not shutil.which("curl"):
-        skip("no curl")
-    if "MPCapableSYNRX" not in counters():
-        skip("this kernel has no MPTCP")
+        loopback.skip("no curl")
+    if "MPCapableSYNRX" not in loopback.counters():
+        loopback.skip("this kernel has no MPTCP")
     for program in ("curl", "/usr/bin/python3"):
         probe = subprocess.run(preloaded(program, "--version"), capture_output=True, check=False)
         if probe.returncode == 77:
-            skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
+            loopback.skip(probe.stderr.decode().removeprefix("SKIP: ").strip())
 
 
 if __name__ == "__main__":
-    if INSIDE not in os.environ:
-        enter_namespaces()
-    bring_loopback_up()
+    loopback.enter("--user", "--map-root-user")
     with tempfile.TemporaryDirectory() as DIRECTORY:
         check_requirements()
         subprocess.run([MAKE_POLICY, os.path.join(DIRECTORY, "policy.db"), str(EVERYWHERE)],
