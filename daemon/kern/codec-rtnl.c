@@ -95,6 +95,14 @@ static bool address_usable(const struct ifaddrmsg *header, uint32_t flags) {
                (header->ifa_scope == RT_SCOPE_UNIVERSE || header->ifa_scope == RT_SCOPE_SITE);
 }
 
+/* One of ::ffff:0:0/96 has become IPv4, whose network is no wider than that. */
+static void address_set(struct address_event *event, const struct attr_blob *own, uint8_t len) {
+        (void)address_init(&event->address, own->data, own->len, 0);
+        if (own->len == 16 && event->address.family == AF_INET)
+                len = len > 96 ? (uint8_t)(len - 96) : 32;
+        event->prefix_len = len;
+}
+
 static int decode_address(const void *bytes, size_t len, enum event_type type,
                           const struct sink *sink) {
         struct event event = { .type = type };
@@ -119,9 +127,8 @@ static int decode_address(const void *bytes, size_t len, enum event_type type,
         if (!(present & ATTR_BIT(IFA_FLAGS)))
                 attrs.flags = header.ifa_flags;
         event.address.ifindex = (int32_t)header.ifa_index;
-        event.address.prefix_len = header.ifa_prefixlen;
         event.address.usable = address_usable(&header, attrs.flags);
-        (void)address_init(&event.address.address, own->data, own->len, 0);
+        address_set(&event.address, own, header.ifa_prefixlen);
         sink_give(sink, &event);
         return 0;
 }
@@ -215,7 +222,6 @@ static int decode_hops(struct attr_blob hops, struct event *event, const struct 
 
 static int route_prefix(const struct rtmsg *header, const struct route_attrs *attrs,
                         uint64_t present, struct route_event *route) {
-        static const uint8_t any[16];
         const size_t want = family_len(header->rtm_family);
         const bool given = present & ATTR_BIT(RTA_DST);
 
@@ -224,7 +230,8 @@ static int route_prefix(const struct rtmsg *header, const struct route_attrs *at
                 return -EBADMSG;
         /* No address_init(): the family must stay, also for a prefix of ::ffff:0:0/96. */
         route->prefix.family = header->rtm_family;
-        memcpy(route->prefix.bytes, given ? attrs->destination.data : any, want);
+        if (header->rtm_dst_len > 0)
+                memcpy(route->prefix.bytes, attrs->destination.data, want);
         route->prefix_len = header->rtm_dst_len;
         return 0;
 }
@@ -241,7 +248,7 @@ static int route_deliver(const struct route_attrs *attrs, uint64_t present, stru
         int r;
 
         if (present & ATTR_BIT(RTA_MULTIPATH)) {
-                r = decode_hops(attrs->hops, &checked, &check);
+                r = attrs->hops.len > 0 ? decode_hops(attrs->hops, &checked, &check) : -EBADMSG;
                 if (r == 0)
                         r = decode_hops(attrs->hops, event, sink);
                 return r;

@@ -50,6 +50,11 @@ static const char route_two_hops[] =
                 "5000000018000200010000003119000002100000fe0300010000000008000f00fe000000080001000a"
                 "01000024000900100000000300000008000500c0000203100000000300000008000500c0000204";
 
+/* An IPv4 address on an interface, written as IPv6: ip -6 addr add ::ffff:192.0.2.1/120. */
+static const char address_mapped[] =
+                "4800000014000200010000009b1700000a788000010000001400010000000000000000000000ffffc0"
+                "00020114000600ffffffffffffffff9ffa4e009ffa4e000800080080000000";
+
 struct seen {
         struct event events[4];
         size_t n;
@@ -97,6 +102,36 @@ static void assert_result(const struct bytes *bytes, int result) {
 
         assert_int_equal(decode(bytes, &seen), result);
         assert_int_equal(seen.n, 0);
+}
+
+static void test_decode_mapped_address_has_prefix_of_v4(void **state) {
+        struct bytes bytes = bytes_from(address_mapped);
+        struct event event;
+
+        (void)state;
+        event = decoded(&bytes);
+        assert_address(&event.address.address, "192.0.2.1");
+        assert_int_equal(event.address.prefix_len, 24);
+        bytes_set(&bytes, 17, "40"); /* its network has other addresses, too */
+        assert_int_equal(decoded(&bytes).address.prefix_len, 32);
+}
+
+static void test_decode_default_route_has_no_prefix(void **state) {
+        struct bytes bytes = bytes_from(route_onlink);
+        struct event event;
+
+        (void)state;
+        bytes_set(&bytes, 17, "00");
+        event = decoded(&bytes);
+        assert_address(&event.route.prefix, "0.0.0.0");
+}
+
+static void test_decode_multipath_without_hops_is_refused(void **state) {
+        struct bytes bytes = bytes_from(route_two_hops);
+
+        (void)state;
+        bytes_set(&bytes, 44, "0400"); /* what were hops are unknown attributes */
+        assert_result(&bytes, -EBADMSG);
 }
 
 /* Rules and filters */
@@ -323,6 +358,9 @@ static void test_list_asks_for_one_protocol(void **state) {
 
 int main(void) {
         const struct CMUnitTest tests[] = {
+                cmocka_unit_test(test_decode_mapped_address_has_prefix_of_v4),
+                cmocka_unit_test(test_decode_default_route_has_no_prefix),
+                cmocka_unit_test(test_decode_multipath_without_hops_is_refused),
                 cmocka_unit_test(test_decode_rule),
                 cmocka_unit_test(test_decode_rule_that_prohibits_has_no_table),
                 cmocka_unit_test(test_decode_other_rules_are_ignored),
