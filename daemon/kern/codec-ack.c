@@ -12,6 +12,8 @@
 #include "attr.h"
 #include "../util/cleanup.h"
 
+#define ERRNO_MAX 4095 /* MAX_ERRNO of Linux */
+
 struct ack_attrs {
         struct attr_blob text;
         uint32_t miss_type;
@@ -68,7 +70,8 @@ int codec_ack_decode(const void *bytes, size_t len, int *ret_error,
         if (r < 0)
                 return r;
         memcpy(&header, bytes, sizeof(header));
-        if ((header.nlmsg_type != NLMSG_ERROR && header.nlmsg_type != NLMSG_DONE) || error > 0)
+        if ((header.nlmsg_type != NLMSG_ERROR && header.nlmsg_type != NLMSG_DONE) || error > 0 ||
+            error < -ERRNO_MAX)
                 return -EBADMSG;
         r = ack_skip_request(&header, &attrs);
         if (r == 0 && header.nlmsg_flags & NLM_F_ACK_TLVS)

@@ -115,6 +115,18 @@ static void test_decode_malformed_is_refused(void **state) {
         }
 }
 
+static void test_decode_no_error_number_is_refused(void **state) {
+        struct bytes bytes = bytes_from(ack_plain);
+        char message[LIMIT_REASON];
+        int error;
+
+        (void)state;
+        bytes_set(&bytes, 16, "01f0ffff"); /* -4095 is the last one */
+        assert_int_equal(decode_len(&bytes, bytes.len, &error, message), 0);
+        bytes_set(&bytes, 16, "00f0ffff");
+        assert_int_equal(decode_len(&bytes, bytes.len, &error, message), -EBADMSG);
+}
+
 static void test_decode_cut_request_is_refused(void **state) {
         struct bytes bytes = bytes_from(ack_error);
         char message[LIMIT_REASON];
@@ -154,6 +166,7 @@ int main(void) {
                 cmocka_unit_test(test_decode_uncapped_ack_skips_request),
                 cmocka_unit_test(test_decode_words_are_cut),
                 cmocka_unit_test(test_decode_malformed_is_refused),
+                cmocka_unit_test(test_decode_no_error_number_is_refused),
                 cmocka_unit_test(test_decode_cut_request_is_refused),
                 cmocka_unit_test(test_decode_positive_error_is_refused),
                 cmocka_unit_test(test_decode_other_message_is_refused),
