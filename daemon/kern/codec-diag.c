@@ -17,6 +17,7 @@
 
 #define STATE_SYN_SENT    2 /* include/net/tcp_states.h */
 #define STATE_LISTEN      10
+#define STATE_CLOSING     11 /* newer kernels have more behind it */
 #define STATES_ALL        0xfffu
 #define STATES_PEER_ENDED (1u << 8 | 1u << 9 | 1u << 11) /* CLOSE_WAIT, LAST_ACK, CLOSING */
 /* Not TIME_WAIT, CLOSE, LISTEN, NEW_SYN_RECV: those have no subflow behind them. */
@@ -181,7 +182,7 @@ int codec_diag_decode_listener(const void *bytes, size_t len,
 
 /* The peer's end of data counts in its sequence numbers, but is no byte. */
 static bool row_has_end(const struct inet_diag_msg *row) {
-        return STATES_PEER_ENDED >> row->idiag_state & 1;
+        return row->idiag_state <= STATE_CLOSING && STATES_PEER_ENDED >> row->idiag_state & 1;
 }
 
 /* Linux before 6.5 doesn't count bytes. */

@@ -69,6 +69,9 @@ static void test_decode_owner_end_of_data_is_no_byte(void **state) {
         after = decode_owner(&bytes);
         assert_true(after.idsn_remote == before.idsn_remote);
         assert_true(after.idsn_local == before.idsn_local);
+        bytes_set(&bytes, ROW_STATE, "28"); /* none of today's */
+        after = decode_owner(&bytes);
+        assert_true(after.idsn_remote == before.idsn_remote + 1);
 }
 
 /* Linux 6.1: nothing behind what was there before the counters of bytes. */
