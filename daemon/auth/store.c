@@ -149,6 +149,12 @@ static int left_compare(const void *pa, const void *pb) {
         return a->token < b->token ? -1 : a->token > b->token;
 }
 
+/* What its sum doesn't cover may be anything after an accident. */
+static bool record_is_sound(const struct auth_record *record) {
+        return record->cookie && record->sum == record_sum(record) &&
+               record->n_admitted <= RECORD_ADMITTED;
+}
+
 static void store_read(struct store *store) {
         unsigned int damaged = 0;
 
@@ -156,8 +162,7 @@ static void store_read(struct store *store) {
                 struct auth_record *record = &store->slots[i].record;
                 const struct left left = { .token = record->token, .slot = i };
 
-                if (record->cookie && record->sum == record_sum(record) &&
-                    ARRAY_APPEND(&store->left, left, STORE_SLOTS) == 0)
+                if (record_is_sound(record) && ARRAY_APPEND(&store->left, left, STORE_SLOTS) == 0)
                         continue;
                 damaged += record->cookie != 0;
                 secret_cleanse(&store->slots[i], STORE_BYTES);

@@ -161,6 +161,23 @@ static void test_store_torn_slot_is_dropped(void **state) {
         store_free(store);
 }
 
+static void test_store_more_admitted_than_fit_is_dropped(void **state) {
+        struct store *store = open_store(here);
+        struct auth_record *record = store_take(store, 101, 1);
+
+        (void)state;
+        set_keys(record, 1);
+        record->n_admitted = RECORD_ADMITTED;
+        store_free(store);
+        store = open_store(here);
+        assert_int_equal(left_in(store), 1);
+        store_take(store, 101, 1)->n_admitted++;
+        store_free(store);
+        store = open_store(here);
+        assert_int_equal(left_in(store), 0);
+        store_free(store);
+}
+
 static void test_store_counters_need_no_seal(void **state) {
         struct store *store = open_store(here);
         struct auth_record *record = store_take(store, 101, 1);
@@ -342,6 +359,7 @@ int main(void) {
                 cmocka_unit_test_setup(test_store_given_back_is_cleansed, setup),
                 cmocka_unit_test_setup(test_store_swept_keeps_what_was_taken, setup),
                 cmocka_unit_test_setup(test_store_torn_slot_is_dropped, setup),
+                cmocka_unit_test_setup(test_store_more_admitted_than_fit_is_dropped, setup),
                 cmocka_unit_test_setup(test_store_counters_need_no_seal, setup),
                 cmocka_unit_test_setup(test_store_of_another_place_is_begun_anew, setup),
                 cmocka_unit_test_setup(test_store_damaged_is_begun_anew, setup),
