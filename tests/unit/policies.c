@@ -6,7 +6,10 @@
 #include <string.h>
 #include <cmocka.h>
 
+#include "../../daemon/util/cleanup.h"
 #include "../../policy/address.h"
+#include "../../policy/describe.h"
+#include "../../policy/listeners.h"
 #include "policies.h"
 
 int policies_compile(const struct policies_file *files, size_t n,
@@ -100,4 +103,34 @@ struct policy_networks policies_networks(void) {
         };
 
         return (struct policy_networks){ .list = { networks, 2, 2 } };
+}
+
+void policies_ask(const struct policy_read *read) {
+        const struct policy_identity who = { policy_text_of("a1"), policy_text_of("/usr/bin/a"),
+                                             policy_text_of("a.service"), 1000 };
+        const struct policy_call calls[] = {
+                { POLICY_SOCKET, { 0 }, { 0 }, { NULL, 0 } },
+                { POLICY_CONNECT, { 0 }, policies_address("203.0.113.9:99"), { NULL, 0 } },
+                { POLICY_CONNECT, policies_address("192.0.2.7:1"),
+                  policies_address("[2001:db8::1]:80"), policy_text_of("eth0") },
+                { POLICY_LISTEN, policies_address("192.0.2.7:443"), { 0 }, { NULL, 0 } },
+        };
+        const struct policy_app *app = policy_find(read, &who);
+        struct policy_listener listeners[4];
+        struct policy_verdict verdict;
+
+        for (size_t i = 0; i < ARRAY_SIZE(calls); i++) {
+                policy_judge(read, app, &calls[i], &verdict);
+                policy_judge_host(read, app, &calls[i], &verdict);
+                assert_non_null(policy_reason_name(verdict.reason));
+        }
+        (void)policy_required_listeners(read, listeners, ARRAY_SIZE(listeners));
+}
+
+void policies_describe(const struct policy_read *read) {
+        const struct policy_app *app;
+
+        for (uint32_t i = 0; i < 3; i++)
+                if ((app = policy_at(read, &read->half->apps, i, sizeof(*app))))
+                        json_decref(policy_describe(read, app));
 }

@@ -37,3 +37,8 @@ struct policy_read policies_begin(const void *image);
 
 /* eth0 has 192.0.2.7/24, wwan0 has 2001:db8:7::7/64. */
 struct policy_networks policies_networks(void);
+
+/* Asks everything that can be asked of a database, which may be a hostile one; as programs do, */
+void policies_ask(const struct policy_read *read);
+/* and as people do, of a few policies. */
+void policies_describe(const struct policy_read *read);

@@ -13,7 +13,6 @@
 #include <cmocka.h>
 
 #include "../../daemon/util/cleanup.h"
-#include "../../policy/describe.h"
 #include "policies.h"
 
 static const struct policies_file rich_files[] = {
@@ -38,29 +37,13 @@ static uint32_t random_below(uint32_t n) {
         return (uint32_t)(random_state >> 32) % n;
 }
 
-/* Asks everything that can be asked of a database. */
 static void ask_all(const void *image) {
-        const struct policy_identity who = { policy_text_of("a1"), policy_text_of("/usr/bin/a"),
-                                             policy_text_of("a.service"), 1000 };
-        const struct policy_call calls[] = {
-                { POLICY_SOCKET, { 0 }, { 0 }, { NULL, 0 } },
-                { POLICY_CONNECT, { 0 }, policies_address("203.0.113.9:99"), { NULL, 0 } },
-                { POLICY_CONNECT, policies_address("192.0.2.7:1"),
-                  policies_address("[2001:db8::1]:80"), policy_text_of("eth0") },
-                { POLICY_LISTEN, policies_address("192.0.2.7:443"), { 0 }, { NULL, 0 } },
-        };
-        struct policy_verdict verdict;
-        const struct policy_app *app;
         struct policy_read read;
 
         if (!policy_begin(image, POLICY_FILE_BYTES, &read))
                 return;
-        app = policy_find(&read, &who);
-        for (size_t i = 0; i < ARRAY_SIZE(calls); i++)
-                policy_judge(&read, app, &calls[i], &verdict);
-        for (uint32_t i = 0; i < 3; i++)
-                if ((app = policy_at(&read, &read.half->apps, i, sizeof(*app))))
-                        json_decref(policy_describe(&read, app));
+        policies_ask(&read);
+        policies_describe(&read);
 }
 
 /* A number as damage has it: any, or one at an edge. */
