@@ -124,15 +124,10 @@ void daemon_free(struct daemon *daemon) {
 
 /* Configuration */
 
-/* Puts a configuration in place, with what the policies say of paths now. */
-static int daemon_apply(struct daemon *daemon, struct setting *setting) {
+/* Puts a configuration in place, with what the policies say of paths. */
+static void daemon_put(struct daemon *daemon, struct setting *setting, struct profiles *profiles) {
         struct event event = { .type = EVENT_CONFIGURED, .usec = clock_usec() };
-        struct profiles *profiles;
-        int r = profiles_new(setting, daemon->options->plugins, policies_read(&daemon->policies),
-                             &profiles);
 
-        if (r < 0)
-                return r;
         event.configured.conf = setting_conf(setting);
         event.configured.profiles = profiles_list(profiles, &event.configured.n_profiles);
         engine_feed(&daemon->engine, &event);
@@ -143,7 +138,17 @@ static int daemon_apply(struct daemon *daemon, struct setting *setting) {
         daemon->setting = setting;
         bus_feed(daemon->bus, &event);
         exporter_follow(daemon->exporter, setting_conf(setting));
-        return 0;
+}
+
+/* The same with those in force. */
+static int daemon_apply(struct daemon *daemon, struct setting *setting) {
+        struct profiles *profiles;
+        int r = profiles_new(setting, daemon->options->plugins, policies_read(&daemon->policies),
+                             &profiles);
+
+        if (r == 0)
+                daemon_put(daemon, setting, profiles);
+        return r;
 }
 
 /* Policies */
@@ -181,48 +186,53 @@ static int on_follow(sd_event_source *source, void *userdata) {
 
 /* Reload */
 
-/* Configuration and policies: both, or with a mistake in either none. */
-static int daemon_read_again(struct daemon *daemon, struct setting **ret_setting,
-                             char error[static SETTING_ERROR]) {
+struct renewal {
+        const char *plugins;
         struct setting *setting;
+        struct profiles *profiles;
+};
+
+static int on_policies(const struct policy_read *read, void *userdata) {
+        struct renewal *renewal = userdata;
+
+        return profiles_new(renewal->setting, renewal->plugins, read, &renewal->profiles);
+}
+
+/* Configuration and policies: both, or with a mistake in either none. */
+static int daemon_read_again(struct daemon *daemon, char error[static SETTING_ERROR]) {
+        struct renewal renewal = { .plugins = daemon->options->plugins };
         int r = setting_read(daemon->options->config, daemon->options->config_optional,
-                             daemon->options->plugins, &setting, error);
+                             daemon->options->plugins, &renewal.setting, error);
 
         if (r < 0)
                 return r;
-        r = policies_reload(&daemon->policies, &daemon->engine, error);
-        if (r < 0) {
-                setting_free(setting);
-                return r;
+        r = policies_reload(&daemon->policies, &daemon->engine, on_policies, &renewal, error);
+        if (r == 0) {
+                daemon_put(daemon, renewal.setting, renewal.profiles);
+                return 0;
         }
-        *ret_setting = setting;
-        return 0;
+        profiles_free(renewal.profiles);
+        setting_free(renewal.setting);
+        return r;
 }
 
 static int daemon_reload(void *userdata, char *error, size_t size) {
         struct daemon *daemon = userdata;
-        struct setting *setting;
         char text[SETTING_ERROR];
         int r;
 
         sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%llu", (unsigned long long)clock_usec());
-        r = daemon_read_again(daemon, &setting, text);
-        if (r == 0) {
-                r = daemon_apply(daemon, setting);
-                if (r < 0) {
-                        setting_free(setting);
-                        snprintf(text, sizeof(text), "%s", strerror(-r));
-                }
-        }
+        r = daemon_read_again(daemon, text);
         if (r < 0) {
                 log_error("%s", text);
                 log_notice("the old configuration is kept");
                 snprintf(error, size, "%s; the old configuration is kept", text);
         } else {
-                takeover_follow(&daemon->takeover, setting_conf(setting));
+                takeover_follow(&daemon->takeover, setting_conf(daemon->setting));
                 (void)auth_follow(daemon->auth, policies_read(&daemon->policies), false);
                 runtime_hand_over(daemon->options->runtime);
-                log_info("configuration read again: plugin %s", setting_plugin(setting)->name);
+                log_info("configuration read again: plugin %s",
+                         setting_plugin(daemon->setting)->name);
         }
         sd_notify(0, "READY=1");
         return r;
@@ -507,17 +517,6 @@ static int daemon_setup_auth(struct daemon *daemon) {
         return auth_new(&host, &daemon->auth);
 }
 
-static int daemon_restore_last(const char *runtime) {
-        int r = takeover_restore(runtime);
-
-        if (r == 0)
-                log_notice("the last mptcpized did not end well: what it left is put back");
-        if (r < 0)
-                log_error("what the last mptcpized left changed can't be put back: %s",
-                          strerror(-r));
-        return r < 0 ? r : 0;
-}
-
 static int daemon_setup_setting(struct daemon *daemon) {
         struct setting *setting;
         char error[SETTING_ERROR];
@@ -544,7 +543,7 @@ int daemon_setup(struct daemon *daemon) {
         daemon->lock_fd = runtime_lock(daemon->options->runtime);
         if (daemon->lock_fd < 0)
                 return daemon->lock_fd;
-        r = daemon_restore_last(daemon->options->runtime);
+        r = takeover_restore_last(daemon->options->runtime);
         if (r == 0)
                 r = roles_new(daemon->options->runtime, &daemon->engine, &daemon->roles);
         if (r == 0)

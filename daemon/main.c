@@ -139,6 +139,8 @@ static int run(const struct daemon_options *options) {
                 return r;
         }
         r = daemon_setup(daemon);
+        if (r == -ENOMEM) /* wherever it was */
+                log_error("not started: there is not enough memory");
         return r < 0 ? r : daemon_run(daemon);
 }
 

@@ -45,9 +45,9 @@ int policies_start(struct policies *policies, const struct engine *engine) {
 }
 
 int policies_reload(struct policies *policies, const struct engine *engine,
-                    char error[static RULES_ERROR]) {
+                    rules_prepare_fn prepare, void *userdata, char error[static RULES_ERROR]) {
         struct rules_status status;
-        int r = rules_reload(policies->rules, &engine->model);
+        int r = rules_reload(policies->rules, &engine->model, prepare, userdata);
 
         if (r >= 0)
                 return 0;

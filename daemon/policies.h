@@ -26,11 +26,11 @@ void policies_done(struct policies *policies);
 int policies_start(struct policies *policies, const struct engine *engine);
 
 /*
- * Reads the files again. A negative errno: the old ones stay in force; one sentence is in error,
- * and what else is wrong is logged.
+ * Reads the files again, and puts them in force after prepare. A negative errno: the old ones stay
+ * in force; one sentence is in error, and what else is wrong is logged.
  */
 int policies_reload(struct policies *policies, const struct engine *engine,
-                    char error[static RULES_ERROR]);
+                    rules_prepare_fn prepare, void *userdata, char error[static RULES_ERROR]);
 
 /* Has the network changed since they were compiled? */
 bool policies_are_behind(const struct policies *policies, const struct engine *engine);

@@ -213,3 +213,14 @@ int takeover_restore(const char *runtime) {
                 return r < 0 ? r : n;
         return n > 0 ? 0 : r;
 }
+
+int takeover_restore_last(const char *runtime) {
+        int r = takeover_restore(runtime);
+
+        if (r == 0)
+                log_notice("the last mptcpized did not end well: what it left is put back");
+        if (r < 0)
+                log_error("what the last mptcpized left changed can't be put back: %s",
+                          strerror(-r));
+        return r < 0 ? r : 0;
+}

@@ -45,3 +45,6 @@ void takeover_end(struct takeover *takeover);
  * negative errno.
  */
 int takeover_restore(const char *runtime);
+
+/* The same at a start, and says so. 0 or a negative errno. */
+int takeover_restore_last(const char *runtime);

@@ -26,6 +26,8 @@ static void auth_give_key(struct auth *auth, struct ward *ward, const uint8_t *s
 
         store_seal(ward->record);
         ward->keyed |= r == 0 || r == -EEXIST;
+        if (r == -ENOMEM)
+                auth->host.engine->counters[COUNTER_HINTS_DROPPED]++;
 }
 
 /* The oldest makes room. */

@@ -149,49 +149,60 @@ static const char *const mode_plugins[_POLICY_MODE_MAX] = {
         [POLICY_MODE_PLUGIN] = "",
 };
 
+/* 0 or -ENOMEM: what is over the limit is left out, but nothing that there is room for. */
+static int profile_add_option(struct conf_profile *profile, const struct conf_option *option) {
+        int r = ARRAY_APPEND(&profile->options, *option, LIMIT_PLUGIN_OPTIONS);
+
+        return r == -ENOMEM ? r : 0;
+}
+
 /* Modes that share a plugin are told apart by its option "mode", before the policy's own. */
-static void profile_set_mode(struct conf_profile *profile, enum policy_mode mode) {
+static int profile_set_mode(struct conf_profile *profile, enum policy_mode mode) {
         struct conf_option option = { .key = "mode" };
 
         if ((mode != POLICY_MODE_HANDOVER && mode != POLICY_MODE_INTERACTIVE) ||
             strcmp(profile->plugin->name, mode_plugins[mode]) != 0)
-                return;
+                return 0;
         snprintf(option.plugin, sizeof(option.plugin), "%s", profile->plugin->name);
         snprintf(option.value, sizeof(option.value), "%s", policy_mode_name(mode));
-        (void)ARRAY_APPEND(&profile->options, option, LIMIT_PLUGIN_OPTIONS);
+        return profile_add_option(profile, &option);
 }
 
-/* What a policy says */
+/* What a policy says; each is 0 or -ENOMEM */
 
-static void profile_read_roles(struct conf_profile *profile, const struct source *source) {
+static int profile_read_roles(struct conf_profile *profile, const struct source *source) {
         const struct policy_pair *pair;
         struct conf_role role;
         char word[16];
+        int r = 0;
 
-        for (uint32_t i = 0;
-             (pair = policy_at(source->read, &source->app->roles, i, sizeof(*pair))); i++)
+        for (uint32_t i = 0; r != -ENOMEM && (pair = policy_at(source->read, &source->app->roles, i,
+                                                               sizeof(*pair)));
+             i++)
                 if (source_copy(source, &pair->key, role.pattern, sizeof(role.pattern)) &&
                     source_copy(source, &pair->value, word, sizeof(word)) &&
                     role_parse(word, &role.role) == 0)
-                        (void)ARRAY_APPEND(&profile->roles, role, LIMIT_ROLE_PATTERNS);
+                        r = ARRAY_APPEND(&profile->roles, role, LIMIT_ROLE_PATTERNS);
+        return r == -ENOMEM ? r : 0;
 }
 
-static bool profile_try_option(const struct mptcpize_plugin *plugin,
-                               const struct conf_option *option) {
+static int profile_try_option(const struct mptcpize_plugin *plugin,
+                              const struct conf_option *option) {
         void *state;
         int r = plugin->init(&state);
 
         if (r < 0)
-                return false;
+                return r;
         r = plugin->config(state, option->key, option->value);
         plugin->done(state);
-        return r >= 0;
+        return r;
 }
 
-static void profile_read_options(struct conf_profile *profile, const struct source *source) {
+static int profile_read_options(struct conf_profile *profile, const struct source *source) {
         const struct policy_pair *pair;
         struct conf_option option = { .key = "" };
         char sentence[3 * LIMIT_NAME + LIMIT_VALUE];
+        int r;
 
         snprintf(option.plugin, sizeof(option.plugin), "%s", profile->plugin->name);
         for (uint32_t i = 0;
@@ -199,15 +210,19 @@ static void profile_read_options(struct conf_profile *profile, const struct sour
                 if (!source_copy(source, &pair->key, option.key, sizeof(option.key)) ||
                     !source_copy(source, &pair->value, option.value, sizeof(option.value)))
                         continue;
-                if (profile_try_option(profile->plugin, &option)) {
-                        (void)ARRAY_APPEND(&profile->options, option, LIMIT_PLUGIN_OPTIONS);
+                r = profile_try_option(profile->plugin, &option);
+                if (r >= 0)
+                        r = profile_add_option(profile, &option);
+                if (r == -ENOMEM)
+                        return r;
+                if (r >= 0)
                         continue;
-                }
                 snprintf(sentence, sizeof(sentence),
                          "plugin %s has no option \"%s\" with the value \"%s\": ignored",
                          option.plugin, option.key, option.value);
                 source_warn(source, sentence);
         }
+        return 0;
 }
 
 /* Also of one whose mode is off: its connections may come from elsewhere. */
@@ -225,10 +240,11 @@ static void profile_set_off(struct conf_profile *profile) {
         profile->own_limit = true;
 }
 
-static void profiles_read_app(struct profiles *profiles, struct conf_profile *profile,
-                              const struct source *source) {
+static int profiles_read_app(struct profiles *profiles, struct conf_profile *profile,
+                             const struct source *source) {
         const struct policy_app *app = source->app;
         char wanted[LIMIT_NAME] = "";
+        int r;
 
         if (app->mode == POLICY_MODE_PLUGIN)
                 (void)source_copy(source, &app->plugin, wanted, sizeof(wanted));
@@ -238,17 +254,19 @@ static void profiles_read_app(struct profiles *profiles, struct conf_profile *pr
         if (app->max_subflows)
                 profile->max_subflows = app->max_subflows < LIMIT_SUBFLOWS / 2 ? app->max_subflows
                                                                                : LIMIT_SUBFLOWS / 2;
-        profile_read_roles(profile, source);
+        r = profile_read_roles(profile, source);
         profile_read_auth(profile, source);
         if (app->mode == POLICY_MODE_OFF) {
                 profile_set_off(profile);
-                return;
+                return r;
         }
         profile->plugin = profiles_plugin(profiles, wanted, source);
-        profile_set_mode(profile, app->mode);
+        if (r == 0)
+                r = profile_set_mode(profile, app->mode);
         /* Options are words to the plugin that was wanted, not to the one that stands in for it. */
-        if (!wanted[0] || strcmp(profile->plugin->name, wanted) == 0)
-                profile_read_options(profile, source);
+        if (r == 0 && (!wanted[0] || strcmp(profile->plugin->name, wanted) == 0))
+                r = profile_read_options(profile, source);
+        return r;
 }
 
 /* The lists */
@@ -312,9 +330,10 @@ static int profiles_add_apps(struct profiles *profiles, const struct policy_read
                         source_warn(&source, "too many policies: what it says of paths is ignored");
                         return 0;
                 }
+                if (r == 0)
+                        r = profiles_read_app(profiles, profile, &source);
                 if (r < 0)
                         return r;
-                profiles_read_app(profiles, profile, &source);
         }
         return 0;
 }

@@ -141,6 +141,20 @@ static void attempt_done(struct attempt *attempt) {
         policy_errors_done(&attempt->errors);
 }
 
+/* What is to be done with a reading. */
+struct wish {
+        bool strict; /* only if there is no mistake */
+        rules_prepare_fn prepare;
+        void *userdata;
+};
+
+static int rules_prepare(const struct wish *wish, const void *half) {
+        const struct policy_header header = { .generation = 1, .whole = { [1] = 1 } };
+        const struct policy_read read = { .header = &header, .half = half, .generation = 1 };
+
+        return wish->prepare ? wish->prepare(&read, wish->userdata) : 0;
+}
+
 /* Writes the database and puts its number of policies into the rules. */
 static int rules_write(struct rules *rules, const void *half, size_t size) {
         int r = policy_store_write(rules->store, half, size);
@@ -150,9 +164,9 @@ static int rules_write(struct rules *rules, const void *half, size_t size) {
         return r;
 }
 
-/* Compiles and writes; strict: only if there is no mistake. 0 or a negative errno. */
+/* Compiles and writes. 0 or a negative errno. */
 static int rules_compile(struct rules *rules, const struct policy_sources *sources,
-                         const struct policy_networks *networks, bool strict,
+                         const struct policy_networks *networks, const struct wish *wish,
                          struct policy_errors *errors) {
         struct policy_networks all = *networks;
         _cleanup_(freep) void *half = NULL;
@@ -162,8 +176,10 @@ static int rules_compile(struct rules *rules, const struct policy_sources *sourc
         all.blackholes = rules->blackholes;
         all.n_blackholes = rules->n_blackholes;
         r = policy_compile(sources, &all, &half, &size, errors);
-        if (r >= 0 && strict && errors->list.n > 0)
+        if (r >= 0 && wish->strict && errors->list.n > 0)
                 return -EINVAL;
+        if (r >= 0)
+                r = rules_prepare(wish, half);
         return r < 0 ? r : rules_write(rules, half, size);
 }
 
@@ -182,7 +198,7 @@ static void rules_show(struct rules *rules, const struct policy_errors *errors) 
         }
 }
 
-static int rules_read(struct rules *rules, const struct model *model, bool strict) {
+static int rules_read(struct rules *rules, const struct model *model, const struct wish *wish) {
         _cleanup_(attempt_done) struct attempt attempt = { 0 };
         int r = policy_load_dirs(&attempt.sources, rules->dirs, rules->n_dirs, POLICY_SYSTEM,
                                  &attempt.errors);
@@ -190,7 +206,7 @@ static int rules_read(struct rules *rules, const struct model *model, bool stric
         if (r == 0 || r == -EINVAL)
                 r = networks_collect(model, &attempt.networks);
         if (r == 0)
-                r = rules_compile(rules, &attempt.sources, &attempt.networks, strict,
+                r = rules_compile(rules, &attempt.sources, &attempt.networks, wish,
                                   &attempt.errors);
         rules_show(rules, &attempt.errors);
         if (r < 0)
@@ -201,11 +217,14 @@ static int rules_read(struct rules *rules, const struct model *model, bool stric
 }
 
 int rules_start(struct rules *rules, const struct model *model) {
-        return rules_read(rules, model, false);
+        return rules_read(rules, model, &(struct wish){ .strict = false });
 }
 
-int rules_reload(struct rules *rules, const struct model *model) {
-        return rules_read(rules, model, true);
+int rules_reload(struct rules *rules, const struct model *model, rules_prepare_fn prepare,
+                 void *userdata) {
+        const struct wish wish = { .strict = true, .prepare = prepare, .userdata = userdata };
+
+        return rules_read(rules, model, &wish);
 }
 
 int rules_follow(struct rules *rules, const struct model *model) {
@@ -214,7 +233,8 @@ int rules_follow(struct rules *rules, const struct model *model) {
 
         if (r < 0 || networks_equal(&rules->networks, &attempt.networks))
                 return r;
-        r = rules_compile(rules, &rules->sources, &attempt.networks, false, &attempt.errors);
+        r = rules_compile(rules, &rules->sources, &attempt.networks, &(struct wish){ 0 },
+                          &attempt.errors);
         if (r == 0)
                 SWAP(rules->networks, attempt.networks);
         return r;
@@ -234,7 +254,8 @@ int rules_set_blackholes(struct rules *rules, const struct policy_blackhole *row
         assert(n <= LIMIT_BLACKHOLES);
         memcpy(rules->blackholes, rows, n * sizeof(*rows));
         rules->n_blackholes = n;
-        return rules_compile(rules, &rules->sources, &rules->networks, false, &attempt.errors);
+        return rules_compile(rules, &rules->sources, &rules->networks, &(struct wish){ 0 },
+                             &attempt.errors);
 }
 
 int rules_check(const char *const *dirs, size_t n_dirs, void (*on_error)(const char *error)) {

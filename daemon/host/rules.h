@@ -17,7 +17,12 @@
 #define RULES_ERROR 1024
 
 struct model;
+struct policy_read;
 struct rules;
+
+/* What has to be made of policies before they are in force. 0, or a negative errno: they are not.
+ */
+typedef int (*rules_prepare_fn)(const struct policy_read *read, void *userdata);
 
 /* What there is to show. Strings are valid until the next call that changes something. */
 struct rules_status {
@@ -47,8 +52,12 @@ void rules_free(struct rules *rules);
  */
 int rules_start(struct rules *rules, const struct model *model);
 
-/* The same, but with any mistake all stays as it is: a negative errno, and errors in the status. */
-int rules_reload(struct rules *rules, const struct model *model);
+/*
+ * The same, but with any mistake, or a negative errno of prepare (which may be NULL), all stays as
+ * it is: a negative errno, and errors in the status.
+ */
+int rules_reload(struct rules *rules, const struct model *model, rules_prepare_fn prepare,
+                 void *userdata);
 
 /* Writes the database if the network has changed in a way that matters. 0 or a negative errno. */
 int rules_follow(struct rules *rules, const struct model *model);

@@ -224,7 +224,7 @@ static void test_reload_mistake_tells_and_keeps(void **state) {
         host_policy(host, SHIPPED, "all.json", NOT_DOCKER);
         assert_int_equal(rules_start(host->rules, &host->model), 0);
         host_policy(host, ADMIN, "all.json", MISTAKE);
-        assert_int_equal(rules_reload(host->rules, &host->model), -EINVAL);
+        assert_int_equal(rules_reload(host->rules, &host->model, NULL, NULL), -EINVAL);
         assert_int_equal(status_of(host).n_errors, 1);
         snprintf(wanted, sizeof(wanted), "%s/all.json:1:25: ", host->dirs[ADMIN]);
         assert_memory_equal(status_of(host).errors[0], wanted, strlen(wanted));
@@ -239,7 +239,7 @@ static void test_follow_after_failed_reload_has_the_old_policies(void **state) {
         host_policy(host, SHIPPED, "all.json", NOT_DOCKER);
         assert_int_equal(rules_start(host->rules, &host->model), 0);
         host_policy(host, SHIPPED, "all.json", MISTAKE);
-        assert_int_equal(rules_reload(host->rules, &host->model), -EINVAL);
+        assert_int_equal(rules_reload(host->rules, &host->model, NULL, NULL), -EINVAL);
         host_address(host, 3, "203.0.113.1", 24);
         assert_int_equal(rules_follow(host->rules, &host->model), 0);
         assert_int_equal(reason_of(host, "203.0.113.7"), POLICY_REASON_EXCEPT);
