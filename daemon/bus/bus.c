@@ -57,7 +57,7 @@ static int on_disconnected(sd_bus_message *message, void *userdata, sd_bus_error
 }
 
 /* Connections are no managed objects: there may be too many for one answer. */
-static int bus_add_objects(struct bus *bus) {
+static int bus_add_all(struct bus *bus) {
         int r = sd_bus_add_object_manager(bus->bus, NULL, BUS_PATH);
 
         if (r >= 0)
@@ -67,6 +67,20 @@ static int bus_add_objects(struct bus *bus) {
         if (r >= 0)
                 r = bus_add_interfaces(bus);
         return r < 0 ? r : bus_add_plugins(bus);
+}
+
+/*
+ * Where it had no memory for an object, libsystemd (seen: 252) has a node left that belongs to
+ * nobody, and aborts when the connection is freed: so that is closed and never freed.
+ */
+static int bus_add_objects(struct bus *bus) {
+        int r = bus_add_all(bus);
+
+        if (r == -ENOMEM) {
+                sd_bus_close(bus->bus);
+                bus->bus = NULL;
+        }
+        return r;
 }
 
 static int on_named(sd_bus_message *reply, void *userdata, sd_bus_error *error) {

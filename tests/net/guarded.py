@@ -9,6 +9,7 @@
 Both ends have a daemon. The test's process itself is the program at both ends.
 """
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -87,8 +88,11 @@ class Pair:
         """Address and port of the client, and of the server."""
         return self.client.getsockname()[:2], self.client.getpeername()[:2]
 
-    def transfer(self, size, meanwhile=lambda: None):
-        """Sends that many random bytes each way, both at once. Failed unless all arrive right."""
+    def exchange(self, size, meanwhile=lambda count: None):
+        """Sends that many random bytes each way, both at once, and polls: nothing blocks.
+
+        meanwhile gets to know how many have arrived so far. Returns {receiver: (sent, got)}.
+        """
         ends = {self.client: self.server, self.server: self.client}
         sent = {end: memoryview(os.urandom(size)) for end in ends}
         got = {end: bytearray() for end in ends}
@@ -99,15 +103,21 @@ class Pair:
             writers = [end for end in ends if at[end] < size]
             readable, writable, _ = select.select(list(ends), writers, [], 0.05)
             for end in writable:
-                at[end] += end.send(sent[end][at[end]:at[end] + CHUNK])
+                with contextlib.suppress(BlockingIOError):  # there is less room than poll() said
+                    at[end] += end.send(sent[end][at[end]:at[end] + CHUNK])
             for end in readable:
                 if not (data := end.recv(CHUNK)):
                     raise Failed("the connection has ended")
                 got[end] += data
-            meanwhile()
-        for end, other in ends.items():
+            meanwhile(sum(map(len, got.values())))
+        for end in ends:
             end.setblocking(True)
-            if got[other] != sent[end]:
+        return {other: (sent[end], got[other]) for end, other in ends.items()}
+
+    def transfer(self, size, meanwhile=lambda: None):
+        """The same. Failed unless all arrive right."""
+        for sent, got in self.exchange(size, lambda _count: meanwhile()).values():
+            if got != sent:
                 raise Failed("what arrived is not what was sent")
 
     def close(self):

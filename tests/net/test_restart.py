@@ -4,33 +4,23 @@
 The test is the program: it tells of its own sockets, as the library does.
 """
 
-import array
 import contextlib
 import os
 import socket
-import struct
 
 import harness
 import sandbox
 from harness import check, check_equal, topology
+from hints import CONNECT, LISTEN, tell
 from lab import NAMES, SERVER, SERVICE4, ip_batch, wait_for, write
 from programs import Daemon, set_path_manager, start_bus, start_with, wait_for_subflows
 
-CONNECT, LISTEN = 1, 2  # enum hint_kind of policy/hint.h
 EXE = os.path.realpath("/proc/self/exe")
 SECOND = "203.0.113.2"  # another address of the server, which it announces
 PORT = 80
 TIMEOUT_MSEC = 60_000
 DENY = "/proc/sys/net/mptcp/allow_join_initial_addr_port"
 TOLD = ("policy", "pid", "uid", "program", "user_timeout_msec", "plugin", "role")
-
-
-def tell(daemon, kind, sock, timeout=0):
-    """struct hint, with the socket."""
-    data = struct.pack("=4I64s64s", 1, kind, 0, timeout, b"", b"")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sender:
-        sender.sendmsg([data], [(socket.SOL_SOCKET, socket.SCM_RIGHTS,
-                                 array.array("i", [sock.fileno()]))], 0, f"{daemon.runtime}/hint")
 
 
 def mptcp():
