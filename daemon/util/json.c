@@ -51,7 +51,7 @@ static int json_doc_syntax(const struct json_doc *doc, const json_error_t *from,
                            struct json_error *error) {
         size_t position = from->position > 0 ? (size_t)from->position : 0;
 
-        if (json_error_code(from) == json_error_out_of_memory)
+        if (json_error_code(from) == json_error_out_of_memory || !from->text[0])
                 return -ENOMEM;
         error->place = place_of(doc, position > 0 ? position - 1 : 0);
         snprintf(error->text, sizeof(error->text), "not valid JSON: %s", from->text);
@@ -75,6 +75,8 @@ int json_doc_init(struct json_doc *ret_doc, const char *text, size_t len,
         if (len > LIMIT_CONF_BYTES)
                 return json_doc_refuse_length(len, error);
         doc.root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &from);
+        if (!doc.root) /* jansson takes some want of memory for a mistake: is it one? */
+                doc.root = json_loadb(text, len, JSON_REJECT_DUPLICATES, &from);
         if (!doc.root)
                 return json_doc_syntax(&doc, &from, error);
         if (!json_is_object(doc.root)) {
