@@ -183,12 +183,14 @@ static void auth_ask_later(struct auth *auth, struct ward *ward) {
 static int auth_mend_number(const struct auth *auth, const struct ward *ward,
                             struct ownership *owner) {
         const struct connection *connection = model_find(&auth->host.engine->model, ward->token);
-        const struct mptcpize_subflow *first = &connection->subflows.items[0].is;
         struct kern *kern = auth->host.kern;
+        const struct mptcpize_subflow *first;
         struct measure measure;
 
-        if (!ward->server || connection->subflows.n == 0 ||
-            kern->ops->measure(kern, &first->local, &first->remote, first->ifindex, &measure) < 0 ||
+        if (!ward->server || connection->subflows.n == 0)
+                return 0;
+        first = &connection->subflows.items[0].is;
+        if (kern->ops->measure(kern, &first->local, &first->remote, first->ifindex, &measure) < 0 ||
             !measure.idsn_remote)
                 return 0;
         if (connection->subflows.n > 1)
