@@ -203,6 +203,22 @@ static void test_settle_unusable_addresses_are_left_out(void **state) {
         }
 }
 
+/* What a plugin is shown has room for so many. */
+static void test_settle_addresses_over_the_limit_are_left_out(void **state) {
+        struct world *world = *state;
+        char text[16];
+
+        for (size_t i = 2; i <= LIMIT_LOCALS; i++) {
+                assert_int_equal(world->engine.profiles[0].locals.n, i);
+                snprintf(text, sizeof(text), "198.51.100.%zu", i);
+                world_address(world, 3, text, true);
+                world_settle(world);
+        }
+        assert_int_equal(world->engine.profiles[0].locals.n, LIMIT_LOCALS);
+        world_connect(world, TOKEN, 0);
+        (void)world_expect(world, ACTION_CREATE);
+}
+
 static void test_settle_network_changes_are_numbered(void **state) {
         struct world *world = *state;
         uint32_t before = world->engine.net_serial;
@@ -524,6 +540,7 @@ int main(void) {
                 T(test_decide_other_family_is_not_paired),
                 T(test_decide_temporary_address_covers_its_interface),
                 T(test_settle_unusable_addresses_are_left_out),
+                T(test_settle_addresses_over_the_limit_are_left_out),
                 T(test_settle_network_changes_are_numbered),
                 T(test_settle_docker_switched_on_is_used),
                 T(test_decide_no_route_is_not_tried),
