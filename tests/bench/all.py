@@ -17,7 +17,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(HERE, "..", "net"))
 # pylint: disable=wrong-import-position
 import plot  # noqa: E402
-from report import limits, machine, ratio_text, show_rows, spread  # noqa: E402
+from report import COMMIT, limits, machine, ratio_text, show_rows, spread  # noqa: E402
 
 NAMES = ("hooks", "preload", "joinlatency", "outage", "goodput", "cost", "scale", "admission",
          "busload")
@@ -97,14 +97,18 @@ def main():
     parser = argparse.ArgumentParser(prog="./setup bench", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="minutes; figures are rough")
     parser.add_argument("--write", action="store_true", help="also into README.md, with the plot")
-    parser.add_argument("names", nargs="*", metavar="NAME", choices=[[], *NAMES],
+    parser.add_argument("names", nargs="*", metavar="NAME",
                         help=f"{', '.join(NAMES)}; all, if none is named")
     options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"unknown benchmark: {name} (there are {', '.join(NAMES)})")
     directory = f"{os.environ['MPTCPIZE_BUILD']}/bench"
     os.makedirs(directory, exist_ok=True)
+    conditions = {**machine(), "quick": options.quick}
+    os.environ[COMMIT] = conditions["commit"]
     subprocess.run([f"{HERE}/peers.py", f"{directory}/peers"], check=True)
     failed = [name for name in options.names or NAMES if not run(name, options.quick, directory)]
-    conditions = {**machine(), "quick": options.quick}
     results = merge(conditions, load(directory, conditions))
     show_rows(results["rows"])
     with open(f"{directory}/results.json", "w", encoding="ascii") as file:

@@ -105,7 +105,10 @@ def find(peer):
 
 
 class Mptcpd:
-    """It, with the smallest plugin that joins, on the client: by its second address."""
+    """It, with the smallest plugin that joins, on the client: by its second address.
+
+    Joins are bound to no interface, which its plugins can't ask for, and so leave by the first.
+    """
 
     def __init__(self, hosts):
         self.hosts = hosts

@@ -12,6 +12,7 @@ import lab
 import programs
 
 SKIPPED = 77
+COMMIT = "BENCH_COMMIT"  # environment
 
 
 def arguments(text):
@@ -76,7 +77,9 @@ def machine():
 
 
 def commit():
-    """What is measured; "unknown" outside of a repository."""
+    """What is measured; "unknown" outside of a repository. One for all of ./setup bench."""
+    if COMMIT in os.environ:
+        return os.environ[COMMIT]
     if not shutil.which("git"):
         return "unknown"
     done = subprocess.run(["git", "-c", "safe.directory=*", "describe", "--always", "--dirty"],

@@ -179,7 +179,7 @@ class Scale:
         count = self.sizes.live - FEW
         each = (self.memory() - empty) / count
         self.report.compare(f"memory of a live connection with 2 subflows, {when}", "B", [each],
-                            bar={"max": 1024})
+                            bar={"max": 1024}, key=True)
         self.report.add({"what": "memory_live", "when": when, "connections": count,
                          "bytes_each": each})
 
