@@ -33,6 +33,13 @@ static uint32_t watch_setting(const char *name, uint32_t otherwise) {
         return sysctl_read(name, value) < 0 ? otherwise : (uint32_t)strtoul(value, NULL, 10);
 }
 
+/* The kernel's counter came with it (Linux 6.12). */
+static bool watch_is_blind(void) {
+        char value[SYSCTL_VALUE];
+
+        return sysctl_read(TIMEOUT_SYSCTL, value) == -ENOENT;
+}
+
 static uint64_t watch_timeout_usec(void) {
         return (uint64_t)watch_setting(TIMEOUT_SYSCTL, TIMEOUT_DEFAULT) * 1000000;
 }
@@ -162,6 +169,7 @@ int blackhole_watch_new(sd_event *event, struct rules *rules, struct blackhole_w
         if (!watch)
                 return -ENOMEM;
         watch->rules = rules;
+        watch->blackholes.unknown = watch_is_blind();
         r = sd_event_add_time(event, &watch->timer, CLOCK_MONOTONIC, UINT64_MAX, ACCURACY_USEC,
                               on_timer, watch);
         if (r < 0) {

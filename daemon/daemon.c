@@ -438,10 +438,8 @@ static int daemon_setup_hints(struct daemon *daemon) {
         int r = hints_new(daemon->options->runtime, daemon->policies.path, on_event, daemon,
                           &daemon->hints);
 
-        if (r == -EOPNOTSUPP)
-                log_notice("hints of programs need Linux 5.14 or newer: policies for their paths "
-                           "have no effect");
-        else if (r < 0)
+        features_set(&daemon->kern->features, FEATURE_HINTS, r != -EOPNOTSUPP);
+        if (r < 0 && r != -EOPNOTSUPP)
                 log_error("hints of programs can't be received: %s", strerror(-r));
         if (r < 0)
                 return 0;
@@ -554,6 +552,7 @@ int daemon_setup(struct daemon *daemon) {
                 r = daemon_setup_hints(daemon);
         /* also if the start fails later: the service has to be able to open what is there */
         runtime_hand_over(daemon->options->runtime);
+        takeover_look(&daemon->kern->features);
         if (r == 0)
                 r = daemon_setup_exporter(daemon);
         if (r == 0)

@@ -178,9 +178,13 @@ static const struct counter_words counters[_COUNTER_MAX] = {
 };
 
 static void write_counters(const struct metrics *metrics) {
+        const struct blackholes *blackholes = metrics->host->blackholes;
+
         for (enum counter i = 0; i < _COUNTER_MAX; i++) {
                 struct metric metric = { counters[i].name, counters[i].help, METRIC_COUNTER, NULL };
 
+                if (i == COUNTER_BLACKHOLES && blackholes && blackholes->unknown)
+                        continue;
                 if (!metric.name) { /* a new one, that is not in the table yet */
                         metric.name = counter_name(i);
                         metric.help = "A counter of mptcpized";

@@ -12,6 +12,24 @@
 #define DEAD_AFTER_FIXED 60u /* before Linux 6.7 */
 #define JOIN_INITIAL     "allow_join_initial_addr_port"
 
+static bool sysctl_is_there(const char *name) {
+        char value[SYSCTL_VALUE];
+
+        return sysctl_read(name, value) != -ENOENT;
+}
+
+void takeover_look(struct features *features) {
+        features_set(features, FEATURE_PATH_MANAGER, sysctl_is_there("path_manager"));
+        features_set(features, FEATURE_CLOSE_TIMEOUT, sysctl_is_there("close_timeout"));
+        features_set(features, FEATURE_BLACKHOLE, sysctl_is_there("blackhole_timeout"));
+        features_set(features, FEATURE_FIREWALL, gate_is_possible());
+        for (enum feature i = 0; i < _FEATURE_MAX; i++)
+                if (features->states[i] == FEATURE_MISSING ||
+                    features->states[i] == FEATURE_FALLBACK)
+                        log_notice("this kernel lacks %s: %s", feature_name(i),
+                                   feature_reason(features, i));
+}
+
 /* Old kernels (before 6.15) have only pm_type. */
 int takeover_path_manager(struct takeover *takeover) {
         int r = sysctl_take(takeover->runtime, "path_manager", "userspace",
@@ -39,11 +57,7 @@ static void takeover_dead_after(struct takeover *takeover, uint32_t wanted) {
 
         snprintf(value, sizeof(value), "%u", wanted);
         r = sysctl_take(takeover->runtime, "close_timeout", value, previous);
-        if (r == -ENOENT)
-                log_notice("this kernel has no net.mptcp.close_timeout: a connection without "
-                           "a path dies after %u seconds, not after %u",
-                           DEAD_AFTER_FIXED, wanted);
-        else if (r < 0)
+        if (r < 0 && r != -ENOENT)
                 log_error("net.mptcp.close_timeout can't be set to %u: %s", wanted, strerror(-r));
         if (r < 0 && sysctl_read("close_timeout", value) < 0)
                 snprintf(value, sizeof(value), "%u", DEAD_AFTER_FIXED);

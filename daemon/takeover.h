@@ -25,6 +25,12 @@ struct takeover {
         struct routing routing; /* that was put in place last */
 };
 
+/*
+ * What of this can be had here, as the kernel's features, beside those that kern/ has found; tells
+ * what is missing.
+ */
+void takeover_look(struct features *features);
+
 /* New sockets get the user-space path manager. 0 or a negative errno. */
 int takeover_path_manager(struct takeover *takeover);
 

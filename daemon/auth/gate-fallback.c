@@ -74,6 +74,10 @@ void gate_status(const struct gate *gate, struct gate_status *ret_status) {
         (void)snprintf(ret_status->reason, LIMIT_REASON, "mptcpized was built without libnftables");
 }
 
+bool gate_is_possible(void) {
+        return false;
+}
+
 int gate_restore(const struct gate_lives *lives) {
         (void)lives;
         return 0;

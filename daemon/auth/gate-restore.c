@@ -58,3 +58,12 @@ int gate_restore(const struct gate_lives *lives) {
                 return r;
         return restore.n > 0 ? restore.n : restore_remove();
 }
+
+/* A kernel that can't load nf_tables says EINVAL. What else goes wrong comes up when it is used. */
+bool gate_is_possible(void) {
+        _cleanup_(netlink_freep) struct netlink *netlink = NULL;
+        uint32_t generation;
+
+        return netlink_new(NETLINK_NETFILTER, &netlink) == 0 &&
+               gate_kernel_generation(netlink, &generation) != -EINVAL;
+}

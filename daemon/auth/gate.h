@@ -84,5 +84,8 @@ struct gate_lives {
 };
 int gate_restore(const struct gate_lives *lives);
 
+/* Does this host have a firewall that it can be made of? */
+bool gate_is_possible(void);
+
 /* The command that removes what is left, for people. */
 #define GATE_REMOVE "nft delete table inet mptcpize"

@@ -82,10 +82,28 @@ static int manager_get_counters(sd_bus *bus, const char *path, const char *inter
 
         (void)bus, (void)path, (void)interface, (void)property, (void)error;
         for (enum counter i = 0; i < _COUNTER_MAX && r >= 0; i++)
-                r = sd_bus_message_append(reply, "{st}", counter_name(i),
-                                          host->engine->counters[i]);
+                if (i != COUNTER_BLACKHOLES || !host->blackholes->unknown)
+                        r = sd_bus_message_append(reply, "{st}", counter_name(i),
+                                                  host->engine->counters[i]);
         if (r >= 0)
                 r = bus_append_auth_counters(reply, host);
+        return r < 0 ? r : sd_bus_message_close_container(reply);
+}
+
+/* The kernel */
+
+static int manager_get_features(sd_bus *bus, const char *path, const char *interface,
+                                const char *property, sd_bus_message *reply, void *userdata,
+                                sd_bus_error *error) {
+        struct features features = manager_host(userdata)->kern->features;
+        int r = sd_bus_message_open_container(reply, 'a', "a{sv}");
+
+        (void)bus, (void)path, (void)interface, (void)property, (void)error;
+        features_set(&features, FEATURE_MPTCP, kern_is_on());
+        for (enum feature i = 0; i < _FEATURE_MAX && r >= 0; i++)
+                r = sd_bus_message_append(reply, "a{sv}", 3, "Name", "s", feature_name(i), "State",
+                                          "s", feature_state_name(features.states[i]), "Reason",
+                                          "s", feature_reason(&features, i));
         return r < 0 ? r : sd_bus_message_close_container(reply);
 }
 
@@ -230,6 +248,7 @@ static const sd_bus_vtable manager_vtable[] = {
         SD_BUS_SIGNAL_WITH_ARGS("EventsLost", SD_BUS_ARGS("t", n), 0),
         SD_BUS_PROPERTY("Version", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
         SD_BUS_PROPERTY("Kernel", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_CONST),
+        SD_BUS_PROPERTY("KernelFeatures", "aa{sv}", manager_get_features, 0, 0),
         SD_BUS_PROPERTY("PathManager", "s", manager_get_text, 0, 0),
         SD_BUS_PROPERTY("PreviousPathManager", "s", manager_get_text, 0, 0),
         SD_BUS_PROPERTY("Plugin", "s", manager_get_text, 0, SD_BUS_VTABLE_PROPERTY_EMITS_CHANGE),

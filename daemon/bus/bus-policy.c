@@ -70,7 +70,8 @@ int bus_get_blackhole(sd_bus *sd, const char *path, const char *interface, const
 
         (void)sd, (void)path, (void)interface, (void)error;
         if (strcmp(property, "BlackholeCount") == 0)
-                return sd_bus_message_append(reply, "t", blackholes->count);
+                return sd_bus_message_append(reply, "t",
+                                             blackholes->unknown ? UINT64_MAX : blackholes->count);
         if (strcmp(property, "BlackholeAge") == 0)
                 return sd_bus_message_append(reply, "u",
                                              policy_age(blackholes->last_usec, clock_usec()));

@@ -51,8 +51,15 @@ static json_t *destinations_convert(json_t *value) {
         return fields_rows(value, destination_fields, ARRAY_SIZE(destination_fields));
 }
 
+/* The largest number there is: this kernel does not count them. */
+static json_t *count_convert(json_t *value) {
+        if (!json_is_integer(value) || json_integer_value(value) == INT64_MAX)
+                return json_null();
+        return json_incref(value);
+}
+
 static const struct field blackhole_fields[] = {
-        { "BlackholeCount", "count", field_copy },
+        { "BlackholeCount", "count", count_convert },
         { "BlackholeAge", "age", age_convert },
         { "BlackholeState", "state", field_copy },
         { "Blackholes", "destinations", destinations_convert },
@@ -78,7 +85,21 @@ static json_t *counters_convert(json_t *value) {
 
 static const struct field head_fields[] = {
         { "Version", "version", field_copy },
-        { "Kernel", "kernel", field_copy },
+};
+
+static const struct field feature_fields[] = {
+        { "Name", "name", field_copy },
+        { "State", "state", field_copy },
+        { "Reason", "reason", field_copy },
+};
+
+static json_t *features_convert(json_t *value) {
+        return fields_rows(value, feature_fields, ARRAY_SIZE(feature_fields));
+}
+
+static const struct field kernel_fields[] = {
+        { "Kernel", "release", field_copy },
+        { "KernelFeatures", "features", features_convert },
 };
 
 static const struct field use_fields[] = {
@@ -114,6 +135,7 @@ struct group {
 
 static const struct group groups[] = {
         { NULL, head_fields, ARRAY_SIZE(head_fields) },
+        { "kernel", kernel_fields, ARRAY_SIZE(kernel_fields) },
         { "path_manager", path_manager_fields, ARRAY_SIZE(path_manager_fields) },
         { NULL, use_fields, ARRAY_SIZE(use_fields) },
         { "limits", limit_fields, ARRAY_SIZE(limit_fields) },

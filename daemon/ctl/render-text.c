@@ -42,6 +42,10 @@ static void cell_time(const json_t *row, const char *field, char text[static CEL
         cell_number(row, field, text, text_time);
 }
 
+static void cell_kernel(const json_t *row, const char *field, char text[static CELL_TEXT]) {
+        snprintf(text, CELL_TEXT, "%s", string_of(json_object_get(row, field), "release", "-"));
+}
+
 static void cell_path_manager(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         const json_t *manager = json_object_get(row, field);
 
@@ -112,11 +116,12 @@ static void cell_database(const json_t *row, const char *field, char text[static
                  string_of(policies, "database", "unknown"), number_of(policies, "generation"));
 }
 
-/* "none", or "2, the last 14 s ago: MPTCP is on again". */
+/* "none", "unknown", or "2, the last 14 s ago: MPTCP is on again". */
 static void cell_blackhole(const json_t *row, const char *field, char text[static CELL_TEXT]) {
         const json_t *blackhole = json_object_get(row, field);
 
-        snprintf(text, CELL_TEXT, "none");
+        snprintf(text, CELL_TEXT, "%s",
+                 json_is_null(json_object_get(blackhole, "count")) ? "unknown" : "none");
         if (number_of(blackhole, "count") > 0)
                 snprintf(text, CELL_TEXT,
                          "%" JSON_INTEGER_FORMAT ", the last %" JSON_INTEGER_FORMAT " s ago: %s",
@@ -195,7 +200,7 @@ static void cell_backup(const json_t *row, const char *field, char text[static C
 
 static const struct column status_columns[] = {
         { "version", "version", cell_plain, ALIGN_LEFT },
-        { "kernel", "kernel", cell_plain, ALIGN_LEFT },
+        { "kernel", "kernel", cell_kernel, ALIGN_LEFT },
         { "path manager", "path_manager", cell_path_manager, ALIGN_LEFT },
         { "plugin", "plugin", cell_plain, ALIGN_LEFT },
         { "connections", "connections", cell_connection_count, ALIGN_LEFT },
@@ -206,6 +211,11 @@ static const struct column status_columns[] = {
         { "blackholes", "blackhole", cell_blackhole, ALIGN_LEFT },
         { "authentication", "authentication", cell_protected, ALIGN_LEFT },
         { "gate", "authentication", cell_gate, ALIGN_LEFT },
+};
+
+static const struct column feature_columns[] = {
+        { "KERNEL LACKS", "name", cell_plain, ALIGN_LEFT },
+        { "SO", "reason", cell_plain, ALIGN_LEFT },
 };
 
 static const struct column error_columns[] = {
@@ -382,13 +392,31 @@ static json_t *rows_of_routing(const json_t *interfaces) {
         return rows;
 }
 
+/* What this kernel does not have. */
+static json_t *rows_of_features(const json_t *features) {
+        json_t *rows = json_array();
+        json_t *value;
+        size_t i;
+
+        json_array_foreach(features, i, value) {
+                const char *state = string_of(value, "state", "");
+
+                if (strcmp(state, "fallback") == 0 || strcmp(state, "missing") == 0)
+                        json_array_append(rows, value);
+        }
+        return rows;
+}
+
 void render_status(const struct output *output, const json_t *status) {
+        json_t *features = rows_of_features(
+                        json_object_get(json_object_get(status, "kernel"), "features"));
         json_t *counters = rows_of_counters(json_object_get(status, "counters"));
         json_t *errors = rows_of_errors(
                         json_object_get(json_object_get(status, "policies"), "errors"));
         json_t *routing = rows_of_routing(json_object_get(status, "interfaces"));
 
         record_print(output, status_columns, ARRAY_SIZE(status_columns), status);
+        section_print(output, "", feature_columns, ARRAY_SIZE(feature_columns), features);
         section_print(output, "", error_columns, ARRAY_SIZE(error_columns), errors);
         section_print(output, "", blackhole_columns, ARRAY_SIZE(blackhole_columns),
                       json_object_get(json_object_get(status, "blackhole"), "destinations"));
@@ -399,6 +427,7 @@ void render_status(const struct output *output, const json_t *status) {
         json_decref(routing);
         json_decref(errors);
         json_decref(counters);
+        json_decref(features);
 }
 
 static bool rows_are_protected(const json_t *rows) {

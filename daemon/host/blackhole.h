@@ -42,6 +42,7 @@ struct blackholes {
         uint64_t last_usec;  /* when it did last; 0: never */
         uint64_t due_usec;   /* end of LOOKING, WAITING and OFF */
         uint64_t pause_usec; /* the last one of WAITING */
+        bool unknown;        /* this kernel does not count them */
 };
 
 /* The kernel has counted more. */

@@ -20,6 +20,7 @@ struct mptcp_family {
         uint16_t id;
         uint32_t events_group; /* 0: there is none */
         bool commands;         /* has those of user-space path managers, Linux >= 5.19 */
+        bool listless;         /* its GET_ADDR knows of no tokens, see kern-feature.h */
 };
 
 #define CODEC_MPTCP_BYTES 512 /* enough for any request */

@@ -277,7 +277,7 @@ static int crew_init(struct crew *crew, struct command_pool *pool, size_t n_work
         return thread_init_condition(&crew->wake);
 }
 
-static int crew_start(struct crew *crew, uint16_t family) {
+static int crew_start(struct crew *crew, const struct mptcp_family *family) {
         int r = 0;
 
         for (size_t i = 0; r == 0 && i < crew->n_workers; i++)
@@ -334,7 +334,7 @@ static int pool_init(struct command_pool *pool) {
         return r < 0 ? r : k;
 }
 
-int command_pool_new(uint16_t family, struct command_pool **ret_pool) {
+int command_pool_new(const struct mptcp_family *family, struct command_pool **ret_pool) {
         _cleanup_(command_pool_freep) struct command_pool *pool = calloc(1, sizeof(*pool));
         int r;
 

@@ -14,8 +14,7 @@
 
 struct command_pool;
 
-/* family: number of "mptcp_pm". */
-int command_pool_new(uint16_t family, struct command_pool **ret_pool);
+int command_pool_new(const struct mptcp_family *family, struct command_pool **ret_pool);
 
 /* Ends the threads; a command at work is finished first, those that wait are dropped. */
 void command_pool_free(struct command_pool *pool);

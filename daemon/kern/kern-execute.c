@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <netlink/msg.h>
 #include "../util/clock.h"
@@ -15,7 +16,7 @@
 struct executor {
         struct netlink *genl;
         struct netlink *diag;
-        uint16_t family;
+        struct mptcp_family family;
 };
 
 DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
@@ -46,13 +47,13 @@ void executor_free(struct executor *executor) {
 
 DEFINE_CLEANUP(struct executor *, executor_free)
 
-int executor_new(uint16_t family, struct executor **ret_executor) {
+int executor_new(const struct mptcp_family *family, struct executor **ret_executor) {
         _cleanup_(executor_freep) struct executor *executor = calloc(1, sizeof(*executor));
         int r;
 
         if (!executor)
                 return -ENOMEM;
-        executor->family = family;
+        executor->family = *family;
         r = netlink_new(NETLINK_GENERIC, &executor->genl);
         if (r == 0)
                 r = netlink_new(NETLINK_SOCK_DIAG, &executor->diag);
@@ -77,7 +78,7 @@ static int executor_send(struct executor *executor, struct command *command, boo
 
         if (!msg)
                 return -ENOMEM;
-        r = codec_mptcp_encode(&command->action, executor->family, mapped, msg);
+        r = codec_mptcp_encode(&command->action, executor->family.id, mapped, msg);
         if (r < 0)
                 return r;
         return netlink_request(executor->genl, nlmsg_hdr(msg), on_entry, command, command->message);
@@ -94,6 +95,24 @@ static int executor_destroy(struct executor *executor, struct command *command) 
         if (r == -ESRCH && command->action.local.family == AF_INET)
                 r = executor_send(executor, command, true);
         return r;
+}
+
+/*
+ * Whose is the connection? Where GET_ADDR can't be asked of one, SUBFLOW_DESTROY of a subflow that
+ * no connection has tells: it finds none (-ESRCH) after the token and its path manager were found
+ * to be right, else it says -EINVAL. The list of entries stays empty.
+ */
+static int executor_query_listless(struct executor *executor, struct command *command) {
+        struct command destroy = {
+                .action = { .type = ACTION_DESTROY,
+                            .token = command->action.token,
+                            .local = { .family = AF_INET, .port = 1 },
+                            .remote = { .family = AF_INET, .port = 1 } },
+        };
+        int r = executor_send(executor, &destroy, false);
+
+        memcpy(command->message, destroy.message, sizeof(command->message));
+        return r == -ESRCH ? 0 : r;
 }
 
 static int executor_abort(struct executor *executor, struct command *command) {
@@ -129,6 +148,8 @@ void executor_run(struct executor *executor, struct command *command) {
                 command->error = executor_destroy(executor, command);
         else if (command->action.type == ACTION_CREATE)
                 command->error = executor_create(executor, command);
+        else if (command->action.type == ACTION_QUERY && executor->family.listless)
+                command->error = executor_query_listless(executor, command);
         else
                 command->error = executor_send(executor, command, false);
 }

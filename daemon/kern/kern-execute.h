@@ -5,6 +5,8 @@
 
 #include "../core/event.h"
 
+struct mptcp_family;
+
 /* An action with its result. One allocation, from submission to delivery. */
 struct command {
         struct command *next; /* in whichever queue it is */
@@ -23,8 +25,8 @@ void command_free(struct command *command);
 
 struct executor;
 
-/* family: number of "mptcp_pm". Makes the sockets. */
-int executor_new(uint16_t family, struct executor **ret_executor);
+/* Makes the sockets. */
+int executor_new(const struct mptcp_family *family, struct executor **ret_executor);
 void executor_free(struct executor *executor);
 
 /* Does it, waits for the kernel, and fills in the result. */

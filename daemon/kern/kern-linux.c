@@ -13,6 +13,7 @@
 #include "codec-mptcp.h"
 #include "kern-command.h"
 #include "kern-diag.h"
+#include "kern-feature.h"
 #include "kern-listener.h"
 #include "kern-route.h"
 #include "kern-rtnl.h"
@@ -301,7 +302,7 @@ static int probe_right(struct netlink *genl, uint16_t family) {
         return r == -EINVAL ? 0 : r;
 }
 
-static int probe(struct mptcp_family *ret_family) {
+static int probe(struct mptcp_family *ret_family, struct features *features) {
         _cleanup_(netlink_freep) struct netlink *genl = NULL;
         struct mptcp_family family;
         int r;
@@ -313,6 +314,8 @@ static int probe(struct mptcp_family *ret_family) {
                 r = probe_right(genl, family.id);
         if (r < 0)
                 return r;
+        kern_feature_probe(genl, &family, features);
+        family.listless = features->states[FEATURE_ADDRESS_LISTS] == FEATURE_FALLBACK;
         *ret_family = family;
         return 0;
 }
@@ -329,7 +332,7 @@ int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_ker
         if (!self)
                 return -ENOMEM;
         self->kern = (struct kern){ .ops = &ops, .on_event = on_event, .userdata = userdata };
-        r = probe(&self->family);
+        r = probe(&self->family, &self->kern.features);
         if (r == 0)
                 r = netlink_new_monitor(NETLINK_GENERIC, &self->events);
         if (r == 0)
@@ -343,7 +346,7 @@ int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_ker
         if (r == 0)
                 r = kern_route_new(&self->route);
         if (r == 0)
-                r = command_pool_new(self->family.id, &self->pool);
+                r = command_pool_new(&self->family, &self->pool);
         if (r < 0)
                 return r;
         *ret_kern = &TAKE_PTR(self)->kern;

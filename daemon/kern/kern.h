@@ -7,6 +7,7 @@
 #pragma once
 
 #include "../core/event.h"
+#include "../core/feature.h"
 #include "../core/routing.h"
 
 /* MPTCP events, rtnetlink, answers of the command threads, strangers at listeners, a timer */
@@ -66,6 +67,7 @@ struct kern {
         const struct kern_ops *ops;
         kern_event_fn on_event;
         void *userdata;
+        struct features features;
 };
 
 /*
@@ -75,6 +77,9 @@ struct kern {
 int kern_linux_new(kern_event_fn on_event, void *userdata, struct kern **ret_kern);
 
 void kern_free(struct kern *kern);
+
+/* Do programs of this network namespace get MPTCP sockets? An administrator may change that. */
+bool kern_is_on(void);
 
 /*
  * Deletes all rules and routes of ours in the network namespace of the caller. How many there

@@ -207,10 +207,22 @@ static void test_listener_gives_created_and_closed(void **state) {
         struct scene *scene = *state;
         const struct mptcpize_address own = lab_address(LAB_WIFI, LAB_V4, LAB_PORT_OWN);
 
+        scene_needs(scene, FEATURE_LISTENER_EVENTS);
         lab_listen(scene->lab);
         scene_assert_address(&scene_await(scene, EVENT_LISTENER_CREATED, 0)->mptcp.local, &own);
         lab_stop_listen(scene->lab);
         scene_assert_address(&scene_await(scene, EVENT_LISTENER_CLOSED, 0)->mptcp.local, &own);
+}
+
+static void test_listener_without_events_gives_none(void **state) {
+        struct scene *scene = *state;
+
+        if (scene->kern->features.states[FEATURE_LISTENER_EVENTS] == FEATURE_WORKS)
+                skip();
+        lab_listen(scene->lab);
+        lab_stop_listen(scene->lab);
+        scene_settle(scene);
+        assert_int_equal(scene_count(scene, EVENT_LISTENER_CREATED, 0), 0);
 }
 
 static void test_overrun_many_lost_is_one_event(void **state) {
@@ -244,6 +256,7 @@ int contract_connection(void) {
                 SCENE_TEST(test_peer_backup_gives_sub_priority),
                 SCENE_TEST(test_peer_reset_gives_sub_closed_with_reason),
                 SCENE_TEST(test_listener_gives_created_and_closed),
+                SCENE_TEST(test_listener_without_events_gives_none),
                 SCENE_TEST(test_overrun_many_lost_is_one_event),
         };
 

@@ -122,6 +122,7 @@ static void test_announce_port_is_no_programs_listener(void **state) {
         struct lab_connection connection = scene_client(scene);
         const struct action announce = announce_of(&connection, LAB_LTE);
 
+        scene_needs(scene, FEATURE_LISTENER_EVENTS);
         assert_int_equal(scene_do(scene, announce), 0);
         assert_int_equal(scene_do(scene, release_of(announce)), 0);
         lab_listen(scene->lab);

@@ -40,6 +40,25 @@ static void test_query_entries_come_before_the_outcome(void **state) {
                     scene_place(scene, EVENT_OUTCOME, connection.token));
 }
 
+/* What it has to be asked for is known before there is any connection. */
+static void test_features_are_known_at_the_start(void **state) {
+        static const enum feature asked[] = { FEATURE_LISTENER_EVENTS, FEATURE_ADDRESS_LISTS,
+                                              FEATURE_SEQUENCES };
+        struct scene *scene = *state;
+
+        for (size_t i = 0; i < sizeof(asked) / sizeof(*asked); i++)
+                assert_int_not_equal(scene->kern->features.states[asked[i]], FEATURE_UNKNOWN);
+}
+
+/* The moment's listener that asks for events is no program's. */
+static void test_features_asking_leaves_no_events(void **state) {
+        struct scene *scene = *state;
+
+        scene_settle(scene);
+        assert_int_equal(scene_count(scene, EVENT_LISTENER_CREATED, 0), 0);
+        assert_int_equal(scene_count(scene, EVENT_LISTENER_CLOSED, 0), 0);
+}
+
 /* Snapshot */
 
 static void test_snapshot_client_has_connection_and_subflows(void **state) {
@@ -248,6 +267,7 @@ static void assert_numbers(struct scene *scene, const struct lab_connection *con
         const struct ownership peer = lab_peer_owner(scene->lab, connection);
         struct ownership owner;
 
+        scene_needs(scene, FEATURE_SEQUENCES);
         assert_int_equal(scene->kern->ops->owner(scene->kern, connection->token, &owner), 0);
         assert_true(owner.idsn_local != 0 && owner.idsn_remote != 0);
         assert_true(owner.idsn_local != owner.idsn_remote);
@@ -307,6 +327,8 @@ int contract_question(void) {
         const struct CMUnitTest tests[] = {
                 SCENE_TESTS(test_query_lists_entries_but_not_the_initial),
                 SCENE_TEST(test_query_entries_come_before_the_outcome),
+                SCENE_TEST(test_features_are_known_at_the_start),
+                SCENE_TEST(test_features_asking_leaves_no_events),
                 SCENE_TESTS(test_snapshot_client_has_connection_and_subflows),
                 SCENE_TEST(test_snapshot_established_shows_in_the_initial_subflow),
                 SCENE_TESTS(test_snapshot_server_did_not_open_it),

@@ -280,9 +280,17 @@ size_t scene_count_subflows(const struct snapshot *snapshot, uint32_t token) {
         return n;
 }
 
+void scene_needs(const struct scene *scene, enum feature feature) {
+        const enum feature_state is = scene->kern->features.states[feature];
+
+        if (is == FEATURE_FALLBACK || is == FEATURE_MISSING)
+                skip();
+}
+
 const struct entries_event *scene_entries(struct scene *scene, uint32_t token) {
         const struct action query = { .type = ACTION_QUERY, .token = token };
 
+        scene_needs(scene, FEATURE_ADDRESS_LISTS);
         assert_int_equal(scene_do(scene, query), 0);
         return &scene_await(scene, EVENT_ENTRIES, token)->entries;
 }

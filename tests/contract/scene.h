@@ -71,7 +71,11 @@ const struct snapshot_subflow *scene_subflow(const struct snapshot *snapshot,
                                              const struct mptcp_event *event);
 size_t scene_count_subflows(const struct snapshot *snapshot, uint32_t token);
 
-/* A fresh list of local addresses; the query must succeed. */
+/* Skips the test if this kernel does without. */
+void scene_needs(const struct scene *scene, enum feature feature);
+
+/* A fresh list of local addresses, for which the kernel has to have lists; the query must succeed.
+ */
 const struct entries_event *scene_entries(struct scene *scene, uint32_t token);
 const struct entry *scene_entry(const struct entries_event *entries, uint8_t id);
 

@@ -346,6 +346,12 @@ static int get_dictionaries(sd_bus *bus, const char *path, const char *interface
                 return sd_bus_message_append(reply, "q", 8684);
         if (strcmp(property, "GateDropped") == 0)
                 return sd_bus_message_append(reply, "t", UINT64_C(12));
+        if (strcmp(property, "KernelFeatures") == 0)
+                return sd_bus_message_append(reply, "aa{sv}", 3, 3, "Name", "s", "listener-events",
+                                             "State", "s", "fallback", "Reason", "s", "seen later",
+                                             3, "Name", "s", "deny-join", "State", "s", "unknown",
+                                             "Reason", "s", "not shown", 3, "Name", "s", "nftables",
+                                             "State", "s", "works", "Reason", "s", "");
         if (strcmp(property, "BlackholeCount") == 0)
                 return sd_bus_message_append(reply, "t", UINT64_C(2));
         if (strcmp(property, "Blackholes") == 0)
@@ -415,6 +421,7 @@ static const sd_bus_vtable manager[] = {
         SD_BUS_PROPERTY("PolicyDatabase", "s", get_constant, 0, 0),
         SD_BUS_PROPERTY("PolicyDirectories", "as", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("PolicyErrors", "as", get_dictionaries, 0, 0),
+        SD_BUS_PROPERTY("KernelFeatures", "aa{sv}", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("BlackholeCount", "t", get_dictionaries, 0, 0),
         SD_BUS_PROPERTY("BlackholeAge", "u", get_constant, 0, 0),
         SD_BUS_PROPERTY("BlackholeState", "s", get_constant, 0, 0),

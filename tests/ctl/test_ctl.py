@@ -358,7 +358,14 @@ class Answers(Fake):
     def test_status_json(self):
         self.assertEqual(self.json("status"), {
             "version": "9.8.7",
-            "kernel": "6.1.0",
+            "kernel": {
+                "release": "6.1.0",
+                "features": [
+                    {"name": "listener-events", "state": "fallback", "reason": "seen later"},
+                    {"name": "deny-join", "state": "unknown", "reason": "not shown"},
+                    {"name": "nftables", "state": "works", "reason": ""},
+                ],
+            },
             "path_manager": {"mode": "userspace", "previous": "kernel"},
             "plugin": "fullmesh",
             "connections": 300,
@@ -402,6 +409,9 @@ class Answers(Fake):
 
     def test_status_text(self):
         text = self.text("status")
+        self.assertIn("kernel          6.1.0\n", text)
+        self.assertIn("KERNEL LACKS     SO\n"
+                      "listener-events  seen later\n\n", text)
         self.assertIn("path manager    userspace (before: kernel)\n", text)
         self.assertIn("connections     300, at most 100000\n", text)
         self.assertIn("policies        7 from /usr/share/mptcpize/apps.d, /etc/mptcpize/apps.d\n"

@@ -345,6 +345,8 @@ int fake_new(kern_event_fn on_event, void *userdata, struct kern **ret_kern) {
         if (!fake)
                 return -ENOMEM;
         fake->kern = (struct kern){ .ops = &fake_ops, .on_event = on_event, .userdata = userdata };
+        for (enum feature i = 0; i < _FEATURE_MAX; i++)
+                features_set(&fake->kern.features, i, true);
         fake->now_usec = 1000000;
         fake->port = 40000;
         for (int i = 0; i < KERN_FDS; i++) {

@@ -50,7 +50,7 @@ void command_free(struct command *command) {
         free(command);
 }
 
-int executor_new(uint16_t family, struct executor **ret_executor) {
+int executor_new(const struct mptcp_family *family, struct executor **ret_executor) {
         (void)family;
         *ret_executor = NULL;
         return 0;
@@ -105,7 +105,7 @@ static int setup(void **state) {
         script.closed = false;
         script.slow = 0;
         script.n_waiting = script.n_runs = 0;
-        if (command_pool_new(1, &pool) < 0)
+        if (command_pool_new(NULL, &pool) < 0)
                 return -1;
         *state = pool;
         return 0;

@@ -94,6 +94,24 @@ static void test_write_open_and_prometheus_differ_in_names(void **state) {
         free(old);
 }
 
+/* A zero would say that there were none. */
+static void test_write_uncounted_blackholes_are_left_out(void **state) {
+        static struct blackholes blackholes;
+        struct world *world = *state;
+        const struct metrics_host host = { .engine = &world->engine,
+                                           .blackholes = &blackholes,
+                                           .dead_after = &dead_after };
+        char *text;
+
+        assert_int_equal(metrics_write(&host, METRICS_OPEN, &text), 0);
+        has(text, "\nmptcpize_blackholes_total 0\n");
+        free(text);
+        blackholes.unknown = true;
+        assert_int_equal(metrics_write(&host, METRICS_OPEN, &text), 0);
+        lacks(text, "mptcpize_blackholes_total");
+        free(text);
+}
+
 static void test_write_tells_of_authentication(void **state) {
         static const struct auth auth = {
                 .status = { .gate = { .wanted = true, .dropped = 12, .guarded = 2 },
@@ -176,6 +194,8 @@ int main(void) {
                 cmocka_unit_test_setup_teardown(test_write_tells_of_connections_and_subflows,
                                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(test_write_open_and_prometheus_differ_in_names,
+                                                world_setup, world_teardown),
+                cmocka_unit_test_setup_teardown(test_write_uncounted_blackholes_are_left_out,
                                                 world_setup, world_teardown),
                 cmocka_unit_test_setup_teardown(test_write_tells_of_authentication, world_setup,
                                                 world_teardown),

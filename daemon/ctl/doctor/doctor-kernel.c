@@ -5,6 +5,7 @@
 #include "doctor.h"
 #include "genl.h"
 #include "look.h"
+#include "../fields.h"
 #include "../../util/cleanup.h"
 
 #include <errno.h>
@@ -54,6 +55,28 @@ static void add_no_manager(struct doctor *doctor, const char *release, int r) {
                    });
 }
 
+/* What the daemon has found that this kernel lacks: it knows what it does without. */
+static void features_check(struct doctor *doctor) {
+        const json_t *row;
+        size_t i;
+
+        json_array_foreach(json_object_get(doctor->manager, "KernelFeatures"), i, row) {
+                const char *name = fields_text(row, "Name"), *state = fields_text(row, "State");
+
+                /* that it is switched off has been said */
+                if (strcmp(name, "mptcp") == 0 ||
+                    (strcmp(state, "fallback") != 0 && strcmp(state, "missing") != 0))
+                        continue;
+                doctor_add(doctor,
+                           &(struct finding){
+                                           .severity = SEVERITY_NOTE,
+                                           .subject = doctor_text(doctor, "kernel: %s", name),
+                                           .what = fields_text(row, "Reason"),
+                                           .why = "later kernels have it",
+                           });
+        }
+}
+
 void doctor_check_mptcp(struct doctor *doctor) {
         struct genl_family family;
         struct utsname name;
@@ -89,6 +112,7 @@ void doctor_check_mptcp(struct doctor *doctor) {
                                 "ip mptcp limits show");
         else if (r < 0 || !family.can_create)
                 add_no_manager(doctor, name.release, r);
+        features_check(doctor);
 }
 
 /* Sysctls whose value says something whatever the daemon does. */
