@@ -3,6 +3,8 @@
  * with time in between. A step is: what, an argument, and for datagrams so many bytes of it.
  */
 #include "auth-host.h"
+#include "auth/protocol.h"
+#include "auth/wire.h"
 #include "fuzz.h"
 
 static size_t step(struct fuzz *fuzz, const uint8_t *data, size_t n) {
