@@ -9,7 +9,7 @@ import sandbox
 from apps.case import DATA, check_same, fallbacks, path
 from attacker import MSS, SYN, tcp_packet
 from guarded import PORT, stage, stage_guarded, wait_for_own_paths
-from harness import check, check_equal, needs, needs_gate, needs_ipv6
+from harness import check, check_equal, full, needs, needs_gate, needs_ipv6
 from lab import SERVER, SERVICE4, SERVICE6, read, wait_for, write
 from programs import stage as stage_nginx
 from protect import Hosts, Side, listens, nginx
@@ -117,6 +117,7 @@ def test_cookies_require_strangers_get_none(lab):
     check(sent < received + JOINS, f"{sent} cookies sent, none of them to strangers")
 
 
+@full
 @needs_cookies
 @needs_gate
 def test_cookies_require_of_tls_programs_both_paths_carry(lab):
