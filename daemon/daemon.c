@@ -257,7 +257,8 @@ static void daemon_flush(struct daemon *daemon) {
 }
 
 static void daemon_set_timer(struct daemon *daemon) {
-        uint64_t deadline = engine_deadline(&daemon->engine);
+        const struct engine *engine = &daemon->engine;
+        uint64_t deadline = policies_deadline(&daemon->policies, engine, engine_deadline(engine));
 
         if (deadline == UINT64_MAX) {
                 (void)sd_event_source_set_enabled(daemon->timer, SD_EVENT_OFF);

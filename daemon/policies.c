@@ -1,9 +1,12 @@
 #include "policies.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "util/log.h"
+
+#define RETRY_USEC 1000000u /* when there was no memory */
 
 int policies_init(struct policies *policies, const struct daemon_options *options) {
         int r;
@@ -59,16 +62,29 @@ int policies_reload(struct policies *policies, const struct engine *engine,
 }
 
 bool policies_are_behind(const struct policies *policies, const struct engine *engine) {
-        return policies->net_serial != engine->net_serial;
+        return policies->net_serial != engine->net_serial &&
+               policies->retry_usec <= engine->now_usec;
+}
+
+uint64_t policies_deadline(const struct policies *policies, const struct engine *engine,
+                           uint64_t usec) {
+        const bool waits = policies->net_serial != engine->net_serial &&
+                           policies->retry_usec > engine->now_usec;
+
+        return waits && policies->retry_usec < usec ? policies->retry_usec : usec;
 }
 
 void policies_follow(struct policies *policies, const struct engine *engine) {
-        int r;
+        int r = rules_follow(policies->rules, &engine->model);
 
-        policies->net_serial = engine->net_serial;
-        r = rules_follow(policies->rules, &engine->model);
         if (r < 0)
                 log_error("policies can't be compiled for the changed network: %s", strerror(-r));
+        if (r == -ENOMEM) {
+                policies->retry_usec = engine->now_usec + RETRY_USEC;
+                return;
+        }
+        policies->net_serial = engine->net_serial;
+        policies->retry_usec = 0;
 }
 
 const struct policy_read *policies_read(struct policies *policies) {

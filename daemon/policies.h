@@ -14,6 +14,7 @@ struct policies {
         struct rules *rules;      /* as files have them */
         struct database database; /* as rules has written them */
         uint32_t net_serial;      /* of the network that they were compiled for */
+        uint64_t retry_usec;      /* not before; 0: at once */
         char path[PATH_MAX];      /* of the database */
 };
 
@@ -32,8 +33,11 @@ int policies_start(struct policies *policies, const struct engine *engine);
 int policies_reload(struct policies *policies, const struct engine *engine,
                     rules_prepare_fn prepare, void *userdata, char error[static RULES_ERROR]);
 
-/* Has the network changed since they were compiled? */
+/* Has the network changed since they were compiled, and is it time? */
 bool policies_are_behind(const struct policies *policies, const struct engine *engine);
+/* When it will be, or that time, if this is earlier. */
+uint64_t policies_deadline(const struct policies *policies, const struct engine *engine,
+                           uint64_t usec);
 /* Then they are compiled for it. */
 void policies_follow(struct policies *policies, const struct engine *engine);
 

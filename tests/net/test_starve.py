@@ -88,7 +88,10 @@ class Starved:
         failed = 0
         for number in some_of(count):
             self.memory.fail(number)
-            do()
+            try:
+                do()
+            except Failed as error:
+                raise Failed(f"allocation {number} of {count}: {error}") from error
             failed += self.memory.end()
         check(failed > 2, f"{failed} of {count} allocations failed, one at a time")
 
@@ -188,15 +191,19 @@ def test_starve_event_model_is_right(lab):
 
 
 def test_starve_network_model_is_right(lab):
-    """A link goes, and comes back."""
+    """An address and a link go, and come back; programs are told of it, too."""
     starved = Starved(lab)
     starved.start()
+    database = Database(f"{starved.daemon.runtime}/policy.db")
     pair = starved.connect()
 
     def flap():
+        lab.addr_del(1)
+        wait_for(lambda: lab.paths[1].client4 not in database.own(), "it is no own address")
         lab.path_down(1)
         lab.path_up(1)
         wait_for(lambda: shows_network(starved.daemon, lab), "the network")
+        wait_for(lambda: lab.paths[1].client4 in database.own(), "it is one again")
 
     starved.each(flap)
     starved.same_state()
