@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.join(HERE, "..", "net"))
 import plot  # noqa: E402
 from report import COMMIT, limits, machine, ratio_text, show_rows, spread  # noqa: E402
 
-NAMES = ("hooks", "preload", "joinlatency", "outage", "goodput", "cost", "scale", "admission",
-         "busload")
+NAMES = ("hooks", "preload", "joinlatency", "outage", "goodput", "cost", "scale", "storm",
+         "admission", "busload")
 README = os.path.join(HERE, "..", "..", "README.md")
 PLOT = os.path.join(HERE, "outage.svg")
 BEGIN, END = "<!-- ./setup bench --write: begin -->", "<!-- ./setup bench --write: end -->"

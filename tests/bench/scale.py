@@ -66,9 +66,9 @@ def make_room():
         lab.write("/proc/sys/net/ipv4/tcp_max_syn_backlog", "8192")
 
 
-def start_server(hosts):
-    """swarm.c's, on the server."""
-    server = programs.Process([program("swarm"), "serve", str(PORT), str(PORTS)], "server",
+def start_server(hosts, port=PORT):
+    """swarm.c's, on the server, at that port and those after it."""
+    server = programs.Process([program("swarm"), "serve", str(port), str(PORTS)], "server",
                               netns=lab.SERVER, stdout=subprocess.PIPE)
     hosts.add(server).popen.stdout.readline()
 
@@ -76,8 +76,8 @@ def start_server(hosts):
 class Dialer:
     """A client of many connections."""
 
-    def __init__(self, hosts, count, keep, stop=()):
-        argv = [program("swarm"), "dial", lab.SERVICE4, PORT, PORTS, count, keep, AT_ONCE, *stop]
+    def __init__(self, hosts, count, keep, stop=(), port=PORT):
+        argv = [program("swarm"), "dial", lab.SERVICE4, port, PORTS, count, keep, AT_ONCE, *stop]
         self.process = hosts.add(programs.Process(list(map(str, argv)), "swarm",
                                                   stdin=subprocess.PIPE, stdout=subprocess.PIPE))
         self.count = count
