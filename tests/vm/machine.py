@@ -23,6 +23,7 @@ import cpio
 HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = os.path.dirname(os.path.dirname(HERE))
 KEPT = os.environ.get("MPTCPIZE_VM", f"{SOURCE}/build/vm")  # what is the same each time
+KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 PROGRAMS = ("qemu-system-x86_64", "depmod", "apt-get", "dpkg-deb")
 # What our programs and the laboratory of tests/net need, besides what every Debian has.
 PACKAGES = ("systemd-sysv", "dbus", "polkitd", "python3-minimal", "libpython3-stdlib",
@@ -61,14 +62,20 @@ class Failed(Exception):
 def require(*more):
     """Raises Missing, with the first thing that this host lacks; more: programs."""
     if os.geteuid() != 0:
-        raise Missing("making a Debian root needs root; run it as root, for example with sudo")
+        raise Missing("the host's files are root's to read; run it as root, for example with sudo")
     if os.uname().machine != "x86_64":
         raise Missing(f"there is no such machine on {os.uname().machine}; try it on x86_64")
     for program in (*PROGRAMS, *more):
         if shutil.which(program) is None:
-            raise Missing(f"the program {program} is not installed; run ./setup deps full")
+            raise Missing(f"the program {program} is not installed; run ./setup deps test full")
+    if not os.path.exists(KEYRING):
+        raise Missing("Debian's keys are not here; install the package debian-archive-keyring")
+
+
+def require_debian():
+    """Raises Missing if what is built here doesn't run on a Debian that debian() makes."""
     if release().get("ID") != "debian":
-        raise Missing("the machine runs the host's own programs, which must be those of a Debian")
+        raise Missing("what is built here would have to run on a Debian, and this is none")
 
 
 def release():

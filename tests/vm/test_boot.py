@@ -60,6 +60,7 @@ def main():
         sys.exit(SKIPPED)
     try:
         machine.require("mmdebstrap")
+        machine.require_debian()
     except machine.Missing as missing:
         print(f"1..0 # SKIP {missing}")
         sys.exit(SKIPPED)
