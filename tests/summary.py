@@ -2,8 +2,8 @@
 """Adds up the logs of `meson test` in the build directories that are named.
 
 Counts single cases where a test reports them (TAP), repeats what those that failed said, since the
-rest may have gone by, names what failed and what was skipped and why, and ends with one line of
-numbers.
+rest may have gone by, shows what coverage.py has found, names what failed and what was skipped and
+why, and ends with one line of numbers.
 """
 
 import json
@@ -13,6 +13,7 @@ import sys
 
 CASE = re.compile(r"^(not )?ok\b *\d* *-? *([^#]*?) *(?:# *(SKIP|TODO)\S* *(.*))?$", re.I)
 PLAN = re.compile(r"^1\.\.0 *# *SKIP\S* *(.*)$", re.I)
+COVERAGE = re.compile(r"^COVERAGE .*$", re.M)
 REASON = re.compile(r"^(?:SKIP|SKIPPED|skipped)\b:? *(.*)$", re.M)
 TOLD = 60  # lines of a case that failed
 
@@ -28,6 +29,7 @@ class Summary:
     """Of all tests."""
 
     def __init__(self):
+        self.coverage = []
         self.passed = 0
         self.failed = []
         self.skipped = []
@@ -74,11 +76,12 @@ class Summary:
         with open(path, encoding="utf-8") as log:
             for test in map(json.loads, log):
                 name = f"{directory}: {test['name']}"
+                self.coverage += COVERAGE.findall(test.get("stdout") or "")
                 if not self._cases(name, test):
                     self._whole(name, test)
 
     def show(self):
-        for line in self.told:
+        for line in (*self.told, *self.coverage):
             print(line)
         for name in self.failed:
             print(f"FAILED   {name}")
