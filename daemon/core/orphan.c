@@ -43,8 +43,10 @@ void engine_end_orphan(struct engine *engine, struct connection *connection) {
 }
 
 void engine_hope_again(struct engine *engine, struct connection *connection) {
-        if (connection->orphan_usec)
-                connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
+        if (!connection->orphan_usec)
+                return;
+        connection->orphan_usec = engine->now_usec + ORPHAN_USEC;
+        engine_schedule(engine, connection);
 }
 
 bool engine_has_hope(const struct engine *engine, const struct connection *connection) {
