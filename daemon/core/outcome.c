@@ -163,6 +163,9 @@ static void engine_on_withdraw_done(struct engine *engine, struct connection *co
         /* Id 0 is forgotten with its last subflow, and of that the peer knows. */
         if (!id || !id->id || (outcome->error < 0 && outcome->error != -EINVAL))
                 return;
+        /* Another address may have it by now. */
+        if (!address_same_host(&id->address, &outcome->action.local))
+                return;
         id->free = outcome->error == 0;
         if (outcome->error == 0)
                 id->renewed = id->held = false;

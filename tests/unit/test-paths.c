@@ -297,6 +297,19 @@ static void test_withdraw_of_id_0_is_not_repeated(void **state) {
         assert_int_equal(world->engine.counters[COUNTER_ACTIONS_FAILED], 0);
 }
 
+static void test_withdraw_of_an_id_that_is_another_address_now_is_not_repeated(void **state) {
+        struct world *world = *state;
+        struct action withdraw;
+
+        link_is(world, 3, false);
+        withdraw = world_expect(world, ACTION_WITHDRAW);
+        (void)world_expect(world, ACTION_ABORT);
+        world_mptcp(world, EVENT_SUB_ESTABLISHED, TOKEN, "192.0.2.9:41000", SERVER,
+                    withdraw.local_id, 0, 0);
+        world_outcome(world, &withdraw, -EINVAL);
+        world_expect_nothing(world);
+}
+
 #define ALONE(name) cmocka_unit_test_setup_teardown(name, setup_alone, world_teardown)
 #define BOTH(name)  cmocka_unit_test_setup_teardown(name, setup_both, world_teardown)
 
@@ -318,6 +331,7 @@ int main(void) {
                 BOTH(test_withdraw_of_a_forgotten_id_is_repeated),
                 BOTH(test_withdraw_of_a_forgotten_id_is_repeated_once),
                 BOTH(test_withdraw_repeated_may_be_repeated_another_time),
+                BOTH(test_withdraw_of_an_id_that_is_another_address_now_is_not_repeated),
                 BOTH(test_withdraw_of_id_0_is_not_repeated),
         };
 
