@@ -205,7 +205,7 @@ static int decision_deny(const struct decision *decision, const struct mptcpize_
 
         if (!subflow->told) {
                 snprintf(line.reason, sizeof(line.reason), "the operator's word stands against: %s",
-                         wanted->reason ? wanted->reason : "");
+                         wanted->reason);
                 trace_add(&decision->engine->trace, &line);
         }
         subflow->told = true;
@@ -306,10 +306,7 @@ static void decision_trace_refused(struct decision *decision, const struct mptcp
         if (known || connection->refusals.n >= LIMIT_REFUSALS / 2 ||
             ARRAY_APPEND(&connection->refusals, entry, LIMIT_REFUSALS) < 0)
                 return;
-        snprintf(line.reason, sizeof(line.reason), "%s",
-                 barred[0]        ? barred
-                 : wanted->reason ? wanted->reason
-                                  : "");
+        snprintf(line.reason, sizeof(line.reason), "%s", barred[0] ? barred : wanted->reason);
         trace_add(&decision->engine->trace, &line);
 }
 
@@ -332,8 +329,7 @@ static void decision_accept(struct decision *decision, const struct mptcpize_act
                 .backup = wanted->backup != 0,
                 .urgent = decision->urgent,
         };
-        snprintf(action->reason, sizeof(action->reason), "%s",
-                 wanted->reason ? wanted->reason : "");
+        snprintf(action->reason, sizeof(action->reason), "%s", wanted->reason);
         if (action->type == ACTION_CREATE)
                 decision->n_creates++;
 }
@@ -349,8 +345,7 @@ static bool decision_keep(struct decision *decision, const struct mptcpize_actio
                 decision->watch_set = true;
                 decision->watch_usec = usec;
         } else if (wanted->type == MPTCPIZE_ACTION_NOTE) {
-                engine_trace_note(decision->engine, decision->connection, NULL,
-                                  wanted->reason ? wanted->reason : "");
+                engine_trace_note(decision->engine, decision->connection, NULL, wanted->reason);
         } else {
                 return false;
         }
@@ -363,6 +358,10 @@ static int decision_emit(struct mptcpize_sink *sink, const struct mptcpize_actio
         int r;
 
         memcpy(&wanted, from, from->size < sizeof(wanted) ? from->size : sizeof(wanted));
+        /* Nor half a pointer. */
+        if (!MPTCPIZE_HAS(from, struct mptcpize_action, reason) || !wanted.reason ||
+            !wanted.reason[0])
+                wanted.reason = "the plugin gives no reason";
         r = decision_check(decision, &wanted);
         /* That it has to wait its turn is no refusal. */
         if (r < 0 && r != -EBUSY && wanted.type == MPTCPIZE_ACTION_CREATE)

@@ -320,6 +320,25 @@ static void test_note_goes_to_the_log(void **state) {
         world_expect_nothing(world);
 }
 
+/* The pointer may be beyond what a plugin has filled in, or half of it. */
+static void test_emit_without_a_reason_has_one_all_the_same(void **state) {
+        static const size_t sizes[] = { sizeof(struct mptcpize_action),
+                                        offsetof(struct mptcpize_action, reason),
+                                        offsetof(struct mptcpize_action, reason) + 4 };
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        for (size_t i = 0; i < 3; i++) {
+                struct mptcpize_action *action = want(MPTCPIZE_ACTION_ANNOUNCE, LTE, NULL);
+
+                action->size = sizes[i];
+                action->reason = i ? "half of it is no text" : "";
+                assert_int_equal(decide(world), 0);
+                assert_string_equal(world_expect(world, ACTION_ANNOUNCE).reason,
+                                    "the plugin gives no reason");
+        }
+}
+
 static void test_emit_unknown_action_is_refused(void **state) {
         struct world *world = *state;
 
@@ -439,6 +458,7 @@ int main(void) {
                 T(test_timer_without_end_never_fires),
                 T(test_timer_armed_anew_as_it_fires_is_kept),
                 T(test_note_goes_to_the_log),
+                T(test_emit_without_a_reason_has_one_all_the_same),
                 T(test_emit_unknown_action_is_refused),
                 T(test_emit_over_the_limit_is_refused),
                 T(test_decide_error_is_counted),
