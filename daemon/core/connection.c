@@ -54,6 +54,14 @@ static bool subflow_is(const struct subflow *subflow, const struct mptcpize_addr
                address_equal(&subflow->is.remote, remote);
 }
 
+bool connection_uses_port(const struct connection *connection, const struct mptcpize_address *local,
+                          const struct mptcpize_address *remote) {
+        for (size_t i = 0; i < connection->subflows.n && local->port; i++)
+                if (subflow_is(&connection->subflows.items[i], local, remote))
+                        return true;
+        return false;
+}
+
 /* A join has no local port yet, so the first event with one must find it. */
 static bool subflow_may_be(const struct subflow *subflow, const struct mptcpize_address *local,
                            const struct mptcpize_address *remote) {

@@ -164,6 +164,10 @@ struct connection {
 /* Frees it with all it holds; its plugin state must have been ended before. */
 void connection_free(struct connection *connection);
 
+/* Has a subflow, of any state, the port that is wanted at this end? Port 0 is any, and never is. */
+bool connection_uses_port(const struct connection *connection, const struct mptcpize_address *local,
+                          const struct mptcpize_address *remote);
+
 /* Subflow by both addresses and ports; a pending one also matches without its local port. */
 struct subflow *connection_find_subflow(struct connection *connection,
                                         const struct mptcpize_address *local,

@@ -118,6 +118,17 @@ static bool decision_has_pair(const struct decision *decision,
         return false;
 }
 
+/* Of two subflows with the same ports nobody could say which of them is meant. */
+static bool decision_uses_port(const struct decision *decision,
+                               const struct mptcpize_action *wanted) {
+        for (size_t i = 0; i < decision->n && wanted->local.port; i++)
+                if (decision->actions[i].type == ACTION_CREATE &&
+                    address_equal(&decision->actions[i].local, &wanted->local) &&
+                    address_equal(&decision->actions[i].remote, &wanted->remote))
+                        return true;
+        return connection_uses_port(decision->connection, &wanted->local, &wanted->remote);
+}
+
 static bool decision_is_refused(const struct decision *decision,
                                 const struct mptcpize_action *wanted) {
         const struct refusal *refusal = connection_find_refusal(decision->connection,
@@ -153,6 +164,8 @@ static int decision_check_create(const struct decision *decision,
                 return -ENOTCONN;
         if (decision_has_pair(decision, wanted))
                 return 1;
+        if (decision_uses_port(decision, wanted))
+                return -EBUSY;
         remote = decision_remote(connection, &wanted->remote);
         if (!remote)
                 return -ENOENT;

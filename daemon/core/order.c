@@ -151,6 +151,8 @@ static int task_check_pair(const struct task *task, const struct mptcpize_local 
                 return r;
         if (connection_has_pair(connection, from, remote))
                 return task_fail(task, -EEXIST, "there is such a subflow already");
+        if (connection_uses_port(connection, from, remote))
+                return task_fail(task, -EEXIST, "a subflow that is ending has that port");
         if (!model_has_route(&task->engine->model, local->ifindex, remote))
                 return task_fail(task, -ENETUNREACH, "no route leads there from %s", local->ifname);
         if (!connection_find_refusal(connection, from, remote) &&

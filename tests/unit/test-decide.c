@@ -176,6 +176,20 @@ static void test_create_over_the_joins_under_way_is_busy(void **state) {
         assert_int_equal(try_create(world, "198.51.100.2", SERVER, 3), 0);
 }
 
+static void test_create_from_a_port_in_use_has_to_wait(void **state) {
+        struct world *world = *state;
+
+        world_connect(world, TOKEN, 0);
+        want(MPTCPIZE_ACTION_CREATE, WIFI ":40000", SERVER)->flags = MPTCPIZE_CREATE_ANOTHER;
+        want(MPTCPIZE_ACTION_CREATE, LTE ":40001", SERVER)->flags = MPTCPIZE_CREATE_ANOTHER;
+        want(MPTCPIZE_ACTION_CREATE, LTE ":40001", SERVER)->flags = MPTCPIZE_CREATE_ANOTHER;
+        assert_int_equal(decide(world), -EBUSY);
+        assert_int_equal(script.results[1], 0);
+        assert_int_equal(script.results[2], -EBUSY);
+        world_expect_create(world, LTE ":40001", SERVER);
+        world_expect_nothing(world);
+}
+
 static void test_create_refused_twice_is_traced_once(void **state) {
         struct world *world = *state;
         uint32_t before;
@@ -449,6 +463,7 @@ int main(void) {
                 T(test_create_denied_initial_address_is_refused),
                 T(test_create_over_the_limit_is_refused),
                 T(test_create_over_the_joins_under_way_is_busy),
+                T(test_create_from_a_port_in_use_has_to_wait),
                 T(test_create_refused_twice_is_traced_once),
                 T(test_destroy_is_done_once),
                 T(test_backup_is_set_when_the_kernel_says_so),

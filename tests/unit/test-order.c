@@ -155,6 +155,16 @@ static void test_add_from_a_port_is_another_subflow(void **state) {
         assert_int_not_equal(action.local_id, 1); /* the kernel has one for each port */
 }
 
+static void test_add_from_the_port_of_one_that_ends_is_refused(void **state) {
+        struct world *world = *state;
+
+        order_connect(world);
+        (void)order_expect(world, ACTION_DESTROY, order_drop(world, LTE));
+        assert_int_equal(order_add(world, LTE ":40001", NULL), -EEXIST);
+        assert_string_equal(order_said, "a subflow that is ending has that port");
+        assert_true(order_add(world, LTE ":40002", NULL) > 0);
+}
+
 static void test_add_to_an_address_that_nobody_announced(void **state) {
         struct world *world = *state;
         struct action action;
@@ -503,6 +513,7 @@ int main(void) {
                 ORDER_TEST(test_add_by_interface_takes_its_address),
                 ORDER_TEST(test_add_without_addresses_takes_what_is_not_there),
                 ORDER_TEST(test_add_from_a_port_is_another_subflow),
+                ORDER_TEST(test_add_from_the_port_of_one_that_ends_is_refused),
                 ORDER_TEST(test_add_to_an_address_that_nobody_announced),
                 ORDER_TEST(test_add_takes_the_port_that_was_announced),
                 ORDER_TEST(test_add_of_what_can_not_be_is_refused),

@@ -199,10 +199,11 @@ struct mptcpize_action {
  * Where actions go. emit() returns 0 if the action was taken or is already so, else the negative
  * errno of the first check that it fails: -EINVAL malformed, -ENOTCONN not established, -ENOENT no
  * such subflow or remote address, -EPERM the peer denied joins to that address or an operator wants
- * the subflow otherwise, -EADDRNOTAVAIL no usable local address, -ENETUNREACH no route from that
- * interface, -ECONNREFUSED this pair failed before and its time has not come, -E2BIG over the limit
- * of subflows, -EBUSY as many joins are under way as may be (ask again at the next event), -ENOBUFS
- * too many actions in one decision.
+ * the subflow otherwise, -EACCES join authentication allows none, -EADDRNOTAVAIL no usable local
+ * address, -ENETUNREACH no route from that interface, -ECONNREFUSED this pair failed before and its
+ * time has not come, -E2BIG over the limit of subflows, -EBUSY as many joins are under way as may
+ * be, or the local port is in use yet (ask again at the next event), -ENOBUFS too many actions in
+ * one decision.
  */
 struct mptcpize_sink {
         size_t size;
