@@ -11,6 +11,7 @@ import json
 import os
 import subprocess
 import sys
+import textwrap
 import time
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -24,10 +25,9 @@ NAMES = ("hooks", "preload", "joinlatency", "outage", "goodput", "cost", "scale"
 README = os.path.join(HERE, "..", "..", "README.md")
 PLOT = os.path.join(HERE, "outage.svg")
 BEGIN, END = "<!-- ./setup bench --write: begin -->", "<!-- ./setup bench --write: end -->"
+WHERE = ("{what} on {cpus} x {cpu}, Linux {kernel}, at commit {commit}. A figure is the median, "
+         "with the least and the most of it; ours and the peer took turns.")
 HEAD = """\
-{what} on {cpus} x {cpu}, Linux {kernel}, at commit {commit}. A figure is the median, with the least
-and the most of it; ours and the peer took turns.
-
 | | unit | mptcpize | peer | | ratio | better | wanted | `./setup bench` |
 |---|---|---|---|---|---|---|---|---|
 """
@@ -73,7 +73,8 @@ def markdown(results):
                 f"| {row['name']}", row["unit"], spread(row["ours"]), row["peer"]["name"] or "",
                 spread(row["peer"]), ratio_text(row), row["better"], limits(row) + missed,
                 f"`{row['benchmark']}` |")))
-    return HEAD.format(what=what, **results) + "\n".join(lines) + "\n"
+    where = textwrap.fill(WHERE.format(what=what, **results), 98)
+    return f"{where}\n\n{HEAD}" + "\n".join(lines) + "\n"
 
 
 def replace(path, text):

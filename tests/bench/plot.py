@@ -12,6 +12,7 @@ import json
 import math
 import statistics
 import sys
+import textwrap
 
 WIDTH, HEIGHT = 720, 330
 LEFT, RIGHT, TOP, BOTTOM = 58, 20, 46, 48
@@ -41,6 +42,11 @@ def find_series(path):
     raise SystemExit(f"{path} has no series: run ./setup bench outage")
 
 
+def outline(points):
+    """Of a path, in lines that are not too long."""
+    return textwrap.fill("M" + " L".join(points), 90)
+
+
 class Plot:
     """The elements of an SVG, as they are drawn."""
 
@@ -49,9 +55,12 @@ class Plot:
         self.steps = len(series["runs"]["kernel"][0])
         self.begin = series["begin_s"]
         self.end = self.begin + self.steps * series["step_s"]
-        highest = max(max(run) for runs in series["runs"].values() for run in runs)
-        self.top = 10 * math.ceil(highest / 10)
+        highest = max(max(self.medians(mode)) for mode in series["runs"])
+        self.top = 10 * math.ceil(1.2 * highest / 10)  # a band may go beyond it
         self.parts = []
+
+    def medians(self, mode):
+        return [statistics.median(column) for column in zip(*self.series["runs"][mode])]
 
     def x(self, seconds):
         share = (seconds - self.begin) / (self.end - self.begin)
@@ -84,19 +93,20 @@ class Plot:
 
     def points(self, values):
         """A point in the middle of each step."""
-        half = self.series["step_s"] / 2
-        return [f"{self.x(self.begin + i * self.series['step_s'] + half)} {self.y(value)}"
+        step = self.series["step_s"]
+        return [f"{self.x(self.begin + (i + 0.5) * step)} {self.y(min(value, self.top))}"
                 for i, value in enumerate(values)]
 
     def line(self, mode, legend_x):
         name, colour, dashes = STYLES[mode]
         columns = list(zip(*self.series["runs"][mode]))
         band = self.points(map(max, columns)) + self.points(map(min, columns))[::-1]
-        median = self.points(map(statistics.median, columns))
-        stroke = f'stroke="{colour}" stroke-width="2.2" stroke-dasharray="{dashes}" fill="none"'
-        self.parts += [f'<path d="M{"L".join(band)}Z" fill="{colour}" opacity="0.2"/>',
-                       f'<path d="M{"L".join(median)}" {stroke}/>',
-                       f'<path d="M{legend_x} 24h34" {stroke}/>']
+        median = self.points(self.medians(mode))
+        stroke = (f'\nstroke="{colour}" stroke-width="2.2" stroke-dasharray="{dashes}" '
+                  'fill="none"')
+        self.parts += [f'<path d="{outline(band)}Z"\nfill="{colour}" opacity="0.2"/>',
+                       f'<path d="{outline(median)}"{stroke}/>',
+                       f'<path d="M{legend_x} 24h34"{stroke}/>']
         self.text(legend_x + 42, 28, name, "start")
 
     def svg(self):
