@@ -53,7 +53,7 @@ class Sizes:
         self.burst = 1.5 if quick else 3.0  # it takes 0.8
         self.idle = 1.0 if quick else 15.0
         self.plot = (1, 2, 2) if quick else (2, 6, 6)  # before, away, back again
-        self.plots = 1 if quick else 5
+        self.plots = 1 if quick else 3
 
 
 def modes_of(fault, direction):
