@@ -324,6 +324,7 @@ static void engine_on_sub_established(struct engine *engine, const struct event 
         connection->orphan_usec = 0;
         engine_revive(engine, connection);
         engine_wake(engine, connection, WATCH_FASTEST_USEC);
+        engine_mend_backup(engine, connection, subflow);
         engine_decide_subflow(engine, connection, MPTCPIZE_EVENT_SUBFLOW_ESTABLISHED, &subflow->is,
                               0);
         /* The profile may be another one than when it was asked for. */

@@ -285,6 +285,9 @@ void engine_check_listeners(struct engine *engine, const struct snapshot *snapsh
 
 /* Destroys joins that are more than the profile allows, and surplus ones of the peer's. */
 void engine_trim(struct engine *engine, struct connection *connection);
+/* Where the kernel takes no flags for joins: makes one a backup that was to be one. */
+void engine_mend_backup(struct engine *engine, const struct connection *connection,
+                        const struct subflow *subflow);
 /* All connections follow from now on. */
 void engine_begin_follow(struct engine *engine);
 
@@ -556,10 +559,8 @@ void engine_note_orphan(struct engine *engine, struct connection *connection);
 
 /* The time for joins is over: aborts those that are not answered. */
 void engine_end_orphan(struct engine *engine, struct connection *connection);
-
 /* The network has changed: joins may be tried again. */
 void engine_hope_again(struct engine *engine, struct connection *connection);
-
 /* May joins be tried? */
 bool engine_has_hope(const struct engine *engine, const struct connection *connection);
 

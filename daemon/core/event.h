@@ -209,6 +209,7 @@ struct outcome_event {
         struct action action;
         int error;                  /* 0 or negative errno */
         uint32_t cpu_usec;          /* processor time that a CREATE took */
+        bool unbound;               /* the kernel ignores interface and flags of a CREATE */
         char message[LIMIT_REASON]; /* the kernel's extended ack, "" if none */
 };
 

@@ -26,6 +26,9 @@ static const struct feature_row rows[_FEATURE_MAX] = {
         [FEATURE_ADDRESS_LISTS] = { "address-lists", FEATURE_FALLBACK,
                                     "address ids of connections from before the start are taken "
                                     "from their subflows and from what the last daemon kept" },
+        [FEATURE_JOIN_INTERFACE] = { "join-interface", FEATURE_FALLBACK,
+                                     "joins are not bound to an interface and don't begin as "
+                                     "backup: rules of our own lead them, backup is set later" },
         [FEATURE_SEQUENCES] = { "sequence-numbers", FEATURE_MISSING,
                                 "bytes of connections are not counted: no authentication by a "
                                 "shared key (\"psk\"), which needs data sequence numbers" },

@@ -15,6 +15,7 @@ enum feature {
         FEATURE_BLACKHOLE,       /* counter of SYNs with MPTCP that get no answer */
         FEATURE_LISTENER_EVENTS, /* MPTCP_EVENT_LISTENER_* */
         FEATURE_ADDRESS_LISTS,   /* GET_ADDR of a token */
+        FEATURE_JOIN_INTERFACE,  /* if_idx and flags of SUBFLOW_CREATE */
         FEATURE_SEQUENCES,       /* counts of bytes in struct mptcp_info */
         FEATURE_HINTS,           /* SO_NETNS_COOKIE */
         FEATURE_FIREWALL,        /* nftables */

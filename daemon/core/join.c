@@ -48,6 +48,21 @@ uint64_t engine_join_deadline(const struct connection *connection) {
         return deadline;
 }
 
+void engine_mend_backup(struct engine *engine, const struct connection *connection,
+                        const struct subflow *subflow) {
+        const uint32_t ours = MPTCPIZE_SUBFLOW_OURS | MPTCPIZE_SUBFLOW_BACKUP;
+        struct action action = { .type = ACTION_BACKUP,
+                                 .token = connection->token,
+                                 .local = subflow->is.local,
+                                 .remote = subflow->is.remote,
+                                 .backup = true,
+                                 .reason = "this kernel takes no flags for joins" };
+
+        if (engine->model.unbound && subflow->is.state == MPTCPIZE_SUBFLOW_ESTABLISHED &&
+            (subflow->is.flags & (ours | MPTCPIZE_SUBFLOW_INITIAL)) == ours)
+                (void)engine_push(engine, &action);
+}
+
 int engine_give_up_join(struct engine *engine, const struct connection *connection,
                         struct subflow *subflow, const char *reason) {
         int r = engine_push_close(engine, connection, ACTION_ABORT, &subflow->is.local,

@@ -41,6 +41,7 @@ struct model {
         ARRAY_OF(struct route) routes;
         ARRAY_OF(struct rule) rules;
         ARRAY_OF(struct filter) filters;
+        bool unbound;        /* the kernel binds no join to its interface: routes alone lead it */
         bool routes_unknown; /* more than LIMIT_ROUTES: no route is said to be missing */
         struct connection **buckets;
         size_t n_buckets;

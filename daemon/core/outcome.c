@@ -64,6 +64,14 @@ static void engine_hurry_orphan(struct engine *engine, struct connection *connec
                 engine_note_orphan(engine, connection);
 }
 
+/* The kernel does not honour the interface of joins: from now on rules of ours lead them. */
+static void engine_on_unbound(struct engine *engine) {
+        if (engine->model.unbound)
+                return;
+        engine->model.unbound = true;
+        engine->net_changed = engine->routes_changed = true;
+}
+
 static void engine_on_create_done(struct engine *engine, struct connection *connection,
                                   const struct outcome_event *outcome) {
         struct subflow *subflow = engine_subflow_of(connection, outcome->action.serial);
@@ -72,6 +80,8 @@ static void engine_on_create_done(struct engine *engine, struct connection *conn
                 connection_remove_subflow(connection, subflow);
                 return;
         }
+        if (subflow && outcome->unbound) /* the event came before */
+                engine_mend_backup(engine, connection, subflow);
         if (!subflow || subflow->is.state != MPTCPIZE_SUBFLOW_PENDING)
                 return;
         if (outcome->error == 0) {
@@ -205,6 +215,8 @@ void engine_on_outcome(struct engine *engine, const struct outcome_event *outcom
                 engine->n_questions--;
         if (outcome->action.type == ACTION_CREATE)
                 engine_note_search(engine, outcome);
+        if (outcome->unbound)
+                engine_on_unbound(engine);
         if (!connection)
                 return;
         if (outcome->action.type == ACTION_MEASURE) {

@@ -123,8 +123,8 @@ static void take_gateway(struct routing_path *path, const struct route_event *ro
 }
 
 /*
- * True if the host's own routes don't do; fills in why, and the gateway. Once the filter has made
- * a rule necessary it stays: which of two routes is the better one may change at every moment.
+ * True if the host's own routes don't do; fills in why, and the gateway. Once a better route has
+ * made a rule necessary it stays: which of two routes is the better one may change at every moment.
  */
 static bool judge(const struct model *model, const struct link *link,
                   const struct routing_path *was, struct routing_path *path) {
@@ -132,10 +132,12 @@ static bool judge(const struct model *model, const struct link *link,
         const struct route_event *own = find_default(model, path->ifindex, family, true);
         const bool strict = family == AF_INET && model_is_strict(model, path->ifindex);
 
-        path->reason = own ? ROUTING_FILTER : ROUTING_NO_ROUTE;
+        path->reason = ROUTING_NO_ROUTE;
         if (own) {
+                path->reason = model->unbound ? ROUTING_UNBOUND : ROUTING_FILTER;
                 take_gateway(path, own);
-                return strict && ((was && was->reason == ROUTING_FILTER) || is_second(model, own));
+                return (strict || model->unbound) &&
+                       ((was && was->reason == path->reason) || is_second(model, own));
         }
         own = find_default(model, path->ifindex, family, false);
         if (own)
@@ -233,6 +235,7 @@ struct rule_event routing_rule(const struct routing_path *path) {
 const char *routing_text(const struct routing *routing, const struct routing_path *path,
                          char text[static ROUTING_TEXT]) {
         static const char *const whys[] = {
+                [ROUTING_UNBOUND] = "this kernel binds no subflow to it",
                 [ROUTING_FILTER] = "rp_filter is strict",
                 [ROUTING_NO_ROUTE] = "no default route in the main table",
                 [ROUTING_NO_GATEWAY] = "no default route, and no gateway is known",

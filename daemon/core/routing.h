@@ -4,6 +4,8 @@
  *
  * Subflows are bound to their interface, so a default route on it, of whatever metric, does
  * (Linux 6.18). It does not
+ * - where the kernel does not bind them (Linux 6.1) and another interface's default route is
+ * better;
  * - where the reverse path filter is strict: answers are dropped if the best route back leads over
  *   another interface (IPv4 only);
  * - where the main table has none, but another table has, or the interface needs no gateway.
@@ -29,6 +31,7 @@
 #define ROUTING_METRIC 1024u
 
 enum routing_reason {
+        ROUTING_UNBOUND,   /* the kernel does not bind subflows, and another route is better */
         ROUTING_FILTER,    /* strict filter, and the best route back is another interface's */
         ROUTING_NO_ROUTE,  /* no default route in the main table */
         ROUTING_NO_GATEWAY /* nor anything that tells of a gateway: nothing can be done */

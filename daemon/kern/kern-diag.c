@@ -139,11 +139,13 @@ static int on_pending(const struct nlmsghdr *message, void *userdata) {
         return r < 0 ? r : 0;
 }
 
-/* A join is told of without its port, so it is looked for among all that wait for an answer. */
-static int diag_find_pending(struct netlink *diag, uint32_t token,
-                             const struct mptcpize_address *local,
-                             const struct mptcpize_address *remote,
-                             struct snapshot_subflow *ret_subflow) {
+typedef void (*request_fn)(uint8_t family, struct diag_request *ret_request);
+
+/* A join is told of without its port, so it is looked for among all that the request dumps. */
+static int diag_find_join(struct netlink *diag, request_fn fill, uint32_t token,
+                          const struct mptcpize_address *local,
+                          const struct mptcpize_address *remote,
+                          struct snapshot_subflow *ret_subflow) {
         static const uint8_t families[] = { AF_INET, AF_INET6 }; /* it may be v4-mapped */
         struct pending pending = { .token = token, .local = local, .remote = remote };
         struct diag_request request;
@@ -151,7 +153,7 @@ static int diag_find_pending(struct netlink *diag, uint32_t token,
         for (size_t i = 0; i < ARRAY_SIZE(families) && !pending.found.cookie; i++) {
                 int r;
 
-                codec_diag_pending(families[i], &request);
+                fill(families[i], &request);
                 r = netlink_request(diag, &request.header, on_pending, &pending, NULL);
                 if (r < 0 && !(r == -ENOENT && families[i] == AF_INET6))
                         return r;
@@ -162,12 +164,23 @@ static int diag_find_pending(struct netlink *diag, uint32_t token,
         return 0;
 }
 
+int kern_diag_bound(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
+                    const struct mptcpize_address *remote, int32_t *ret_ifindex) {
+        struct snapshot_subflow subflow;
+        int r = diag_find_join(diag, codec_diag_subflows, token, local, remote, &subflow);
+
+        if (r == 0)
+                *ret_ifindex = subflow.ifindex;
+        return r;
+}
+
 int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
                     const struct mptcpize_address *remote, int32_t ifindex) {
         struct snapshot_subflow subflow;
         struct diag_request request;
         int r = local->port ? diag_find(diag, local, remote, ifindex, &subflow)
-                            : diag_find_pending(diag, token, local, remote, &subflow);
+                            : diag_find_join(diag, codec_diag_pending, token, local, remote,
+                                             &subflow);
 
         if (r == 0 && subflow.token != token)
                 return -ENOENT;

@@ -24,4 +24,10 @@ int kern_diag_measure(struct netlink *diag, const struct mptcpize_address *local
  */
 int kern_diag_abort(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
                     const struct mptcpize_address *remote, int32_t ifindex);
+
+/*
+ * The interface that a join between these addresses is bound to, 0: none. -ENOENT: it has ended.
+ */
+int kern_diag_bound(struct netlink *diag, uint32_t token, const struct mptcpize_address *local,
+                    const struct mptcpize_address *remote, int32_t *ret_ifindex);
 int kern_diag_owner(struct netlink *diag, uint32_t token, struct ownership *ret_owner);

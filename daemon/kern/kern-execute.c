@@ -17,6 +17,7 @@ struct executor {
         struct netlink *genl;
         struct netlink *diag;
         struct mptcp_family family;
+        bool looked; /* it is known whether joins are bound to their interface */
 };
 
 DEFINE_CLEANUP(struct nl_msg *, nlmsg_free)
@@ -127,11 +128,26 @@ static int executor_abort(struct executor *executor, struct command *command) {
         return executor_destroy(executor, &destroy);
 }
 
+/* Some kernels ignore the interface of a join, which nothing but the join shows: once is enough. */
+static void executor_look(struct executor *executor, struct command *command) {
+        const struct action *action = &command->action;
+        int32_t ifindex;
+
+        if (kern_diag_bound(executor->diag, action->token, &action->local, &action->remote,
+                            &ifindex) < 0)
+                return;
+        executor->looked = true;
+        command->bound = ifindex == action->ifindex;
+        command->unbound = !command->bound;
+}
+
 static int executor_create(struct executor *executor, struct command *command) {
         const uint64_t start = clock_thread_usec();
         int r = executor_send(executor, command, false);
 
         command->cpu_usec = (uint32_t)(clock_thread_usec() - start);
+        if (r == 0 && command->action.ifindex && !executor->looked)
+                executor_look(executor, command);
         return r;
 }
 

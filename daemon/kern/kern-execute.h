@@ -12,7 +12,8 @@ struct command {
         struct command *next; /* in whichever queue it is */
         struct action action;
         int error;
-        uint32_t cpu_usec; /* processor time of an ACTION_CREATE */
+        uint32_t cpu_usec;   /* processor time of an ACTION_CREATE */
+        bool bound, unbound; /* its subflow is, or is not, bound to the interface; or not known */
         char message[LIMIT_REASON];
         ARRAY_OF(struct entry) entries; /* ACTION_QUERY */
         struct snapshot snapshot;       /* ACTION_SNAPSHOT */

@@ -142,12 +142,24 @@ static void kern_linux_give_result(struct kern_linux *self, const struct command
         }
 }
 
+/* What only a connection shows. */
+static void kern_linux_learn(struct kern_linux *self, enum feature feature, bool works) {
+        struct features *features = &self->kern.features;
+
+        if (features_learn(features, feature, works) && !works)
+                log_notice("this kernel lacks %s: %s", feature_name(feature),
+                           feature_reason(features, feature));
+}
+
 static void kern_linux_give_outcome(struct kern_linux *self, const struct command *command) {
         struct event event = { .type = EVENT_OUTCOME,
                                .outcome = { .action = command->action,
                                             .error = command->error,
+                                            .unbound = command->unbound,
                                             .cpu_usec = command->cpu_usec } };
 
+        if (command->bound || command->unbound)
+                kern_linux_learn(self, FEATURE_JOIN_INTERFACE, command->bound);
         memcpy(event.outcome.message, command->message, sizeof(event.outcome.message));
         kern_linux_give(self, &event);
 }

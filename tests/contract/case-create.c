@@ -19,9 +19,11 @@ static void test_create_gives_sub_established(void **state) {
         scene_assert_address(&event.remote, &remote);
         assert_int_equal(event.local_id, 5);
         assert_int_equal(event.remote_id, 0);
-        assert_int_equal(event.ifindex, lab_ifindex(scene->lab, LAB_LTE));
         assert_int_equal(event.error, 0);
         assert_false(event.backup);
+        assert_int_not_equal(scene->kern->features.states[FEATURE_JOIN_INTERFACE], FEATURE_UNKNOWN);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
+        assert_int_equal(event.ifindex, lab_ifindex(scene->lab, LAB_LTE));
 }
 
 static void test_create_without_device_has_no_ifindex(void **state) {
@@ -59,6 +61,7 @@ static void test_create_backup_is_in_the_snapshot_only(void **state) {
         assert_int_equal(scene_do(scene, create), 0);
         event = &scene_await(scene, EVENT_SUB_ESTABLISHED, connection.token)->mptcp;
         assert_false(event->backup);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
         assert_int_equal(scene_subflow(scene_snapshot(scene), event)->flags &
                                          (SNAPSHOT_BKUP_LOC | SNAPSHOT_BKUP_REM),
                          SNAPSHOT_BKUP_LOC);
@@ -118,17 +121,23 @@ static void test_create_bad_ifindex_is_no_device(void **state) {
                 .ifindex = 4711,
                 .local_id = 5,
         };
+        int r;
 
-        assert_int_equal(scene_do(scene, create), -ENODEV);
+        r = scene_do(scene, create);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
+        assert_int_equal(r, -ENODEV);
         assert_no_trace(scene, connection.token);
 }
 
 static void test_create_link_down_is_unreachable(void **state) {
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
+        int r;
 
         lab_link(scene->lab, LAB_LTE, false);
-        assert_int_equal(scene_create(scene, &connection, LAB_LTE, 5, LAB_PORT_OPEN), -ENETUNREACH);
+        r = scene_create(scene, &connection, LAB_LTE, 5, LAB_PORT_OPEN);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
+        assert_int_equal(r, -ENETUNREACH);
         assert_no_trace(scene, connection.token);
 }
 
@@ -174,9 +183,12 @@ static void test_create_no_route_on_device_is_unreachable_v6_pending_v4(void **s
         struct scene *scene = *state;
         struct lab_connection connection = scene_client(scene);
         const int error = scene->kind == LAB_V6 ? -ENETUNREACH : 0;
+        int r;
 
         lab_unroute(scene->lab, LAB_LTE, scene->kind);
-        assert_int_equal(scene_create(scene, &connection, LAB_LTE, 5, LAB_PORT_OPEN), error);
+        r = scene_create(scene, &connection, LAB_LTE, 5, LAB_PORT_OPEN);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
+        assert_int_equal(r, error);
         assert_int_equal(scene_count_subflows(scene_snapshot(scene), connection.token),
                          scene->kind == LAB_V6 ? 1 : 2);
 }

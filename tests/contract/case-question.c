@@ -88,9 +88,10 @@ static void test_snapshot_client_has_connection_and_subflows(void **state) {
         assert_int_equal(second->state, ESTABLISHED);
         assert_int_equal(second->local_id, 5);
         assert_int_equal(second->remote_id, 0);
-        assert_int_equal(second->ifindex, lab_ifindex(scene->lab, LAB_LTE));
         assert_int_equal(second->flags & (SNAPSHOT_MCAP_LOC | SNAPSHOT_JOIN_LOC),
                          SNAPSHOT_JOIN_LOC);
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
+        assert_int_equal(second->ifindex, lab_ifindex(scene->lab, LAB_LTE));
 }
 
 static void test_snapshot_established_shows_in_the_initial_subflow(void **state) {
@@ -174,6 +175,7 @@ static void test_measure_bound_subflow_is_found_by_its_device(void **state) {
         const struct mptcp_event joined = scene_join(scene, &connection, 5);
         struct measure result;
 
+        scene_needs(scene, FEATURE_JOIN_INTERFACE);
         assert_int_equal(measure(scene, &joined, joined.ifindex, &result), 0);
         assert_int_equal(measure(scene, &joined, lab_ifindex(scene->lab, LAB_WIFI), &result),
                          -ENOENT);

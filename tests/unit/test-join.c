@@ -247,6 +247,65 @@ static void test_join_twins_are_told_apart(void **state) {
         assert_int_equal(world_subflows(world, MPTCPIZE_SUBFLOW_PENDING), 1);
 }
 
+/* Kernels that take no flags for joins */
+
+static struct action dial_backup(struct world *world) {
+        struct conf_role entry = { .pattern = "lte*", .role = MPTCPIZE_ROLE_BACKUP };
+        struct action action;
+
+        assert_int_equal(ARRAY_APPEND(&world->conf.roles, entry, LIMIT_ROLE_PATTERNS), 0);
+        world_configure(world);
+        world_connect(world, TOKEN, 0);
+        action = world_expect_create(world, LTE, SERVER);
+        assert_true(action.backup);
+        return action;
+}
+
+static void unbound(struct world *world, const struct action *action) {
+        world_feed(world, (struct event){ .type = EVENT_OUTCOME,
+                                          .outcome = { .action = *action, .unbound = true } });
+}
+
+static void assert_mended(struct world *world) {
+        const struct action action = world_expect(world, ACTION_BACKUP);
+
+        assert_true(action.backup);
+        assert_int_equal(action.local.port, 40001);
+        world_expect_nothing(world);
+}
+
+static void test_join_unbound_is_made_backup_when_established(void **state) {
+        struct world *world = *state;
+        const struct action action = dial_backup(world);
+
+        unbound(world, &action);
+        world_expect_nothing(world);
+        assert_true(world->engine.model.unbound);
+        established(world, LTE ":40001");
+        assert_mended(world);
+}
+
+static void test_join_unbound_established_before_is_made_backup(void **state) {
+        struct world *world = *state;
+        const struct action action = dial_backup(world);
+
+        established(world, LTE ":40001");
+        world_expect_nothing(world);
+        unbound(world, &action);
+        assert_mended(world);
+}
+
+static void test_join_unbound_without_backup_is_left(void **state) {
+        struct world *world = *state;
+        struct action action;
+
+        world_connect(world, TOKEN, 0);
+        action = world_expect_create(world, LTE, SERVER);
+        unbound(world, &action);
+        established(world, LTE ":40001");
+        world_expect_nothing(world);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, world_setup, world_teardown)
 
 int main(void) {
@@ -263,6 +322,9 @@ int main(void) {
                 T(test_join_established_unseen_is_told_to_the_plugin),
                 T(test_join_found_under_way_is_given_up),
                 T(test_join_twins_are_told_apart),
+                T(test_join_unbound_is_made_backup_when_established),
+                T(test_join_unbound_established_before_is_made_backup),
+                T(test_join_unbound_without_backup_is_left),
         };
 
         return cmocka_run_group_tests_name("join", tests, NULL, NULL);

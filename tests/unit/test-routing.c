@@ -243,6 +243,22 @@ static void test_strict_filter_is_not_of_ipv6(void **state) {
 
 /* No default route */
 
+/* Whatever the filter: the join itself would leave by the other interface. */
+static void test_unbound_subflows_of_the_second_uplink_need_a_rule(void **state) {
+        struct host *host = *state;
+        struct routing_path path;
+
+        add_default(host, 2, 254, 100);
+        add_default(host, 3, 254, 200);
+        assert_false(is_needed(host, LTE4));
+        host->model.unbound = true;
+        assert_false(is_needed(host, "192.0.2.1"));
+        path = needed(host, LTE4);
+        assert_int_equal(path.reason, ROUTING_UNBOUND);
+        assert_int_equal(path.table, ROUTING_TABLE);
+        assert_text(host, "own rule and table 26200: this kernel binds no subflow to it");
+}
+
 static void test_gateway_of_another_table_is_taken(void **state) {
         struct host *host = *state;
         struct route_event route = route_of(3, "::", 0, "fe80::1", 99, 5);
@@ -388,6 +404,7 @@ int main(void) {
                 T(test_strict_filter_of_the_second_uplink_needs_a_rule),
                 T(test_strict_filter_keeps_the_rule_when_routes_change),
                 T(test_strict_filter_is_not_of_ipv6),
+                T(test_unbound_subflows_of_the_second_uplink_need_a_rule),
                 T(test_gateway_of_another_table_is_taken),
                 T(test_own_routes_are_not_the_hosts),
                 T(test_dial_up_needs_no_gateway),
