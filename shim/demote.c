@@ -20,7 +20,8 @@
 #include "hint.h"
 #include "next.h"
 
-#define DEMOTE_TCP_IS_MPTCP 43 /* Linux 5.16, include/uapi/linux/tcp.h; old headers lack it */
+#define DEMOTE_SOL_MPTCP  284 /* include/linux/socket.h; old headers lack it */
+#define DEMOTE_MPTCP_INFO 1   /* Linux 5.16, include/uapi/linux/mptcp.h */
 
 /* glibc has it behind _GNU_SOURCE, musl under another name. */
 struct demote_owner {
@@ -291,11 +292,28 @@ static void demote_replay_accepted(const struct next *next, int fd) {
         }
 }
 
+/*
+ * MPTCP_INFO is refused where there is no MPTCP on the wire; TCP_IS_MPTCP, which is made for that
+ * question, is younger (Linux 6.1 has none).
+ */
+int demote_check_mptcp(int fd) {
+        socklen_t len = sizeof(int);
+        int first, r;
+
+        r = next_functions()->getsockopt(fd, DEMOTE_SOL_MPTCP, DEMOTE_MPTCP_INFO, &first, &len);
+        return r < 0 ? -errno : 0;
+}
+
+static bool demote_is_tcp(int fd) {
+        int r = demote_check_mptcp(fd);
+
+        return r == -EOPNOTSUPP || r == -ENOPROTOOPT; /* IPv4, IPv6 */
+}
+
 bool demote_has_fallen_back(int fd) {
         const struct next *next = next_functions();
         int saved = errno;
-        bool fallen = !fd_is_confined() &&
-                      demote_get(next, fd, IPPROTO_TCP, DEMOTE_TCP_IS_MPTCP) == 0 &&
+        bool fallen = !fd_is_confined() && demote_is_tcp(fd) &&
                       demote_get(next, fd, SOL_SOCKET, SO_PROTOCOL) == DECIDE_IPPROTO_MPTCP;
 
         errno = saved;

@@ -42,5 +42,8 @@ enum demote_refusal demote(int fd, enum report_kind kind, uint32_t detail, const
  */
 void demote_settle(int fd);
 
+/* Is there MPTCP on the wire? 0; -EOPNOTSUPP or -ENOPROTOOPT: no; or another negative errno. */
+int demote_check_mptcp(int fd);
+
 /* Is the socket, connected, MPTCP here and TCP on the wire? One system call or two. */
 bool demote_has_fallen_back(int fd);

@@ -12,11 +12,11 @@
  */
 #include "hook.h"
 
-#include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
 
 #include "decide.h"
+#include "demote.h"
 #include "hint.h"
 #include "include/mptcpize/key.h"
 #include "next.h"
@@ -25,9 +25,6 @@
 
 #define HOOK_LABEL   "EXPERIMENTAL-mptcp-join-auth"
 #define HOOK_CONTEXT "v1"
-
-/* Linux 5.16, include/uapi/linux/tcp.h */
-#define HOOK_TCP_IS_MPTCP 43
 
 /* OpenSSL's, the same in all versions. */
 #define HOOK_SSL_TLS13 0x0304
@@ -63,12 +60,9 @@ static void hook_count_key(enum hook_key what) {
 
 /* Is this connection MPTCP, on the wire, too? 0 or a negative errno. */
 static int hook_check_mptcp(int fd) {
-        int is_mptcp = 0;
-        socklen_t len = sizeof(is_mptcp);
+        int r = demote_check_mptcp(fd);
 
-        if (next_functions()->getsockopt(fd, IPPROTO_TCP, HOOK_TCP_IS_MPTCP, &is_mptcp, &len) < 0)
-                return errno == EBADF || errno == ENOTSOCK ? -errno : -EOPNOTSUPP;
-        return is_mptcp ? 0 : -EOPNOTSUPP;
+        return r == 0 || r == -EBADF || r == -ENOTSOCK ? r : -EOPNOTSUPP;
 }
 
 /*

@@ -15,6 +15,8 @@
 
 #include <cmocka.h>
 
+#define FAKE_SOL_MPTCP 284
+
 struct fake fake = { .missing = true };
 
 /* True: this call fails. */
@@ -150,12 +152,14 @@ static int fake_getsockopt(int fd, int level, int name, void *value, socklen_t *
         int answer = 0;
 
         (void)log_call('g');
+        if (level == FAKE_SOL_MPTCP && fake.fallen_back) {
+                errno = EOPNOTSUPP;
+                return -1;
+        }
         if (level == SOL_SOCKET && name == SO_PROTOCOL)
                 answer = fake.protocols[fd];
         else if (level == SOL_SOCKET && name == SO_ACCEPTCONN)
                 answer = fake.listening;
-        else if (level == IPPROTO_TCP)
-                answer = !fake.fallen_back;
         memcpy(value, &answer, sizeof(answer));
         *len = sizeof(answer);
         return fake.protocols[fd] == 0 ? -1 : 0;
