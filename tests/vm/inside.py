@@ -40,8 +40,7 @@ def print_features():
     with lab.Lab() as hosts:
         daemon = programs.stage(hosts)
         with contextlib.suppress(lab.Failed):  # then it is shown as unknown
-            programs.Curl(hosts, lab.SERVICE4, "data")
-            programs.wait_for_subflows(daemon, [path.name for path in hosts.paths])
+            programs.Curl(hosts, lab.SERVICE4, "data").finish()
         status = daemon.query("status")
         print("# features " + json.dumps(status.get("kernel", {}).get("features", [])), flush=True)
     return 0
