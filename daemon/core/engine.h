@@ -556,7 +556,6 @@ void engine_on_intruder(struct engine *engine, const struct event *event);
 /* orphan.c */
 /* A subflow has ended. Notes it, if it was the last one, and lets others be tried. */
 void engine_note_orphan(struct engine *engine, struct connection *connection);
-
 /* The time for joins is over: aborts those that are not answered. */
 void engine_end_orphan(struct engine *engine, struct connection *connection);
 /* The network has changed: joins may be tried again. */
