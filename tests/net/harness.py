@@ -75,6 +75,16 @@ needs_ipv6 = needs("/proc/sys/net/ipv6", "this kernel has no IPv6")
 needs_close_timeout = needs(programs.CLOSE_TIMEOUT, "this kernel has no net.mptcp.close_timeout")
 
 
+class Skip(Exception):
+    """This machine can't run the rest of the test: why not."""
+
+
+def need_feature(daemon, name):
+    """Skips the rest of the test if the daemon has found that this kernel lacks that."""
+    if daemon.lacks(name):
+        raise Skip(f"this kernel lacks {name}")
+
+
 def check(condition, what):
     """One line of the test's report; Failed if it is not so."""
     if not condition:
@@ -88,13 +98,16 @@ def check_equal(got, wanted, what):
     print(f"#           ok: {what} is {wanted!r}", flush=True)
 
 
-def _run_in_lab(function):
-    """Inside the namespaces. 0; or 1, with all logs."""
+def _run_in_lab(function, reason):
+    """Inside the namespaces. 0; SKIPPED, with why in the pipe reason; or 1, with all logs."""
     with lab.Lab(*getattr(function, "topology", ())) as hosts:
         try:
             function(hosts)
             hosts.end_well()
             return 0
+        except Skip as skip:
+            os.write(reason, str(skip).encode())
+            return SKIPPED
         except Exception:
             for line in traceback.format_exc().splitlines():
                 print(f"# {line}")
@@ -108,7 +121,11 @@ def _run_one(function):
     if reason:
         return SKIPPED, reason
     print(f"# {function.__name__}: {' '.join((function.__doc__ or '').split())}", flush=True)
-    return lab.run_sandboxed(lambda: _run_in_lab(function)), ""
+    reader, writer = os.pipe()
+    status = lab.run_sandboxed(lambda: _run_in_lab(function, writer))
+    os.close(writer)
+    with os.fdopen(reader) as why:
+        return status, why.read()
 
 
 def _report(number, name, status, reason):

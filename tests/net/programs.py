@@ -282,6 +282,11 @@ class Daemon:
                          f"{done.stderr.strip()}")
         return json.loads(done.stdout)
 
+    def lacks(self, feature):
+        """Has it found that this kernel doesn't have that?"""
+        return feature in [row["name"] for row in self.query("status")["kernel"]["features"]
+                           if row["state"] in ("missing", "fallback")]
+
     def connections(self):
         return self.query("connections")["connections"]
 

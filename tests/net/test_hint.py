@@ -20,7 +20,6 @@ from lab import SERVER, SERVICE4, Failed, command, ip_batch, wait_for, write
 from programs import CLOSE_TIMEOUT, Build, Daemon, Process, start_bus, wait_for_subflows
 
 CONNECT, LISTEN, OPTION, DEMOTED, FELL_BACK = range(1, 6)  # enum hint_kind of policy/hint.h
-VERSION = 1
 # enum policy_mode of policy/format.h
 MODES = {"off": 1, "handover": 2, "interactive": 3, "aggregate": 4, "ndiffports": 5}
 EXE = os.path.realpath("/proc/self/exe")
@@ -29,7 +28,7 @@ PORT = 80
 TIMEOUT_MSEC = 2000
 
 
-def hint(kind, mode=0, user_timeout=0, policy="", text="", version=VERSION, exe=""):
+def hint(kind, mode=0, user_timeout=0, policy="", text="", version=1, exe=""):
     """struct hint."""
     return struct.pack("=4I64s64s256s", version, kind, mode, user_timeout, policy.encode(),
                        text.encode(), exe.encode())
@@ -262,16 +261,16 @@ def test_hint_listener_speaks_for_its_connections(lab):
     """What listens here is hinted at; its connections have the policy, until it is closed."""
     daemon = stage(lab, policy=ours(max_subflows=3))
     address = lab.paths[0].client4
-    with listen(None, "0.0.0.0") as listener:
+    with listen(None, "0.0.0.0") as listener, mptcp(SERVER) as client:
         send(daemon, hint(LISTEN), [listener.fileno()])
         wait_for(lambda: counter(daemon, "hints") == 1, "the hint")
-        with mptcp(SERVER) as client:
-            client.connect((address, PORT))
-            with talk(client, listener):
-                wait_for(lambda: daemon.connection()["role"] == "server", "the connection")
-                row = daemon.connection()
-                check_equal((row["policy"], row["pid"]), ("policy", os.getpid()), "policy, pid")
+        client.connect((address, PORT))
+        with talk(client, listener):
+            wait_for(lambda: daemon.connection()["role"] == "server", "the connection")
+            row = daemon.connection()
+            check_equal((row["policy"], row["pid"]), ("policy", os.getpid()), "policy, pid")
     wait_for(lambda: not daemon.connections(), "its end")
+    harness.need_feature(daemon, "listener-events")
     with listen(None, "0.0.0.0") as listener, mptcp(SERVER) as client:
         client.connect((address, PORT))
         with talk(client, listener):
@@ -512,8 +511,6 @@ def test_hint_user_timeout_others_take_over(lab):
 def lose_all(lab, lose):
     """A connection with a user timeout loses all its paths."""
     daemon = stage(lab)
-    if not os.path.exists(CLOSE_TIMEOUT):
-        raise Failed("this kernel has no net.mptcp.close_timeout")
     write(CLOSE_TIMEOUT, "1")
     with peer() as listener, connection(daemon, listener) as (client, _):
         wait_for_subflows(daemon, ["wifi0", "lte0"])
@@ -530,14 +527,13 @@ def lose_all(lab, lose):
             raise Failed("it can still send")
 
 
+@harness.needs_close_timeout
 def test_lost_path_does_not_keep_the_connection_alive(lab):
     """The first path was lost with data on it; when the other one ends, too, close_timeout counts.
 
     The daemon is held meanwhile, since a join that it tries stops the kernel's clock.
     """
     daemon = stage(lab)
-    if not os.path.exists(CLOSE_TIMEOUT):
-        raise Failed("this kernel has no net.mptcp.close_timeout")
     write(CLOSE_TIMEOUT, "1")
     with peer() as listener, connection(daemon, listener) as (client, _):
         wait_for_subflows(daemon, ["wifi0", "lte0"])
@@ -555,16 +551,19 @@ def test_lost_path_does_not_keep_the_connection_alive(lab):
         check(ended, "the application notices")
 
 
+@harness.needs_close_timeout
 def test_hint_user_timeout_of_the_last_ends_the_connection(lab):
     """All paths are silent: the application gets its error after close_timeout."""
     lose_all(lab, lambda index: silence(index, lab))
 
 
+@harness.needs_close_timeout
 def test_hint_user_timeout_without_carriers_ends_the_connection(lab):
     """Nothing is told to the peer, and both subflows wait for their paths."""
     lose_all(lab, lab.carrier_off)
 
 
+@harness.needs_close_timeout
 def test_hint_user_timeout_without_links_ends_the_connection(lab):
     """The first subflow is closed, to no avail, and the last one can't even send."""
     lose_all(lab, lab.path_down)
