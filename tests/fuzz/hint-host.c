@@ -1,5 +1,5 @@
 /*
- * See hint-host.h.
+ * See hint-host.h. libFuzzer has a timer, whose signals interrupt system calls.
  */
 #include "hint-host.h"
 
@@ -96,13 +96,14 @@ void hint_host_send(const void *bytes, size_t n, size_t first, size_t n_fds) {
                 };
                 memcpy(CMSG_DATA(CMSG_FIRSTHDR(&message)), fds, n_fds * sizeof(int));
         }
-        assert(sendmsg(host.socket, &message, 0) == (ssize_t)n);
+        assert(TEMP_FAILURE_RETRY(sendmsg(host.socket, &message, 0)) == (ssize_t)n);
 }
 
 void hint_host_receive(struct hint_report *ret_report) {
+        ssize_t n = TEMP_FAILURE_RETRY(recv(host.reports, ret_report, sizeof(*ret_report), 0));
         int fd;
 
-        assert(recv(host.reports, ret_report, sizeof(*ret_report), 0) == sizeof(*ret_report));
+        assert(n == sizeof(*ret_report));
         fd = dup(host.socket);
         assert(fd >= 0 && fd < FDS_ENOUGH);
         close(fd);
