@@ -219,6 +219,10 @@ class Listeners:
         with self.lock:  # so that nobody else accepts what is ours
             return Pair(listener, address, self.port)
 
+    def close(self):
+        for listener, _address in self.targets:
+            listener.close()
+
 
 class Exchange:
     """Random bytes both ways at once, over one connection; no program but this."""
@@ -228,6 +232,7 @@ class Exchange:
         self.size = 2 * size
         self.pair = listeners.connect(dice)
         self.names = self.pair.names()
+        self.port = self.names[0][1]
 
     def opened(self):
         """Has it both paths?"""
@@ -235,7 +240,7 @@ class Exchange:
 
     def finish(self):
         moved = [0]
-        watch = Watch(lambda: moved[0], self.names[0][1])
+        watch = Watch(lambda: moved[0], self.port)
 
         def seen(count):
             moved[0] = count

@@ -36,7 +36,9 @@ EMPTY = 4  # comparisons between two at which no transfer is left
 WORKERS = 3  # of each kind
 ABORTED = 0.1  # of the transfers, in their middle
 FAILURES = 10  # are enough
-GROWTH = 2560  # kB that a daemon may have more than when it was young: logs and tables fill up
+# More than when a daemon was young and had not seen everything yet: logs and tables fill up.
+GROWTH = 4096  # kB
+DESCRIPTORS = 4
 JOINS = 1000  # at least, for each transfer that the kernel may spoil
 KEPT = 50  # transfers, at least, for each one that the kernel may let stall
 RUNTIME = "/run/mptcpize"  # where the library looks for the daemon
@@ -58,7 +60,7 @@ class Soak:
         self.spoilt, self.kept = [], []  # by faults of Linux
         self.recent = []  # faults
         self.ports = 0
-        self.young, self.memory = {}, {}
+        self.young, self.usages = {}, {}
         self.began = time.monotonic()
         self._build()
 
@@ -88,7 +90,7 @@ class Soak:
         self.daemons = (self.near, self.far, self.witness)
         for daemon in self.daemons:
             daemon.start()
-            self.memory[daemon] = []
+            self.usages[daemon] = []
         for real in self.reals:
             Nginx(self.lab, netns=real.netns)
         for name, size in FILES.items():
@@ -151,8 +153,20 @@ class Soak:
             transfer.finish()
             self.count("transfers")
             self.count("bytes", transfer.size)
+        except Stalled:
+            self.show(transfer.port)
+            raise
         finally:
             transfer.end()
+
+    def show(self, port):
+        """What the daemons have to say of a connection."""
+        for daemon in self.daemons:
+            for row in daemon.connections():
+                if any(row[end].endswith(f":{port}") for end in ("local", "remote")):
+                    text = daemon.ctl("show", row["token"]).stdout
+                    self.lab.note(f"{daemon.name}:\n" + "".join(
+                        f"#     {line}\n" for line in text.splitlines()))
 
     def work(self, make, seed):
         """The life of a thread: one transfer after the other."""
@@ -336,14 +350,14 @@ class Soak:
         self.say()
 
     def flat(self):
-        """Each daemon has no more than when it was young."""
+        """Each daemon has not much more than when it was young."""
         for daemon in self.daemons:
-            memory, *others = self.usage(daemon)
-            young, *before = self.young.setdefault(daemon, (memory, *others))
-            self.memory[daemon].append(memory)
-            if others != before or memory > young + GROWTH:
-                raise Failed(f"{daemon.name}: kB, descriptors, threads {memory}, {others}; "
-                             f"when it was young {young}, {before}")
+            now = self.usage(daemon)
+            young = self.young.setdefault(daemon, now)
+            self.usages[daemon].append(now)
+            more = [after - before for after, before in zip(now, young)]
+            if more[0] > GROWTH or more[1] > DESCRIPTORS or more[2] > 0:
+                raise Failed(f"{daemon.name}: kB, descriptors, threads are {now}, and were {young}")
 
     def say(self):
         counts = dict(self.counts)
@@ -371,11 +385,11 @@ class Soak:
 
     def end(self):
         """Its report, and what the daemons leave."""
+        for listeners in (self.guarded, self.open, self.ghosts):
+            listeners.close()  # or joins to them stay guarded
         joins = sum(self.lab.counters(real.netns)["MPJoinAckRx"] for real in self.reals)
         for daemon in self.daemons:
-            kilobytes = self.memory[daemon]
-            self.lab.note(f"{daemon.name}: resident kB, at first {kilobytes[0]}, at most "
-                          f"{max(kilobytes)}, last {kilobytes[-1]}, of {len(kilobytes)} looks")
+            self.lab.note(f"{daemon.name}: kB, descriptors, threads: {self.usages[daemon]}")
             check_equal(daemon.stop(), 0, f"exit code of {daemon.name}")
         check_equal(self.leftovers(), self.before, "what may be left in the kernels")
         check_equal(self.failures, [], "failed transfers")
