@@ -72,14 +72,16 @@ static void memory_settled(void *userdata) {
 
 /* What is kept is of something that is there. */
 static void check_slots(const struct engine *engine) {
-        const struct connection *at;
+        const struct connection *connection;
         size_t used = 0, known = 0;
 
         for (uint32_t i = 1; i < SLOTS; i++)
                 used += host.slots[i].kind != 0;
-        for (uint32_t token = 0; (at = model_from(&engine->model, token)); token = at->token + 1) {
-                assert(!at->slot || host.slots[at->slot].token == at->token);
-                known += at->slot != 0;
+        for (uint32_t token = 0; (connection = model_from(&engine->model, token));
+             token = connection->token + 1) {
+                assert(!connection->slot ||
+                       host.slots[connection->slot].token == connection->token);
+                known += connection->slot != 0;
         }
         for (size_t i = 0; i < engine->listeners.n; i++)
                 known += engine->listeners.items[i].slot != 0;
@@ -415,6 +417,7 @@ struct chaos *engine_host_begin(const uint8_t *bytes, size_t n) {
         const struct conf_role role = { .pattern = "lte*", .role = MPTCPIZE_ROLE_BACKUP };
         struct world *world;
         void *state;
+        int r;
 
         memset(&host, 0, sizeof(host));
         assert(world_setup(&state) == 0);
@@ -424,7 +427,8 @@ struct chaos *engine_host_begin(const uint8_t *bytes, size_t n) {
         world_add_profiles(world);
         world->profiles[1].plugin = any_plugin();
         world->profiles[3].plugin = any_plugin();
-        assert(ARRAY_APPEND(&world->profiles[3].roles, role, 1) == 0);
+        r = ARRAY_APPEND(&world->profiles[3].roles, role, 1);
+        assert(r == 0);
         world_configure_plugin(world, any_plugin());
         engine_set_memory(&world->engine, &memory);
         return &host.chaos;

@@ -28,7 +28,6 @@ struct connection *chaos_connection(const struct chaos *chaos, uint32_t i) {
 }
 
 void chaos_check(struct chaos *chaos) {
-        model_check(&chaos->check);
         while (!chaos->busy && model_check_take(&chaos->check))
                 ;
         model_check(&chaos->check);

@@ -15,32 +15,22 @@ static bool is_in_heap(const struct heap *heap, const struct heap_node *node) {
         return node->index < heap->n && heap->nodes[node->index] == node;
 }
 
-static void check_bucket(const struct model *model, size_t bucket) {
-        for (const struct connection *at = model->buckets[bucket]; at; at = at->hash_next) {
-                assert((uint64_t)at->token * model->n_buckets >> 32 == bucket);
-                assert(!at->hash_next || at->token < at->hash_next->token);
-                assert(model_find(model, at->token) == at);
-        }
+/* How many of them there are, in all connections. */
+struct census {
+        size_t connections, deadlines, measurements, listeners;
+};
+
+static void check_place(const struct model *model, const struct connection *at, size_t bucket) {
+        assert((uint64_t)at->token * model->n_buckets >> 32 == bucket);
+        assert(!at->hash_next || at->token < at->hash_next->token);
+        assert(model_find(model, at->token) == at);
 }
 
-static void check_table(const struct engine *engine) {
-        const struct model *model = &engine->model;
-        const struct connection *at = NULL;
-        size_t n = 0, deadlines = 0, measurements = 0;
-
-        for (size_t i = 0; i < model->n_buckets; i++)
-                check_bucket(model, i);
-        for (uint32_t token = 0; (at = model_from(model, token)); token = at->token + 1) {
-                n++;
-                deadlines += is_in_heap(&model->deadlines, &at->deadline);
-                measurements += is_in_heap(&model->measurements, &at->measurement);
-                if (at->token == UINT32_MAX)
-                        break;
-        }
-        assert(n == model->n_connections && n <= LIMIT_CONNECTIONS);
-        assert(deadlines == model->deadlines.n && measurements == model->measurements.n);
-        check_heap(&model->deadlines);
-        check_heap(&model->measurements);
+static void count(struct census *census, const struct model *model, const struct connection *at) {
+        census->connections++;
+        census->deadlines += is_in_heap(&model->deadlines, &at->deadline);
+        census->measurements += is_in_heap(&model->measurements, &at->measurement);
+        census->listeners += at->listeners.n;
 }
 
 /* One connection */
@@ -201,9 +191,8 @@ static void check_answers(const struct model_check *check, const struct connecti
 }
 
 /* Each listener that kern/ was asked for is let go of exactly once. */
-static void check_listeners(const struct model_check *check) {
+static long listeners_under_way(const struct model_check *check) {
         const struct action_queue *queue = &check->engine->queue;
-        const struct connection *at;
         long n = check->listeners;
 
         for (uint32_t i = 0; i < queue->n; i++) {
@@ -211,10 +200,7 @@ static void check_listeners(const struct model_check *check) {
 
                 n += action->listen - (action->type == ACTION_RELEASE);
         }
-        for (uint32_t token = 0; (at = model_from(&check->engine->model, token));
-             token = at->token + 1)
-                n -= at->listeners.n;
-        assert(n == 0);
+        return n;
 }
 
 /* Actions */
@@ -376,16 +362,32 @@ void model_check_answer(struct model_check *check, uint32_t i) {
         ARRAY_REMOVE(&check->asked, i);
 }
 
+static struct census check_connections(const struct model_check *check) {
+        const struct model *model = &check->engine->model;
+        struct census census = { 0 };
+
+        for (size_t i = 0; i < model->n_buckets; i++)
+                for (const struct connection *at = model->buckets[i]; at; at = at->hash_next) {
+                        check_place(model, at, i);
+                        check_connection(check->engine, at);
+                        check_answers(check, at);
+                        count(&census, model, at);
+                }
+        return census;
+}
+
 void model_check(const struct model_check *check) {
         const struct engine *engine = check->engine;
-        const struct connection *at;
+        const struct model *model = &engine->model;
+        const struct census census = check_connections(check);
 
-        check_table(engine);
-        for (uint32_t token = 0; (at = model_from(&engine->model, token)); token = at->token + 1) {
-                check_connection(engine, at);
-                check_answers(check, at);
-        }
-        check_listeners(check);
+        assert(census.connections == model->n_connections);
+        assert(census.connections <= LIMIT_CONNECTIONS);
+        assert(census.deadlines == model->deadlines.n);
+        assert(census.measurements == model->measurements.n);
+        assert((long)census.listeners == listeners_under_way(check));
+        check_heap(&model->deadlines);
+        check_heap(&model->measurements);
         assert(under_way(check, is_snapshot, NULL) == engine->comparing);
         assert(under_way(check, is_question, NULL) >= engine->n_questions);
         assert(engine->gone.n <= LIMIT_GONE && engine->strays.n <= LIMIT_STRAYS);
