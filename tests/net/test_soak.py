@@ -138,6 +138,7 @@ class Soak:
             try:
                 wait_for(transfer.opened, f"{transfer.name} has both paths", 60)
             except BaseException:
+                self.show(transfer.port)
                 transfer.end()
                 raise
             return transfer
