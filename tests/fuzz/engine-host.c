@@ -420,7 +420,8 @@ struct chaos *engine_host_begin(const uint8_t *bytes, size_t n) {
         int r;
 
         memset(&host, 0, sizeof(host));
-        assert(world_setup(&state) == 0);
+        r = world_setup(&state);
+        assert(r == 0);
         world = state;
         chaos_begin(&host.chaos, world, 0, bytes, n);
         plugin_random_begin(&host.chaos);

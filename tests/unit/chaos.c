@@ -39,8 +39,8 @@ void chaos_feed(struct chaos *chaos, struct event event) {
         chaos_check(chaos);
 }
 
-/* There is memory for a snapshot. */
-static void keep(int r) {
+/* That is no mistake, and there is memory. */
+static void must(int r) {
         assert(r == 0);
 }
 
@@ -217,7 +217,7 @@ static void any_comparison(struct chaos *chaos) {
                 };
 
                 if (chaos_any(chaos, 4))
-                        keep(ARRAY_APPEND(&snapshot.connections, row, 64));
+                        must(ARRAY_APPEND(&snapshot.connections, row, 64));
         }
         for (uint32_t n = chaos_any(chaos, 12); n > 0; n--) {
                 const struct mptcp_event of = any_subflow(chaos);
@@ -233,7 +233,7 @@ static void any_comparison(struct chaos *chaos) {
                         .remote = of.remote,
                 };
 
-                keep(ARRAY_APPEND(&snapshot.subflows, row, 64));
+                must(ARRAY_APPEND(&snapshot.subflows, row, 64));
         }
         chaos_feed(chaos, event);
         world_settle(chaos->world);
@@ -308,8 +308,8 @@ static void any_wish(struct chaos *chaos) {
 }
 
 static void any_role(struct chaos *chaos) {
-        assert(engine_set_role(&chaos->world->engine, chaos_any(chaos, 2) ? "wifi0" : "lte0",
-                               (int)chaos_any(chaos, MPTCPIZE_ROLE_OFF + 2) - 1) == 0);
+        must(engine_set_role(&chaos->world->engine, chaos_any(chaos, 2) ? "wifi0" : "lte0",
+                             (int)chaos_any(chaos, MPTCPIZE_ROLE_OFF + 2) - 1));
         world_settle(chaos->world);
         chaos_check(chaos);
 }
@@ -320,7 +320,7 @@ static void any_limits(struct chaos *chaos) {
         limits.max_subflows = 1 + chaos_any(chaos, 4);
         limits.max_accepted = 1 + chaos_any(chaos, 4);
         limits.max_connections = 2 + chaos_any(chaos, 4);
-        assert(engine_set_limits(&chaos->world->engine, &limits) == 0);
+        must(engine_set_limits(&chaos->world->engine, &limits));
         chaos_check(chaos);
 }
 
@@ -381,7 +381,7 @@ static void compare_well(struct chaos *chaos) {
 
                 if (!connection)
                         continue;
-                keep(ARRAY_APPEND(&snapshot.connections, row, 64));
+                must(ARRAY_APPEND(&snapshot.connections, row, 64));
                 for (size_t k = 0; k < connection->subflows.n; k++) {
                         const struct mptcpize_subflow *is = &connection->subflows.items[k].is;
                         const struct mptcp_event of = { .token = TOKEN + i,
@@ -395,7 +395,7 @@ static void compare_well(struct chaos *chaos) {
                                                                   .remote = is->remote };
 
                         if (is->state == MPTCPIZE_SUBFLOW_ESTABLISHED)
-                                keep(ARRAY_APPEND(&snapshot.subflows, subflow, 512));
+                                must(ARRAY_APPEND(&snapshot.subflows, subflow, 512));
                 }
         }
         chaos_feed(chaos, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
