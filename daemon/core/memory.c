@@ -89,6 +89,8 @@ static struct memo memo_of_connection(const struct engine *engine,
 
         if (connection->flags & MPTCPIZE_VIEW_DENY_JOIN_INITIAL)
                 memo.flags |= MEMO_DENY_JOIN_INITIAL;
+        if (!(connection->flags & MPTCPIZE_VIEW_SERVER))
+                memo.flags |= MEMO_CLIENT;
         if (connection->heard)
                 memo.flags |= MEMO_HEARD;
         if (connection->state == CONNECTION_KERNEL)
@@ -234,6 +236,8 @@ void engine_recall(struct engine *engine, struct connection *connection) {
         connection->ours = memo.flags & MEMO_OURS;
         if (memo.flags & MEMO_KERNEL)
                 connection->state = CONNECTION_KERNEL;
+        if (memo.flags & MEMO_CLIENT)
+                connection->flags &= ~MPTCPIZE_VIEW_SERVER;
         if (memo.flags & MEMO_DENY_JOIN_INITIAL)
                 connection->flags |= MPTCPIZE_VIEW_DENY_JOIN_INITIAL;
         for (size_t i = 0; i < memo.n_addresses; i++)

@@ -24,7 +24,8 @@ enum memo_kind { MEMO_CONNECTION = 1, MEMO_LISTENER, _MEMO_MAX };
 #define MEMO_KERNEL            0x08u /* the kernel's own has it */
 #define MEMO_IPV6_ONLY         0x10u /* listener */
 #define MEMO_ASSIGNED          0x20u /* its profile was chosen by hand */
-#define _MEMO_FLAGS            0x3fu
+#define MEMO_CLIENT            0x40u /* this host has opened it */
+#define _MEMO_FLAGS            0x7fu
 
 struct memo_address {
         struct mptcpize_address address;

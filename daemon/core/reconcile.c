@@ -360,6 +360,9 @@ static void comparison_tell_late(struct comparison *comparison, struct connectio
 static void comparison_end(struct connection *connection, void *userdata) {
         struct comparison *comparison = userdata;
         struct engine *engine = comparison->engine;
+        /* Found without a subflow: it has lost all that it had, and little time is left to it. */
+        const bool bare = connection->adopted && connection->listed && !connection->subflows.n &&
+                          connection->state == CONNECTION_NEW;
 
         if (!connection->seen && connection->created_usec < comparison->snapshot->started_usec) {
                 engine->counters[COUNTER_CONNECTIONS_LOST]++;
@@ -372,9 +375,12 @@ static void comparison_end(struct connection *connection, void *userdata) {
         if (connection->doubted)
                 engine->sweep_usec = engine->now_usec + RETRY_USEC;
         comparison_drop_subflows(comparison, connection);
+        connection->opened |= bare;
         /* Not before all of its subflows have been seen: the plugin would make them twice. */
         if (connection->opened)
                 engine_establish(engine, connection);
+        if (bare)
+                engine_note_orphan(engine, connection);
         comparison_tell_late(comparison, connection);
         engine_destroy_surplus(engine, connection);
         engine_end_unwanted(engine, connection);

@@ -143,8 +143,9 @@ static void hint(struct world *world, unsigned int kind, uint32_t token, uint64_
                           });
 }
 
-/* A snapshot with the connection alive on its initial subflow, and a listener with cookie. */
-static void find_alive(struct world *world, uint32_t token, uint64_t cookie) {
+/* A snapshot with the connection alive, maybe on its initial subflow, and a listener with cookie.
+ */
+static void find(struct world *world, uint32_t token, bool bare, uint64_t cookie) {
         const struct snapshot_connection connection = {
                 .token = token,
                 .state = 1,
@@ -165,7 +166,8 @@ static void find_alive(struct world *world, uint32_t token, uint64_t cookie) {
         world_feed(world, (struct event){ .type = EVENT_STARTED });
         comparison = world_expect(world, ACTION_SNAPSHOT);
         assert_int_equal(ARRAY_APPEND(&snapshot.connections, connection, 1), 0);
-        assert_int_equal(ARRAY_APPEND(&snapshot.subflows, subflow, 1), 0);
+        if (!bare)
+                assert_int_equal(ARRAY_APPEND(&snapshot.subflows, subflow, 1), 0);
         assert_int_equal(ARRAY_APPEND(&snapshot.listeners, listener, 1), 0);
         world_feed(world, (struct event){ .type = EVENT_SNAPSHOT, .snapshot = &snapshot });
         world_outcome(world, &comparison, 0);
@@ -184,7 +186,7 @@ static void test_lull_keeps_what_changed_once(void **state) {
         assert_int_equal(shelf.n_writes, 1);
         assert_int_equal(shelf.kept[1].token, TOKEN);
         assert_string_equal(shelf.kept[1].profile, "web");
-        assert_int_equal(shelf.kept[1].flags, MEMO_OURS | MEMO_HEARD);
+        assert_int_equal(shelf.kept[1].flags, MEMO_CLIENT | MEMO_OURS | MEMO_HEARD);
         hint(world, HINT_OPTION, TOKEN, 7);
         lull(world);
         assert_int_equal(shelf.n_kept, 1); /* in the same slot */
@@ -234,6 +236,27 @@ static void test_marks_of_a_storm_are_bounded(void **state) {
         lull(world);
         assert_int_equal(shelf.n_writes, 1);
         assert_null(world->engine.changed.items); /* given back */
+}
+
+static void find_alive(struct world *world, uint32_t token, uint64_t cookie) {
+        find(world, token, false, cookie);
+}
+
+/* What it had lost meanwhile, and is lost without a join soon. */
+static void test_recall_client_without_subflows_is_joined(void **state) {
+        struct world *world = *state;
+        struct action query;
+
+        world_connect(world, TOKEN, 0);
+        drain(world);
+        restart(world);
+        find(world, TOKEN, true, 0);
+        assert_false(world_connection(world)->flags & MPTCPIZE_VIEW_SERVER);
+        query = world_expect(world, ACTION_QUERY);
+        world_outcome(world, &query, 0);
+        world_expect_create(world, "192.0.2.1", SERVER);
+        world_expect_create(world, LTE, SERVER);
+        world_expect_nothing(world);
 }
 
 static void test_recall_policy_program_and_timeout(void **state) {
@@ -386,7 +409,7 @@ static void test_lull_stranger_with_nothing_to_do_is_asked(void **state) {
         world_outcome(world, &query, -EINVAL);
         assert_int_equal(world_connection(world)->state, CONNECTION_KERNEL);
         lull(world);
-        assert_int_equal(shelf.kept[1].flags, MEMO_KERNEL);
+        assert_int_equal(shelf.kept[1].flags, MEMO_CLIENT | MEMO_KERNEL);
         assert_int_equal(shelf.n_settled, 1);
         restart(world);
         find_alive(world, TOKEN, 0);
@@ -456,6 +479,7 @@ int main(void) {
                 T(test_closed_drops_its_slot),
                 T(test_overdue_after_a_second_of_work),
                 T(test_marks_of_a_storm_are_bounded),
+                T(test_recall_client_without_subflows_is_joined),
                 T(test_recall_policy_program_and_timeout),
                 T(test_recall_denied_initial_address_is_not_joined),
                 T(test_recall_announced_addresses_are_joined),
