@@ -38,9 +38,10 @@ SYSCTL_MPTCP = "/proc/sys/net/mptcp"
 SANITIZER_REPORT = re.compile(r"(ERROR|WARNING): \w+Sanitizer|: runtime error: ")
 SLOW = 1000  # Mbit/s; above it, a bucket of 16 kB would be the limit and not the rate
 UNLIMITED = 10000
-# Seconds that wait_for() waits; long, because it's spent on failure only. The variable is for
-# machines that are slower by so much.
-PATIENCE = 20.0 * float(os.environ.get("MPTCPIZE_PATIENCE", "1"))
+# How many times slower than usual this machine is. Paths are so, too, or else transfers would have
+# ended before anybody looks at them.
+SLOWER = float(os.environ.get("MPTCPIZE_SLOWER", "1"))
+PATIENCE = 20.0 * SLOWER  # seconds that wait_for() waits; long, because it's spent on failure only
 
 
 class Missing(Exception):
@@ -297,6 +298,8 @@ class Lab:
     def set_rate(self, index, mbit):
         """Shapes both directions of a path; what waits in its queues stays there."""
         path = self.paths[index]
+        if mbit < UNLIMITED:
+            mbit /= SLOWER
         if index in self.links:
             self.links[index].do("rate", mbit)
             return

@@ -129,6 +129,7 @@ def _make_debian(suite, path):
 
 class Machine:
     """A kernel and archives, of which later ones are put over earlier ones."""
+    processors = 2
 
     def __init__(self, kernel, archives, memory_mb=2048, append=""):
         self.kernel = kernel
@@ -152,9 +153,10 @@ class Machine:
         return f"{work}/initrd"
 
     def _argv(self, initrd, console):
-        return ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max", "-smp", "2",
-                "-m", str(self.memory_mb), "-nodefaults", "-no-user-config", "-no-reboot",
-                "-display", "none", "-kernel", self.kernel.image, "-initrd", initrd,
+        return ["qemu-system-x86_64", "-machine", "q35,accel=tcg", "-cpu", "max",
+                "-smp", str(self.processors), "-m", str(self.memory_mb), "-nodefaults",
+                "-no-user-config", "-no-reboot", "-display", "none",
+                "-kernel", self.kernel.image, "-initrd", initrd,
                 "-append", f"{CONSOLE} {self.append}",
                 "-serial", f"file:{console}", "-serial", "stdio"]
 

@@ -29,7 +29,7 @@ INSIDE = f"{machine.HERE}/inside.py"
 KEPT = f"{machine.KEPT}/matrix"
 KERNELS = ("bookworm", "trixie", "sid")
 HOST = "host"
-PATIENCE = 8  # times as long as usual: it's an emulation
+SLOWER = 4  # times as usual: it's an emulation
 # What is promised, in as little time as possible: that of a minute or two.
 FEW = ("download:test_download_over_ipv4_uses_both_paths,"
        "test_download_from_plain_server_falls_back",
@@ -78,9 +78,9 @@ class Report:
         print(f"1..{self.count}", flush=True)
 
 
-def environ(patience):
+def environ(slower):
     """Of the tests, as words for env(1)."""
-    return [f"MPTCPIZE_BUILD={os.environ['MPTCPIZE_BUILD']}", f"MPTCPIZE_PATIENCE={patience}",
+    return [f"MPTCPIZE_BUILD={os.environ['MPTCPIZE_BUILD']}", f"MPTCPIZE_SLOWER={slower}",
             "PYTHONDONTWRITEBYTECODE=1", "PYTHONUNBUFFERED=1"]
 
 
@@ -93,7 +93,7 @@ def run_here(words, on_line):
 
 def run_there(suite, kernel, words, on_line):
     console = f"{machine.KEPT}/console-{suite}.log"
-    argv = ["/usr/bin/env", *environ(PATIENCE), "/usr/bin/python3", INSIDE, *words]
+    argv = ["/usr/bin/env", *environ(SLOWER), "/usr/bin/python3", INSIDE, *words]
     HostMachine(kernel).run(argv, on_line, console, timeout=5 * 3600)
 
 
