@@ -510,9 +510,9 @@ void engine_decide_subflow(struct engine *engine, struct connection *connection,
 
 void engine_schedule(struct engine *engine, struct connection *connection) {
         uint64_t due = connection->timer_usec ? connection->timer_usec : UINT64_MAX;
-        uint64_t join = engine_join_deadline(connection);
+        uint64_t join = engine_join_deadline(engine, connection);
 
-        if (join > engine->now_usec && join < due)
+        if (join < due)
                 due = join;
         if (connection->orphan_usec > engine->now_usec && connection->orphan_usec < due)
                 due = connection->orphan_usec;

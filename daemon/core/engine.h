@@ -157,8 +157,8 @@ struct engine {
         bool net_known;        /* a full listing has been seen */
         bool net_changed;      /* since the last engine_settle() */
         bool links_changed;    /* of interfaces that are used, or their addresses */
-        uint64_t relist_usec;  /* when to list it again, for want of memory; 0: no need */
         bool routes_changed;
+        uint64_t relist_usec;          /* when to list it again, for want of memory; 0: no need */
         uint64_t samples_usec;         /* until when the samples take, at LIMIT_SAMPLES */
         uint64_t compared_usec;        /* when a comparison was last begun */
         struct counters_event kernel;  /* its counters */
@@ -462,8 +462,8 @@ bool engine_is_announced(const struct connection *connection,
                          const struct mptcpize_address *address, uint8_t id);
 
 /* join.c */
-/* When the first unanswered join of the connection is given up; UINT64_MAX: there is none. */
-uint64_t engine_join_deadline(const struct connection *connection);
+/* When the next unanswered join is given up, of those not overdue; UINT64_MAX: there is none. */
+uint64_t engine_join_deadline(const struct engine *engine, const struct connection *connection);
 
 /* Are as many under way, planned ones included, as may be? */
 bool engine_has_joins_enough(const struct engine *engine, const struct connection *connection,

@@ -34,16 +34,17 @@ static bool subflow_is_join(const struct subflow *subflow) {
                                MPTCPIZE_SUBFLOW_OURS;
 }
 
-uint64_t engine_join_deadline(const struct connection *connection) {
+uint64_t engine_join_deadline(const struct engine *engine, const struct connection *connection) {
         uint64_t deadline = UINT64_MAX;
 
         for (size_t i = 0; i < connection->subflows.n; i++) {
                 const struct subflow *subflow = &connection->subflows.items[i];
+                const uint64_t until = subflow->is.changed_usec + JOIN_USEC;
 
                 /* The kernel's answer comes in any case, and then the time begins. */
-                if (subflow_is_join(subflow) && !subflow->asked &&
-                    subflow->is.changed_usec + JOIN_USEC < deadline)
-                        deadline = subflow->is.changed_usec + JOIN_USEC;
+                if (subflow_is_join(subflow) && !subflow->asked && until > engine->now_usec &&
+                    until < deadline)
+                        deadline = until;
         }
         return deadline;
 }

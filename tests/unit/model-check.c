@@ -107,7 +107,7 @@ static void check_times(const struct engine *engine, const struct connection *co
         assert(comes_in_time(engine, connection, connection->timer_usec));
         assert(comes_in_time(engine, connection, connection->orphan_usec));
         assert(comes_in_time(engine, connection, connection->grace_usec));
-        assert(comes_in_time(engine, connection, engine_join_deadline(connection)));
+        assert(comes_in_time(engine, connection, engine_join_deadline(engine, connection)));
         for (size_t i = 0; i < connection->refusals.n; i++)
                 assert(comes_in_time(engine, connection, connection->refusals.items[i].until_usec));
         assert(!connection->pace_usec || connection->measurement.index != HEAP_NONE);
