@@ -134,6 +134,16 @@ class Process:
     def send(self, signum):
         self.popen.send_signal(signum)
 
+    def freeze(self):
+        """All of its threads; until thaw()."""
+        self.send(signal.SIGSTOP)
+        tasks = f"/proc/{self.popen.pid}/task"
+        wait_for(lambda: all(read(f"{tasks}/{each}/stat").rpartition(")")[2].split()[0] == "T"
+                             for each in os.listdir(tasks)), f"{self.name} stands still")
+
+    def thaw(self):
+        self.send(signal.SIGCONT)
+
     def wait(self, timeout=PATIENCE * 3):
         """Its exit code; Failed if it doesn't end."""
         try:

@@ -1,7 +1,6 @@
 #!/usr/bin/python3
 """Many connections: the daemon is killed among them, or stopped while they come and go."""
 
-import signal
 
 import harness
 from bursts import Burst
@@ -76,10 +75,10 @@ def test_crowd_stopped_for_10000_of_40000_state_is_exact(lab):
     burst = Burst(lab)
     burst.do(f"open {STEP} 100")
     lab.note("stopped")
-    daemon.process.send(signal.SIGSTOP)
+    daemon.process.freeze()
     burst.do(f"open {STEP} 100")
     burst.do("close 50")
-    daemon.process.send(signal.SIGCONT)
+    daemon.process.thaw()
     lab.note("continues")
     burst.do(f"open {2 * STEP} 200")
     burst.do("close 100")

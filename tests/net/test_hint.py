@@ -8,7 +8,6 @@ import array
 import contextlib
 import os
 import select
-import signal
 import socket
 import stat
 import struct
@@ -443,10 +442,10 @@ def test_hint_descriptor_that_cannot_be_closed_holds_up_no_path(lab):
     """A TCP socket that lingers: hints wait with it, but not the paths, nor the daemon's end."""
     daemon = stage(lab)
     listener, tcp = lingering(81)
-    daemon.process.send(signal.SIGSTOP)  # so that it is the last one who has it
+    daemon.process.freeze()  # so that it is the last one who has it
     send(daemon, hint(DEMOTED), [tcp.fileno()])
     tcp.close()
-    daemon.process.send(signal.SIGCONT)
+    daemon.process.thaw()
     wait_for(lambda: counter(daemon, "hints") == 1, "the hint")
     send(daemon, b"garbage")
     with peer() as other, mptcp() as client:
@@ -542,12 +541,12 @@ def test_lost_path_does_not_keep_the_connection_alive(lab):
         lab.path_down(0)
         wait_for_subflows(daemon, ["lte0"])
         silence(1, lab)
-        daemon.process.send(signal.SIGSTOP)
+        daemon.process.freeze()
         command("ss", "-K", "-t", "src", lab.paths[1].client4)
         poll = select.poll()
         poll.register(client, 0)
         ended = poll.poll(20000)
-        daemon.process.send(signal.SIGCONT)
+        daemon.process.thaw()
         check(ended, "the application notices")
 
 

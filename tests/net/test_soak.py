@@ -267,9 +267,9 @@ class Soak:
 
     def daemon_stopped(self, _index):
         daemon = self.dice.choice(self.daemons)
-        daemon.process.send(signal.SIGSTOP)
+        daemon.process.freeze()
         self.wait(0.1, 3)
-        daemon.process.send(signal.SIGCONT)
+        daemon.process.thaw()
 
     def daemon_reloads(self, _index):
         """First what is wrong, which changes nothing."""

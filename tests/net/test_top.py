@@ -227,7 +227,7 @@ def test_top_survives_the_daemon(lab):
         terminal.wait(" curl |unknown| - ")
         terminal.wait(r"\(1 established")
         check(True, "and goes on")
-    daemon.process.send(signal.SIGSTOP)
+    daemon.process.freeze()
     terminal.wait("^waiting for the daemon")
     terminal.keys("?")
     terminal.wait("sort by another column")
@@ -236,7 +236,7 @@ def test_top_survives_the_daemon(lab):
     terminal.keys("q")
     terminal.wait(f"^{PROMPT}$")
     check(True, "keys are heard while the daemon stands still")
-    daemon.process.send(signal.SIGCONT)
+    daemon.process.thaw()
 
 
 @needs_program("tmux")
