@@ -173,8 +173,9 @@ static void engine_on_withdraw_done(struct engine *engine, struct connection *co
         /* Id 0 is forgotten with its last subflow, and of that the peer knows. */
         if (!id || !id->id || (outcome->error < 0 && outcome->error != -EINVAL))
                 return;
-        /* Another address may have it by now. */
-        if (!address_same_host(&id->address, &outcome->action.local))
+        /* Another address may have it by now; or a list is on its way that tells what is so. */
+        if (!address_same_host(&id->address, &outcome->action.local) ||
+            !engine_may_act(engine, connection))
                 return;
         id->free = outcome->error == 0;
         if (outcome->error == 0)

@@ -373,7 +373,7 @@ static void *reader_run(void *userdata) {
                         int64_t said = read_saying(&read);
 
                         if (!policy_end(&read)) {
-                                reader->changes++;
+                                __atomic_add_fetch(&reader->changes, 1, __ATOMIC_RELAXED);
                                 break;
                         }
                         reader->reads++;
