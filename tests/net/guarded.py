@@ -159,7 +159,7 @@ class Scene:
 
     def joins(self):
         """Those that the server's kernel has completed: MP_JOIN's third ACK with a right HMAC."""
-        return self.lab.counters(self.real.netns)["MPJoinAckRx"]
+        return self.lab.joined(self.real.netns)
 
     def rules(self, at_client=False):
         """The gate's table, as nft tells it; [] if there is none."""

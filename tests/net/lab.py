@@ -394,6 +394,14 @@ class Lab:
                 found[joincount.NAME] = joincount.count()
         return found
 
+    def joined(self, netns=SERVER):
+        """Joins that the kernel there has taken, but for those that come as backup.
+
+        Such ask whether a quiet path is alive, and on a machine that stalls there may be some.
+        """
+        counters = self.counters(netns)
+        return counters["MPJoinAckRx"] - counters["MPJoinSynBackupRx"]
+
     def received(self, columns=(0,)):
         """Bytes that each client interface has received, by name."""
         table = {}

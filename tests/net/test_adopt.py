@@ -3,7 +3,7 @@
 
 import harness
 from harness import check, check_equal, topology
-from lab import NAMES, SERVER, SERVICE4
+from lab import NAMES, SERVICE4
 from programs import (Curl, Daemon, Nginx, path_manager, set_path_manager, stage, start_bus,
                       wait_for_subflows)
 
@@ -30,7 +30,7 @@ def test_adopt_late_start_adds_subflow(lab):
     row = daemon.connection()
     check_equal((row["role"], row["uid"]), ("client", 0), "role and owner of what it found")
     finish(lab, curl)
-    check_equal(lab.counters(SERVER)["MPJoinAckRx"], 1, "joins completed at the server")
+    check_equal(lab.joined(), 1, "joins completed at the server")
 
 
 @topology(NAMES[:3], (20,) * 3)
@@ -47,11 +47,11 @@ def test_adopt_killed_and_restarted_takes_up_connection(lab):
     daemon.start()
     wait_for_subflows(daemon, ["wifi0", "lte0"])
     check_equal(daemon.connection()["token"], token, "token of what it found")
-    check_equal(lab.counters()["MPJoinSynTx"], 1, "joins so far")
+    check_equal(lab.joined(), 1, "joins so far")
     lab.path_up(2)
     wait_for_subflows(daemon, ["wifi0", "lte0", "path2"])
     finish(lab, curl)
-    check_equal(lab.counters()["MPJoinSynTx"], 2, "joins in all")
+    check_equal(lab.joined(), 2, "joins in all")
     check_equal(daemon.stop(), 0, "exit code after SIGTERM")
     check_equal(path_manager(), "kernel", "path manager afterwards")
 
