@@ -15,7 +15,6 @@ import tempfile
 
 from machine import KEPT, KEYRING, Failed, Missing, command, kept
 
-MIRROR = "http://deb.debian.org/debian"  # where the host's own can't be told
 # The image, its modules and what lists them are one package, and four since Linux 7.
 PARTS = re.compile(r"^linux-(?:image|base|binary|modules)-\d\S*$", re.M)
 # What a test may need: besides the network, what makes the root file system.
@@ -52,7 +51,9 @@ def _mirror():
     rows = command("apt-get", "indextargets", "--format", "$(ORIGIN)|$(LABEL)|$(REPO_URI)",
                    "Created-By: Packages").splitlines()
     ours = [row.split("|")[2] for row in rows if row.startswith("Debian|Debian|")]
-    return ours[0] if ours else MIRROR
+    if not ours:
+        raise Missing("where this host has Debian from can't be told; try apt-get update")
+    return ours[0]
 
 
 def _apt_options(suite, folder):
