@@ -429,6 +429,7 @@ def lingering(port):
     """A TCP socket whose last close() waits for minutes: the peer reads nothing of what it has."""
     with sandbox.inside(SERVER):
         listener = socket.create_server((SERVICE4, port))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)  # all that the kernel takes
     tcp = socket.create_connection((SERVICE4, port))
     tcp.setblocking(False)
     with contextlib.suppress(BlockingIOError):
